@@ -1,0 +1,157 @@
+"""Functions of the rules: ids in, paths and settings out. The only file with `def`."""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import videottt
+from videottt import config as settings
+from videottt.errors import InputError
+from videottt.provenance import code_fingerprint
+
+try:
+    settings.validate(config, Path(workflow.basedir) / "schemas/config.schema.yaml")
+except InputError as error:
+    sys.exit(f"videottt: error: {error}")
+
+
+# Checked one by one in the functions below, with messages that name the nearest valid id.
+wildcard_constraints:
+    dataset="[^/]+",
+    task="[^/]+",
+    method="[^/]+",
+    checkpoint="[^/]+",
+    split="[^/]+",
+    video="[^/]+",
+    study="[^/]+",
+    seed=r"\d+",
+    trial=r"\d+",
+
+
+# The modules whose logic decides the numbers of a stage. Comments and docstrings do not count.
+CODE = {
+    "render": ["datasets/synthetic", "datasets/kitti_step.py", "randomness.py"],
+    "ingest": ["datasets/camvid.py", "datasets/images.py", "datasets/kitti_step.py", "frames.py"],
+    "model": ["models", "randomness.py", "optimization.py", "precision.py", "tasks"],
+    "train": ["training.py", "augmentation.py", "objectives/mae.py"],
+    "predict": ["stream.py", "memory.py", "method.py", "predictions.py", "cli/predict.py"],
+    "score": ["metrics/semantic.py", "scores.py"],
+}
+
+
+def code(*places):
+    """Return a fingerprint of modules: a change of what they do re-runs the rule."""
+    root = Path(videottt.__file__).parent
+    found = [root / place for place in places]
+    files = [f for p in found for f in (sorted(p.rglob("*.py")) if p.is_dir() else [p])]
+    return code_fingerprint(files)
+
+
+def reported(function):
+    """Return `function` of wildcards, with bad input reported as a single line."""
+
+    def call(wildcards):
+        try:
+            return function(wildcards)
+        except InputError as error:
+            # Snakemake would wrap any exception in several lines of its own.
+            print(f"videottt: error: {error}", file=sys.stderr, flush=True)
+            os._exit(2)
+
+    return call
+
+
+@reported
+def source_of(wildcards):
+    """Return the folder that a video is read from: rendered here, or a copy of the data set."""
+    split = settings.split_of(config, wildcards.dataset, wildcards.video)
+    entry = config["datasets"][wildcards.dataset]
+    if "render" in entry:
+        return expand(rules.render.output.root, split=split, **wildcards)[0]
+    root = Path(config["data_root"]) / entry["root"]
+    if not root.is_dir():
+        raise InputError(
+            f"{root}: data set '{wildcards.dataset}' is not there; put a copy there, or say where "
+            "it is with --config data_root=..., or run --config study=demo, which needs no data"
+        )
+    return str(root)
+
+
+@reported
+def render_settings(wildcards):
+    return json.dumps(settings.render_settings(config, wildcards.dataset, wildcards.video))
+
+
+def split_of(wildcards):
+    return settings.split_of(config, wildcards.dataset, wildcards.video)
+
+
+@reported
+def ingest_settings(wildcards):
+    return json.dumps(settings.ingest_settings(config, wildcards.dataset, wildcards.video))
+
+
+@reported
+def stills_of(wildcards):
+    study = settings.study_trained_on(config, wildcards.dataset)
+    videos = settings.videos_in(config, wildcards.dataset, study["training"]["split"])
+    return expand(rules.ingest.output.frames, dataset=wildcards.dataset, video=videos)
+
+
+@reported
+def initial_of(wildcards):
+    settings.training_settings(config, wildcards.dataset, wildcards.checkpoint)
+    initial = config["checkpoints"][wildcards.checkpoint].get("initial")
+    pattern = "results/checkpoints/{dataset}/{task}/{checkpoint}/seed{seed}.safetensors"
+    return pattern.format(**{**wildcards, "checkpoint": initial}) if initial else []
+
+
+@reported
+def training_settings(wildcards):
+    return json.dumps(
+        settings.training_settings(config, wildcards.dataset, wildcards.checkpoint)
+    )
+
+
+@reported
+def training_model(wildcards):
+    return settings.study_trained_on(config, wildcards.dataset)["model"]
+
+
+@reported
+def training_threads(wildcards):
+    # From the configuration, not from --cores: the number of threads decides the last bits.
+    return settings.study_trained_on(config, wildcards.dataset)["training"]["threads"]
+
+
+@reported
+def checkpoint_of(wildcards):
+    trained = settings.checkpoint_ids(config, wildcards.dataset, wildcards.method)
+    return expand(rules.train.output.checkpoint, **{**wildcards, **trained})
+
+
+@reported
+def method_settings(wildcards):
+    return json.dumps(settings.method_settings(config, wildcards.dataset, wildcards.method))
+
+
+@reported
+def trial_settings(wildcards):
+    return json.dumps(
+        settings.trial_settings(
+            config, wildcards.dataset, wildcards.method, int(wildcards.trial)
+        )
+    )
+
+
+def code_of_method(wildcards):
+    objective = config["methods"].get(wildcards.method, {}).get("objective", "none")
+    return code(*CODE["model"], *CODE["predict"], f"objectives/{objective}.py")
+
+
+@reported
+def selection_of(wildcards):
+    if settings.is_selected(config, wildcards.dataset, wildcards.method):
+        return rules.select.output.selection.format(**wildcards)
+    return []

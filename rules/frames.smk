@@ -1,0 +1,24 @@
+"""From a layout on disk to one frame store per video."""
+
+
+rule ingest:
+    """Read one video, with its labels, into a frame store."""
+    input:
+        root=source_of,
+    output:
+        frames="results/frames/{dataset}/{video}.h5",
+    log:
+        "results/logs/ingest/{dataset}/{video}.log",
+    benchmark:
+        "results/benchmarks/ingest/{dataset}/{video}.tsv"
+    conda:
+        "../envs/videottt.yaml"
+    threads: 1
+    params:
+        split=split_of,
+        settings=ingest_settings,
+        code=code(*CODE["ingest"]),
+    shell:
+        "videottt ingest --dataset {wildcards.dataset:q} --split {params.split:q} "
+        "--video {wildcards.video:q} --root {input.root:q} --settings {params.settings:q} "
+        "--output {output.frames:q} > {log:q} 2>&1"

@@ -1,0 +1,33 @@
+"""The command line: one verb a rule, and the only place for argv, logging and opening files."""
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Sequence
+
+from videottt.cli import checkpoints, frames, predict, sources
+from videottt.errors import InputError
+
+MODULES = (sources, frames, checkpoints, predict)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one verb; bad input is one line on standard error and exit status 2."""
+    parser = argparse.ArgumentParser(prog="videottt", description=__doc__)
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="verb")
+    for module in MODULES:
+        module.add_verbs(verbs)
+    options = parser.parse_args(arguments)
+    logging.basicConfig(format="%(message)s", level=logging.INFO, stream=sys.stderr)
+    # transformers must neither fetch anything nor chat.
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    try:
+        options.run(options)
+    except InputError as error:
+        sys.exit(_complain(str(error)))
+
+
+def _complain(message: str) -> int:
+    print("videottt: error: " + " ".join(message.split()), file=sys.stderr)
+    return 2

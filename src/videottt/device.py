@@ -1,0 +1,33 @@
+"""The device a job runs on."""
+
+import logging
+
+import torch
+
+from videottt.errors import InputError
+
+logger = logging.getLogger(__name__)
+
+
+def prepare_device(name: str, threads: int) -> torch.device:
+    """Return the device for `name` and limit torch to `threads` CPU threads.
+
+    Args:
+        name: "auto" (a GPU if one is visible, else the CPU), "cpu", "cuda" or "cuda:N".
+        threads: CPU threads.
+
+    Raises:
+        InputError: the device does not exist here.
+    """
+    torch.set_num_threads(threads)
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"device '{name}' cannot be used ({reason}); use auto or cpu") from None
+    label = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{threads} thread(s)"
+    logger.info("device: %s (%s)", device, label)
+    return device

@@ -1,0 +1,104 @@
+"""Checkpoints: safetensors, with the model's sizes, the classes and the provenance beside them.
+
+Metadata of format version 1: ``format``, ``version``, and as JSON ``preset`` (sizes), ``classes``
+(names), ``decoder`` (whether g was trained) and ``provenance``.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import safetensors
+import safetensors.torch
+from torch import Tensor
+
+from videottt.errors import InputError
+from videottt.files import complete_file
+from videottt.models.presets import preset_from, sizes_of
+from videottt.models.y_shaped import YShapedModel
+
+FORMAT = "videottt checkpoint"
+VERSION = "1"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A model read from a file.
+
+    Attributes:
+        model: with its weights, in eval mode, on the CPU.
+        classes: names of the classes.
+        has_decoder: whether the decoder g was trained (false for `main_task`).
+        provenance: how the file was made.
+    """
+
+    model: YShapedModel
+    classes: list[str]
+    has_decoder: bool
+    provenance: dict
+
+
+def save_checkpoint(
+    path: Path, model: YShapedModel, classes: list[str], *, decoder: bool, provenance: dict
+) -> None:
+    """Write a model, whole or not at all; without its decoder g if that was not trained."""
+    tensors: dict[str, Tensor] = {
+        name: tensor.detach().cpu().contiguous()
+        for name, tensor in model.state_dict().items()
+        if decoder or not name.startswith("decoder.")
+    }
+    metadata = {
+        "format": FORMAT,
+        "version": VERSION,
+        "preset": json.dumps(sizes_of(model.preset)),
+        "classes": json.dumps(classes),
+        "decoder": json.dumps(decoder),
+        "provenance": json.dumps(provenance, sort_keys=True),
+    }
+    with complete_file(path) as part:
+        safetensors.torch.save_file(tensors, part, metadata=metadata)
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Read a model.
+
+    Raises:
+        InputError: the file is absent, is no checkpoint of this format, or lacks parameters.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: no such checkpoint; make it with 'snakemake --cores 1 {path}'")
+    try:
+        with safetensors.safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except safetensors.SafetensorError as error:
+        raise InputError(f"{path}: not a readable safetensors file ({error})") from None
+    if (metadata.get("format"), metadata.get("version")) != (FORMAT, VERSION):
+        raise InputError(
+            f"{path}: is not a '{FORMAT}' of version {VERSION}; train or import it with this program"
+        )
+    classes = json.loads(metadata["classes"])
+    model = YShapedModel(preset_from(json.loads(metadata["preset"])), len(classes))
+    has_decoder = json.loads(metadata["decoder"])
+    _load(model, tensors, has_decoder, path)
+    return Checkpoint(model.eval(), classes, has_decoder, json.loads(metadata["provenance"]))
+
+
+def _load(model: YShapedModel, tensors: dict[str, Tensor], has_decoder: bool, path: Path) -> None:
+    expected = {
+        name: tensor.shape
+        for name, tensor in model.state_dict().items()
+        if has_decoder or not name.startswith("decoder.")
+    }
+    wrong = sorted(
+        [f"missing {name}" for name in expected.keys() - tensors.keys()]
+        + [f"unknown {name}" for name in tensors.keys() - expected.keys()]
+        + [
+            f"misshapen {name} {list(tensors[name].shape)}, expected {list(shape)}"
+            for name, shape in expected.items()
+            if name in tensors and tensors[name].shape != shape
+        ]
+    )
+    if wrong:
+        raise InputError(f"{path}: does not fit the model it names: {'; '.join(wrong)}")
+    model.load_state_dict(tensors, strict=has_decoder)

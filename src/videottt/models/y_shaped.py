@@ -1,0 +1,147 @@
+"""The Y-shaped model of the paper: encoder f, main-task head h, decoder g (sections 3 and 4.3)."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from transformers import Mask2FormerForUniversalSegmentation
+from transformers.models.mask2former.modeling_mask2former import Mask2FormerLoss
+
+from videottt.models.presets import RECONSTRUCTION_QUERIES, Preset, mask2former_config
+from videottt.randomness import global_draws
+
+
+@dataclass(frozen=True)
+class QueryOutputs:
+    """What the main-task head says of a batch, one entry a decoder layer, the last one final.
+
+    Attributes:
+        class_logits: each [B, queries, classes + 1]; the last class means "no object".
+        mask_logits: each [B, queries, H/4, W/4].
+    """
+
+    class_logits: tuple[Tensor, ...]
+    mask_logits: tuple[Tensor, ...]
+
+
+class MaskedAttentionBranch(nn.Module):
+    """Everything after the encoder in Mask2Former: pixel decoder and masked-attention decoder.
+
+    The main-task head h and the decoder g are two of these, with different numbers of queries.
+    """
+
+    def __init__(self, template: Mask2FormerForUniversalSegmentation) -> None:
+        super().__init__()
+        self.pixel_decoder = template.model.pixel_level_module.decoder
+        self.query_decoder = template.model.transformer_module
+
+    def forward(self, features: tuple[Tensor, ...]) -> tuple[list[Tensor], list[Tensor]]:
+        """Return query states, each [queries, B, C], and mask logits, each [B, queries, H/4, W/4].
+
+        Args:
+            features: the encoder's four maps, [B, C_i, H / 2^(i+2), W / 2^(i+2)].
+        """
+        # Deformable attention loses too much in half precision; the release excludes it too.
+        with torch.autocast(features[0].device.type, enabled=False):
+            pixels = self.pixel_decoder([feature.float() for feature in features])
+        queries = self.query_decoder(
+            multi_scale_features=pixels.multi_scale_features,
+            mask_features=pixels.mask_features,
+            output_hidden_states=True,
+        )
+        return queries.intermediate_hidden_states, queries.masks_queries_logits
+
+
+class MainTaskHead(MaskedAttentionBranch):
+    """The head h: a branch whose queries also name a class."""
+
+    def __init__(self, template: Mask2FormerForUniversalSegmentation) -> None:
+        super().__init__(template)
+        self.class_predictor = template.class_predictor
+
+    def forward(self, features: tuple[Tensor, ...]) -> QueryOutputs:
+        """Return class and mask logits of every layer."""
+        states, masks = super().forward(features)
+        classes = tuple(self.class_predictor(state.transpose(0, 1)) for state in states)
+        return QueryOutputs(classes, tuple(masks))
+
+
+class ReconstructionDecoder(MaskedAttentionBranch):
+    """The decoder g: 3·4·4 queries whose mask logits are re-arranged to pixels."""
+
+    def forward(self, features: tuple[Tensor, ...]) -> Tensor:
+        """Return pixels [B, 3, H, W], normalised like the input.
+
+        Query c·16 + p·4 + q is colour c of row p, column q of every 4 x 4 patch.
+        """
+        _, masks = super().forward(features)
+        return nn.functional.pixel_shuffle(masks[-1], 4)
+
+
+class YShapedModel(nn.Module):
+    """Encoder f with two branches: main-task head h and decoder g.
+
+    It knows nothing of streams, windows or data sets. Images are float [B, 3, H, W], normalised,
+    H and W multiples of 32.
+    """
+
+    def __init__(self, preset: Preset, classes: int, seed: int = 0) -> None:
+        super().__init__()
+        self.preset = preset
+        self.classes = classes
+        with global_draws("initial weights", seed):
+            main = Mask2FormerForUniversalSegmentation(
+                mask2former_config(preset, preset.queries, classes)
+            )
+            reconstruction = Mask2FormerForUniversalSegmentation(
+                mask2former_config(preset, RECONSTRUCTION_QUERIES, classes)
+            )
+        self.encoder = main.model.pixel_level_module.encoder
+        self.head = MainTaskHead(main)
+        self.decoder = ReconstructionDecoder(reconstruction)
+        _drop_path_on_feedforward(self.encoder)
+
+    def features(self, images: Tensor, visible: Tensor) -> tuple[Tensor, ...]:
+        """Return the encoder's four maps for images of which only `visible` pixels are shown.
+
+        Masked pixels are zero after normalisation; the fourth channel is 1 where a pixel is visible
+        (paper section 4.3).
+
+        Args:
+            images: float [B, 3, H, W], normalised.
+            visible: float or bool [B, 1, H, W].
+        """
+        visible = visible.to(images.dtype)
+        return self.encoder(torch.cat([images * visible, visible], dim=1)).feature_maps
+
+    def predict(self, images: Tensor) -> QueryOutputs:
+        """Return h(f(x)), all patches visible."""
+        return self.head(self.features(images, torch.ones_like(images[:, :1])))
+
+    def reconstruct(self, images: Tensor, visible: Tensor) -> Tensor:
+        """Return g(f(x̃)), float [B, 3, H, W]: all pixels, from the visible ones."""
+        return self.decoder(self.features(images, visible)).float()
+
+
+def main_task_criterion(preset: Preset, classes: int) -> tuple[Mask2FormerLoss, dict[str, float]]:
+    """Return Mask2Former's set criterion and the weight of each of its losses."""
+    config = mask2former_config(preset, preset.queries, classes)
+    weights = {
+        "loss_cross_entropy": config.class_weight,
+        "loss_mask": config.mask_weight,
+        "loss_dice": config.dice_weight,
+    }
+    return Mask2FormerLoss(config, weights), weights
+
+
+def _drop_path_on_feedforward(encoder: nn.Module) -> None:
+    """Apply each Swin block's drop path to its feed-forward branch too.
+
+    transformers drops only the attention branch; Swin, and the authors' model, drop both.
+    """
+    for stage in encoder.swin.encoder.layers:
+        for block in stage.blocks:
+            if not isinstance(block.drop_path, nn.Identity):
+                block.mlp.register_forward_hook(
+                    lambda _module, _inputs, output, drop_path=block.drop_path: drop_path(output)
+                )

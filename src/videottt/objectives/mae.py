@@ -1,0 +1,41 @@
+"""TTT-MAE: reconstruct masked patches of the frame (paper sections 3 and 4.2)."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from videottt.models.masking import random_visible, reconstruction_loss
+from videottt.models.y_shaped import YShapedModel
+from videottt.objectives.objective import Objective
+
+
+@dataclass(frozen=True)
+class MaskedAutoencoding(Objective, name="mae"):
+    """Mean squared error of g(f(x̃)) against x; updates f and g, while h stays h₀.
+
+    Attributes:
+        mask_ratio: fraction of patches masked; 0.80 in the paper, 0.85 in the release.
+        loss_on: "masked" pixels (the paper) or "all" (the release).
+    """
+
+    mask_ratio: float = 0.8
+    loss_on: str = "masked"
+    needs_decoder: ClassVar[bool] = True
+
+    def trainable(self, model: YShapedModel) -> list[torch.nn.Parameter]:
+        """Return the parameters of the encoder f and the decoder g."""
+        return [*model.encoder.parameters(), *model.decoder.parameters()]
+
+    def loss(self, model: YShapedModel, images: Tensor, generator: torch.Generator) -> Tensor:
+        """Return ℓ_s of a batch; masks are drawn independently for each image."""
+        visible = random_visible(
+            len(images),
+            tuple(images.shape[-2:]),
+            model.preset.mask_patch,
+            self.mask_ratio,
+            generator,
+        ).to(images.device)
+        pixels = model.reconstruct(images, visible)
+        return reconstruction_loss(pixels, images, visible, self.loss_on)

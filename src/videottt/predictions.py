@@ -1,0 +1,192 @@
+"""The prediction cache: one HDF5 file per (dataset, task, method, seed, video), defined here only.
+
+Layout of format version 1, for a video of T frames of height H and width W::
+
+    /prediction        uint8   [T, H, W]  class of each pixel; one chunk a frame, gzip
+    /loss              float64 [T]        of the objective, before the update; NaN without one
+    /gradient_norm     float64 [T]        before clipping; NaN without an update
+    /skipped_steps     int64   [T]        updates left out because loss or gradient was not finite
+    /seconds/load      float64 [T]        wall time of reading the frame
+    /seconds/adapt     float64 [T]        ... of learning: the sum of the next five
+    /seconds/adapt_*   float64 [T]        ... reset, sample, forward, backward, optimizer
+    /seconds/predict   float64 [T]        ... of predicting the frame
+    /seconds/write     float64 [T]        ... of writing the prediction into this file
+    /look/index        int64   [N]        frames of which a reconstruction was kept
+    /look/visible      bool    [N, h, w]  the patches shown to the model
+    /look/pixels       uint8   [N, h, w, 3]  its reconstruction
+    attributes         format, version, dataset, task, method, seed, video, classes (JSON),
+                       settings (JSON), provenance (JSON)
+
+Everything but ``/seconds`` is a function of the inputs alone: two runs on one machine agree bit for
+bit. Files are written whole or not at all.
+"""
+
+import contextlib
+import json
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+import h5py
+import numpy as np
+
+from videottt.files import complete_file
+from videottt.frame_result import ADAPT_PHASES, FrameResult
+from videottt.frames import open_checked
+
+FORMAT = "videottt predictions"
+VERSION = 1
+NUMBERS = ("loss", "gradient_norm", "skipped_steps")
+SECONDS = ("load", "adapt", *(f"adapt_{phase}" for phase in ADAPT_PHASES), "predict", "write")
+
+
+@dataclass(frozen=True)
+class PredictionKey:
+    """The ids of one job, equal to those in its path."""
+
+    dataset: str
+    task: str
+    method: str
+    seed: int
+    video: str
+
+
+class PredictionWriter:
+    """Writes the results of one job frame by frame; made by `write_predictions`."""
+
+    def __init__(self, file: h5py.File, frames: int, size: tuple[int, int]) -> None:
+        self._file = file
+        self._predictions = file.create_dataset(
+            "prediction",
+            shape=(frames, *size),
+            chunks=(1, *size),
+            dtype="u1",
+            compression="gzip",
+            compression_opts=1,
+        )
+        self._numbers = {name: np.zeros(frames) for name in NUMBERS}
+        self._seconds = {name: np.zeros(frames) for name in SECONDS}
+        self._looks: list[tuple[int, np.ndarray, np.ndarray]] = []
+
+    def add(self, result: FrameResult) -> None:
+        """Write the result of one frame, and what it cost."""
+        start = time.perf_counter()
+        self._predictions[result.index] = result.prediction
+        for name, values in self._numbers.items():
+            values[result.index] = getattr(result, name)
+        spent = {f"adapt_{phase}": result.seconds[phase] for phase in ADAPT_PHASES}
+        spent["adapt"] = sum(spent.values())
+        spent["load"], spent["predict"] = result.seconds["load"], result.seconds["predict"]
+        spent["write"] = time.perf_counter() - start
+        for name, seconds in spent.items():
+            self._seconds[name][result.index] = seconds
+
+    def look(self, index: int, visible: np.ndarray, pixels: np.ndarray) -> None:
+        """Keep a reconstruction to look at: bool [h, w] and uint8 [h, w, 3]."""
+        self._looks.append((index, visible, pixels))
+
+    def finish(self) -> None:
+        """Write what was gathered over the frames."""
+        for name, values in self._numbers.items():
+            self._file[name] = values.astype(np.int64) if name == "skipped_steps" else values
+        for name, values in self._seconds.items():
+            self._file[f"seconds/{name}"] = values
+        if self._looks:
+            for name, column in zip(
+                ("index", "visible", "pixels"), zip(*self._looks, strict=True), strict=True
+            ):
+                self._file.create_dataset(f"look/{name}", data=np.stack(column), compression="gzip")
+
+
+@contextlib.contextmanager
+def write_predictions(
+    path: Path,
+    key: PredictionKey,
+    *,
+    frames: int,
+    size: tuple[int, int],
+    classes: Sequence[str],
+    settings: dict,
+    provenance: dict,
+) -> Iterator[PredictionWriter]:
+    """Yield a writer for one job; the file appears only if the block succeeds."""
+    with complete_file(path) as part, h5py.File(part, "w") as file:
+        file.attrs.update(
+            format=FORMAT,
+            version=VERSION,
+            dataset=key.dataset,
+            task=key.task,
+            method=key.method,
+            seed=key.seed,
+            video=key.video,
+            classes=json.dumps(list(classes)),
+            settings=json.dumps(settings, sort_keys=True),
+            provenance=json.dumps(provenance, sort_keys=True),
+        )
+        writer = PredictionWriter(file, frames, size)
+        yield writer
+        writer.finish()
+
+
+class PredictionReader:
+    """Predictions read lazily; use it as a context manager.
+
+    Attributes:
+        key: the ids of the job.
+        classes: names of the classes.
+        settings: of the method.
+        provenance: how the file was made.
+
+    Raises:
+        InputError: the file is absent, is no prediction cache or has an unknown version.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file = open_checked(path, FORMAT, VERSION)
+        attributes = self._file.attrs
+        self.key = PredictionKey(
+            attributes["dataset"],
+            attributes["task"],
+            attributes["method"],
+            int(attributes["seed"]),
+            attributes["video"],
+        )
+        self.classes: list[str] = json.loads(attributes["classes"])
+        self.settings: dict = json.loads(attributes["settings"])
+        self.provenance: dict = json.loads(attributes["provenance"])
+
+    def __len__(self) -> int:
+        return len(self._file["prediction"])
+
+    def prediction(self, index: int) -> np.ndarray:
+        """Return the prediction of frame `index`: uint8 [H, W]."""
+        return self._file["prediction"][index]
+
+    def number(self, name: str) -> np.ndarray:
+        """Return one of `NUMBERS` for every frame, [T]."""
+        return self._file[name][:]
+
+    def seconds(self, name: str) -> np.ndarray:
+        """Return the wall time of one of `SECONDS` for every frame: float64 [T]."""
+        return self._file[f"seconds/{name}"][:]
+
+    def looks(self) -> list[tuple[int, np.ndarray, np.ndarray]]:
+        """Return the reconstructions that were kept: (frame, visible, pixels)."""
+        if "look" not in self._file:
+            return []
+        look = self._file["look"]
+        return list(zip(look["index"][:], look["visible"][:], look["pixels"][:], strict=True))
+
+    def __enter__(self) -> "PredictionReader":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._file.close()

@@ -1,0 +1,42 @@
+"""Random draws keyed by where they are used, never by what was drawn before.
+
+Every generator is seeded from a hash of its key, for example ``(seed, dataset, video, frame, step)``.
+A draw therefore depends on the place in the video and on nothing that happened earlier, so a resumed
+run equals an uninterrupted one. Generators live on the CPU whatever the device of the model.
+"""
+
+import contextlib
+import hashlib
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+
+
+def seed_of(*key: str | int) -> int:
+    """Return a 63-bit seed that depends on every part of `key` and on their order."""
+    text = "\x1f".join(f"{type(part).__name__}:{part}" for part in key)
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
+
+
+def generator(*key: str | int) -> torch.Generator:
+    """Return a torch generator on the CPU, seeded from `key`."""
+    return torch.Generator().manual_seed(seed_of(*key))
+
+
+def numpy_generator(*key: str | int) -> np.random.Generator:
+    """Return a numpy generator seeded from `key`."""
+    return np.random.Generator(np.random.PCG64(seed_of(*key)))
+
+
+@contextlib.contextmanager
+def global_draws(*key: str | int) -> Iterator[None]:
+    """Seed torch's global generators from `key` inside the block, and restore them after it.
+
+    For library code that takes no generator: weight initialisation, drop path, the point sampling of
+    Mask2Former's loss.
+    """
+    devices = list(range(torch.cuda.device_count()))
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(seed_of(*key))
+        yield
