@@ -16,6 +16,10 @@ except InputError as error:
     sys.exit(f"videottt: error: {error}")
 
 
+# So that .venv/bin/snakemake works without activating .venv; a conda environment comes first.
+shell.prefix(f'export PATH="$PATH:{Path(sys.executable).parent}"; ')
+
+
 # Checked one by one in the functions below, with messages that name the nearest valid id.
 wildcard_constraints:
     dataset="[^/]+",

@@ -125,8 +125,8 @@ def _car_end(lamps: float) -> Sprite:
     shown = np.full(x.shape, -1)
     shown[(abs(x) > 0.6) & (abs(x) < 0.9) & (y < 0.25)] = 2
     shown[(y > 0.14) & (y < 0.62) & (abs(x) < 0.98)] = 0
-    shown[(y >= 0.6) & (y < 0.99) & (abs(x) < 0.95 - 0.75 * (y - 0.6))] = 0
-    shown[(y >= 0.65) & (y < 0.92) & (abs(x) < 0.82 - 0.75 * (y - 0.6))] = 1
+    shown[(y >= 0.6) & (y < 0.99) & (abs(x) < 0.98 - 0.4 * (y - 0.6))] = 0
+    shown[(y >= 0.65) & (y < 0.92) & (abs(x) < 0.86 - 0.4 * (y - 0.6))] = 1
     shown[(y > 0.14) & (y < 0.28)] = 4
     shown[(y > 0.42) & (y < 0.54) & (abs(x) > 0.92 - lamps) & (abs(x) < 0.92)] = 3
     shown[(y > 0.2) & (y < 0.28) & (abs(x) < 0.25)] = 3 if lamps > 0.3 else 0
@@ -137,14 +137,14 @@ def _car_side() -> Sprite:
     x, y = _canvas(48, 128)
     shown = np.full(x.shape, -1)
     shown[(y > 0.17) & (y < 0.62) & (abs(x) < 0.99)] = 0
-    edge = abs(x + 0.08)
-    shown[(y >= 0.6) & (y < 0.99) & (edge < 0.85 - 0.5 * (y - 0.6))] = 0
-    shown[(y >= 0.64) & (y < 0.92) & (edge < 0.76 - 0.5 * (y - 0.6)) & (edge > 0.04)] = 1
+    edge = abs(x)
+    shown[(y >= 0.6) & (y < 0.99) & (edge < 0.99 - 0.3 * (y - 0.6))] = 0
+    shown[(y >= 0.64) & (y < 0.92) & (edge < 0.88 - 0.3 * (y - 0.6)) & (edge > 0.04)] = 1
     shown[(y > 0.17) & (y < 0.25)] = 4
     for axle in (-0.62, 0.62):
         reach = np.hypot((x - axle) * 2.8, (y - 0.21) * 2)
         shown[reach < 0.44] = 2
-        shown[reach < 0.2] = 3
+        shown[reach < 0.2] = 4
     return _levels(shown, 0.75 + 0.3 * y, (CAR,) * MATERIALS)
 
 

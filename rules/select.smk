@@ -1,0 +1,54 @@
+"""Hyper-parameters, selected on the validation videos: the same trials for every method."""
+
+
+use rule predict as predict_trial with:
+    input:
+        frames=rules.ingest.output.frames,
+        checkpoint=checkpoint_of,
+        selection=[],
+    output:
+        predictions="results/trials/{dataset}/{task}/{method}/trial{trial}/seed{seed}/{video}.h5",
+    log:
+        "results/logs/predict_trial/{dataset}/{task}/{method}/trial{trial}/seed{seed}/{video}.log",
+    benchmark:
+        "results/benchmarks/predict_trial/{dataset}/{task}/{method}/trial{trial}/seed{seed}/{video}.tsv"
+    params:
+        settings=trial_settings,
+        selection="",
+        device=config["device"],
+        code=code_of_method,
+
+
+use rule score as score_trial with:
+    input:
+        frames=rules.ingest.output.frames,
+        predictions=rules.predict_trial.output.predictions,
+    output:
+        scores="results/trial_scores/{dataset}/{task}/{method}/trial{trial}/seed{seed}/{video}.h5",
+    log:
+        "results/logs/score_trial/{dataset}/{task}/{method}/trial{trial}/seed{seed}/{video}.log",
+    benchmark:
+        "results/benchmarks/score_trial/{dataset}/{task}/{method}/trial{trial}/seed{seed}/{video}.tsv"
+
+
+rule select:
+    """Choose the best trial of one method by its score on the validation videos."""
+    input:
+        scores=trial_scores_of,
+    output:
+        selection="results/selection/{dataset}/{task}/{method}.json",
+        grid="results/selection/{dataset}/{task}/{method}.csv",
+    log:
+        "results/logs/select/{dataset}/{task}/{method}.log",
+    benchmark:
+        "results/benchmarks/select/{dataset}/{task}/{method}.tsv"
+    conda:
+        "../envs/videottt.yaml"
+    threads: 1
+    params:
+        trials=trial_arguments,
+        metric=selection_metric,
+        code=code(*CODE["score"]),
+    shell:
+        "videottt select --method {wildcards.method:q} --metric {params.metric:q} "
+        "{params.trials} --grid {output.grid:q} --output {output.selection:q} > {log:q} 2>&1"

@@ -1,0 +1,1 @@
+"""From predictions and labels to statistics, and from statistics to numbers."""

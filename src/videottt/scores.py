@@ -1,0 +1,201 @@
+"""Scores of one video: sufficient statistics, from which any aggregate is made in seconds.
+
+Layout of format version 1, for a video of T frames of which N are labelled, with C classes::
+
+    /index             int64   [N]        frames that are labelled, and therefore scored
+    /confusion         int64   [N, C, C]  pixels of class row predicted as class column, gzip
+    /seconds/*         float64 [T]        load, adapt, predict, write: wall time of every frame
+    /skipped_steps     int64   [T]        updates left out because loss or gradient was not finite
+    attributes         format, version, dataset, split, task, method, seed, video, fps,
+                       classes (JSON), provenance (JSON)
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+
+from videottt.errors import InputError
+from videottt.files import complete_file
+from videottt.frames import FrameStore, open_checked
+from videottt.metrics.semantic import class_iou, confusion, metrics_of
+from videottt.predictions import PredictionKey, PredictionReader
+
+FORMAT = "videottt scores"
+VERSION = 1
+SECONDS = ("load", "adapt", "predict", "write")
+
+
+@dataclass(frozen=True)
+class Scores:
+    """The scores of one job.
+
+    Attributes:
+        key: the ids of the job.
+        split: that the video is in.
+        classes: names of the classes.
+        fps: frames a second of the video.
+        index: int64 [N], frames that were scored.
+        confusion: int64 [N, C, C], rows are ground truth.
+        seconds: for each of `SECONDS`, float64 [T].
+        skipped_steps: int64 [T].
+    """
+
+    key: PredictionKey
+    split: str
+    classes: list[str]
+    fps: float
+    index: np.ndarray
+    confusion: np.ndarray
+    seconds: dict[str, np.ndarray]
+    skipped_steps: np.ndarray
+
+
+def score_video(store: FrameStore, predictions: PredictionReader, split: str) -> Scores:
+    """Compare the predictions of one video with its labels.
+
+    Raises:
+        InputError: predictions and frames are not of the same video, classes or length, or no frame
+            is labelled.
+    """
+    found = (predictions.key.dataset, predictions.key.video, len(predictions), predictions.classes)
+    if found != (store.dataset, store.video, len(store), store.classes):
+        raise InputError(
+            f"{predictions.path}: predicts {found[2]} frames of '{found[1]}' ({found[0]}), but "
+            f"{store.path} holds {len(store)} frames of '{store.video}' ({store.dataset}); "
+            "predict again"
+        )
+    index = np.flatnonzero(store.labelled)
+    if not index.size:
+        raise InputError(f"{store.path}: no frame of '{store.video}' is labelled: nothing to score")
+    counts = [
+        confusion(predictions.prediction(frame), store.semantic(frame), len(store.classes))
+        for frame in index
+    ]
+    return Scores(
+        key=predictions.key,
+        split=split,
+        classes=store.classes,
+        fps=store.fps,
+        index=index,
+        confusion=np.stack(counts),
+        seconds={name: predictions.seconds(name) for name in SECONDS},
+        skipped_steps=predictions.number("skipped_steps"),
+    )
+
+
+def write_scores(path: Path, scores: Scores, provenance: dict) -> None:
+    """Write scores, whole or not at all."""
+    with complete_file(path) as part, h5py.File(part, "w") as file:
+        file["index"] = scores.index
+        file.create_dataset("confusion", data=scores.confusion, compression="gzip")
+        file["skipped_steps"] = scores.skipped_steps
+        for name, values in scores.seconds.items():
+            file[f"seconds/{name}"] = values
+        file.attrs.update(
+            format=FORMAT,
+            version=VERSION,
+            **scores.key.__dict__,
+            split=scores.split,
+            fps=scores.fps,
+            classes=json.dumps(scores.classes),
+            provenance=json.dumps(provenance, sort_keys=True),
+        )
+
+
+def read_scores(path: Path) -> Scores:
+    """Read scores.
+
+    Raises:
+        InputError: the file is absent, holds no scores or has an unknown version.
+    """
+    with open_checked(path, FORMAT, VERSION) as file:
+        ids = file.attrs
+        key = PredictionKey(
+            ids["dataset"], ids["task"], ids["method"], int(ids["seed"]), ids["video"]
+        )
+        return Scores(
+            key=key,
+            split=ids["split"],
+            classes=json.loads(ids["classes"]),
+            fps=float(ids["fps"]),
+            index=file["index"][:],
+            confusion=file["confusion"][:],
+            seconds={name: file[f"seconds/{name}"][:] for name in SECONDS},
+            skipped_steps=file["skipped_steps"][:],
+        )
+
+
+def aggregate(scores: Iterable[Scores]) -> pd.DataFrame:
+    """Return every metric of every video, and of every split in two ways.
+
+    Returns:
+        One row a number: dataset, split, task, method, seed, aggregation, video, metric, value.
+        `aggregation` is "video"; "pooled" (counts of all videos of a split summed first); or
+        "frame_weighted" (mean of the videos' values, weighted by their scored frames). Metrics are
+        those of `metrics_of`, ``iou:<class>``, ``frames``, ``seconds_<phase>`` per frame,
+        ``seconds_per_frame`` (adapt + predict) and ``skipped_steps``.
+    """
+    rows: list[dict] = []
+    groups: dict[tuple, list[Scores]] = {}
+    for each in scores:
+        ids = (each.key.dataset, each.split, each.key.task, each.key.method, each.key.seed)
+        groups.setdefault(ids, []).append(each)
+    names = ("dataset", "split", "task", "method", "seed")
+    for ids, members in groups.items():
+        common = dict(zip(names, ids, strict=True))
+        videos = [_values(each) for each in members]
+        for each, values in zip(members, videos, strict=True):
+            rows += _rows(common, "video", each.key.video, values)
+        rows += _rows(common, "pooled", "all", _values(_joined(members)))
+        rows += _rows(common, "frame_weighted", "all", _weighted(videos))
+    return pd.DataFrame(rows)
+
+
+def _values(scores: Scores) -> dict[str, float]:
+    values = metrics_of(scores.confusion)
+    shares = class_iou(scores.confusion.sum(axis=0))
+    values |= {f"iou:{name}": float(v) for name, v in zip(scores.classes, shares, strict=True)}
+    values["frames"] = float(len(scores.index))
+    for name, seconds in scores.seconds.items():
+        values[f"seconds_{name}"] = float(seconds.mean())
+    values["seconds_per_frame"] = values["seconds_adapt"] + values["seconds_predict"]
+    values["skipped_steps"] = float(scores.skipped_steps.sum())
+    return values
+
+
+def _joined(members: list[Scores]) -> Scores:
+    first = members[0]
+    return Scores(
+        key=first.key,
+        split=first.split,
+        classes=first.classes,
+        fps=first.fps,
+        index=np.concatenate([each.index for each in members]),
+        confusion=np.concatenate([each.confusion for each in members]),
+        seconds={n: np.concatenate([each.seconds[n] for each in members]) for n in SECONDS},
+        skipped_steps=np.concatenate([each.skipped_steps for each in members]),
+    )
+
+
+def _weighted(videos: list[dict[str, float]]) -> dict[str, float]:
+    """Return means weighted by scored frames; a value that is NaN in a video stays NaN."""
+    weights = np.array([values["frames"] for values in videos])
+    means = {
+        name: float(np.average([values[name] for values in videos], weights=weights))
+        for name in videos[0]
+    }
+    for count in ("frames", "frames_undefined", "skipped_steps"):
+        means[count] = float(sum(values[count] for values in videos))
+    return means
+
+
+def _rows(common: dict, aggregation: str, video: str, values: dict[str, float]) -> list[dict]:
+    return [
+        {**common, "aggregation": aggregation, "video": video, "metric": metric, "value": value}
+        for metric, value in values.items()
+    ]
