@@ -17,7 +17,7 @@ rule train:
         "../envs/videottt.yaml"
     threads: training_threads
     resources:
-        gpu=1,
+        gpu=GPUS,
     params:
         model=training_model,
         settings=training_settings,

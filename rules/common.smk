@@ -2,6 +2,8 @@
 
 import json
 import os
+import shlex
+import shutil
 import sys
 from pathlib import Path
 
@@ -18,6 +20,16 @@ except InputError as error:
 
 # So that .venv/bin/snakemake works without activating .venv; a conda environment comes first.
 shell.prefix(f'export PATH="$PATH:{Path(sys.executable).parent}"; ')
+
+
+# Without a GPU here, or with device: cpu, cores alone limit how many jobs run at once.
+GPUS = int(config["device"] != "cpu" and shutil.which("nvidia-smi") is not None)
+
+# The paper's published numbers.
+PAPER = [
+    os.path.relpath(Path(workflow.basedir) / "resources/paper" / name)
+    for name in ("table1.csv", "table4.csv")
+]
 
 
 # Checked one by one in the functions below, with messages that name the nearest valid id.
@@ -107,15 +119,13 @@ def stills_of(wildcards):
 def initial_of(wildcards):
     settings.training_settings(config, wildcards.dataset, wildcards.checkpoint)
     initial = config["checkpoints"][wildcards.checkpoint].get("initial")
-    pattern = "results/checkpoints/{dataset}/{task}/{checkpoint}/seed{seed}.safetensors"
-    return pattern.format(**{**wildcards, "checkpoint": initial}) if initial else []
+    ids = {**wildcards, "checkpoint": initial}
+    return expand(rules.train.output.checkpoint, **ids) if initial else []
 
 
 @reported
 def training_settings(wildcards):
-    return json.dumps(
-        settings.training_settings(config, wildcards.dataset, wildcards.checkpoint)
-    )
+    return json.dumps(settings.training_settings(config, wildcards.dataset, wildcards.checkpoint))
 
 
 @reported
@@ -143,9 +153,7 @@ def method_settings(wildcards):
 @reported
 def trial_settings(wildcards):
     return json.dumps(
-        settings.trial_settings(
-            config, wildcards.dataset, wildcards.method, int(wildcards.trial)
-        )
+        settings.trial_settings(config, wildcards.dataset, wildcards.method, int(wildcards.trial))
     )
 
 
@@ -159,3 +167,98 @@ def selection_of(wildcards):
     if settings.is_selected(config, wildcards.dataset, wildcards.method):
         return rules.select.output.selection.format(**wildcards)
     return []
+
+
+def score_files(wildcards, videos, **ids):
+    """Return the score files of all methods and seeds of a study for some videos."""
+    study = config["studies"][wildcards.study]
+    return expand(
+        rules.score.output.scores,
+        method=study["methods"],
+        seed=study["seeds"],
+        video=videos,
+        **ids,
+    )
+
+
+@reported
+def scores_of_video(wildcards):
+    ids = {"dataset": wildcards.dataset, "task": wildcards.task}
+    return score_files(wildcards, [wildcards.video], **ids)
+
+
+@reported
+def scores_of_study(wildcards):
+    study = config["studies"][wildcards.study]
+    return [
+        path
+        for dataset in study["datasets"]
+        for path in score_files(
+            wildcards,
+            settings.study_videos(config, study, dataset),
+            dataset=dataset,
+            task=study["tasks"],
+        )
+    ]
+
+
+@reported
+def trial_scores_of(wildcards):
+    selection = settings.study_of(config, wildcards.dataset)["selection"]
+    return expand(
+        rules.score_trial.output.scores,
+        trial=range(len(settings.trials(config, wildcards.dataset))),
+        seed=selection["seeds"],
+        video=settings.videos_in(config, wildcards.dataset, selection["split"]),
+        **wildcards,
+    )
+
+
+@reported
+def trial_arguments(wildcards):
+    """Return one --trial argument a trial: its values and its score files."""
+    selection = settings.study_of(config, wildcards.dataset)["selection"]
+    arguments = []
+    for number, values in enumerate(settings.trials(config, wildcards.dataset)):
+        files = expand(
+            rules.score_trial.output.scores,
+            trial=number,
+            seed=selection["seeds"],
+            video=settings.videos_in(config, wildcards.dataset, selection["split"]),
+            **wildcards,
+        )
+        arguments.append(f"--trial {shlex.quote(json.dumps({'values': values, 'scores': files}))}")
+    return " ".join(arguments)
+
+
+@reported
+def selection_metric(wildcards):
+    return settings.study_of(config, wildcards.dataset)["selection"]["metric"]
+
+
+def methods_of_study(wildcards):
+    return ",".join(config["studies"][wildcards.study]["methods"])
+
+
+def paper_of_study(wildcards):
+    dataset = config["studies"][wildcards.study].get("paper")
+    return f"--paper-dataset {dataset}" if dataset else ""
+
+
+method_labels = json.dumps({m: entry["label"] for m, entry in config["methods"].items()})
+
+
+def study_results(wildcards):
+    """Return everything that the study that is run shows: tables, figures, videos."""
+    study_id, study = config["study"], settings.current_study(config)
+    results = expand(
+        [*rules.make_table.output, *rules.plot_bars.output],
+        study=study_id,
+    )
+    for dataset in study["datasets"]:
+        ids = {"study": study_id, "dataset": dataset, "task": study["tasks"]}
+        ids |= {"video": settings.study_videos(config, study, dataset), "seed": study["seeds"][0]}
+        results += expand(rules.plot_curves.output, **ids)
+        results += expand(rules.plot_reconstruction.output, method="online_ttt_mae", **ids)
+        results += expand(rules.render_video.output, **ids)
+    return results

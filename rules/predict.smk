@@ -17,7 +17,7 @@ rule predict:
         "../envs/videottt.yaml"
     threads: 1
     resources:
-        gpu=1,
+        gpu=GPUS,
     params:
         settings=method_settings,
         selection=lambda wildcards, input: (

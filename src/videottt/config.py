@@ -41,6 +41,9 @@ def _explained(error: jsonschema.ValidationError) -> str:
         return f"{where}: '{error.instance}' is not allowed; " + nearest(
             str(error.instance), map(str, error.validator_value)
         )
+    if error.validator == "oneOf" and isinstance(error.instance, dict):
+        choices = [f"'{each['required'][0]}'" for each in error.validator_value]
+        return f"{where}: give exactly one of {' and '.join(choices)}"
     return f"{where}: {error.message}"
 
 
@@ -86,8 +89,10 @@ def _first_study(config: Config, matches: Callable[[Config], bool], what: str) -
 
 
 def study_of(config: Config, dataset: str) -> Config:
-    """Return the study whose settings a result on `dataset` follows: the one that is run, if it
-    uses the data set, else the first that does. So any result can be made by naming its file.
+    """Return the study whose settings a result on `dataset` follows.
+
+    That is the study that is run, if it uses the data set, else the first that does: so any result
+    can be made by naming its file.
 
     Raises:
         InputError: the data set does not exist, or no study uses it.
@@ -107,6 +112,11 @@ def study_trained_on(config: Config, dataset: str) -> Config:
 def videos_in(config: Config, dataset: str, split: str) -> list[str]:
     """Return the ids of the videos of one split."""
     return config["datasets"][dataset]["splits"][split]
+
+
+def study_videos(config: Config, study: Config, dataset: str) -> list[str]:
+    """Return the ids of all videos of a data set that a study reports on."""
+    return [video for split in study["splits"] for video in videos_in(config, dataset, split)]
 
 
 def split_of(config: Config, dataset: str, video: str) -> str:

@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Iterable
+from pathlib import Path
 
 
 class InputError(Exception):
@@ -15,3 +16,10 @@ def nearest(name: str, valid: Iterable[str]) -> str:
     if close:
         return f"did you mean '{close[0]}'?"
     return "valid names: " + ", ".join(names)
+
+
+def absent(path: Path, what: str = "file") -> InputError:
+    """Return the error for a file that is not there, with the command that makes it."""
+    made = "results" in path.parts and not path.is_absolute()
+    hint = f"make it with 'snakemake --cores 1 {path}'" if made else "check the path"
+    return InputError(f"{path}: no such {what}; {hint}")

@@ -21,7 +21,7 @@ from types import TracebackType
 import h5py
 import numpy as np
 
-from videottt.errors import InputError
+from videottt.errors import InputError, absent
 from videottt.files import complete_file
 
 FORMAT = "videottt frames"
@@ -211,7 +211,7 @@ def open_checked(path: Path, file_format: str, version: int) -> h5py.File:
         InputError: the file is absent, unreadable, of another format or of another version.
     """
     if not path.is_file():
-        raise InputError(f"{path}: no such file; make it with 'snakemake --cores 1 {path}'")
+        raise absent(path)
     try:
         file = h5py.File(path, "r")
     except OSError as error:

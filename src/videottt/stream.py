@@ -89,7 +89,7 @@ class Stream:
         groups = parameter_groups(
             model, settings.learning_rate, settings.encoder_multiplier, settings.weight_decay
         )
-        self._optimizer = torch.optim.AdamW(groups) if groups else None
+        self._optimizer = torch.optim.AdamW(groups, fused=True) if groups else None
         self._window = ExplicitMemory(method.window)
         self._implicit = ImplicitMemory(self._parameters if method.reset == "every_frame" else [])
         self._seen = 0

@@ -64,6 +64,7 @@ def train(options: argparse.Namespace) -> None:
         "model": options.model,
         "task": options.task,
         "seed": options.seed,
+        "threads": options.threads,
         "frames": {path.name: sha256(path) for path in options.frames},
         "initial": sha256(options.initial) if options.initial else None,
     }

@@ -74,6 +74,7 @@ def predict(options: argparse.Namespace) -> None:
             checkpoint=sha256(options.checkpoint),
             frames=sha256(options.frames),
             selected=chosen,
+            threads=options.threads,
             precision=method.precision,
         )
         with write_predictions(

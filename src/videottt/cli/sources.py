@@ -2,13 +2,36 @@
 
 import argparse
 import logging
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from videottt.cli.arguments import add_verb, settings
 from videottt.errors import InputError
 
+if TYPE_CHECKING:
+    from videottt.datasets.synthetic import RenderedFrame
+
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class RenderSettings:
+    """What to render.
+
+    Attributes:
+        size: (H, W) in pixels.
+        seed: of everything in the scene.
+        frames: length of the video, or number of stills.
+        phases: ``{"place": ..., "light": ...}`` one after the other; none for stills.
+    """
+
+    size: tuple[int, int]
+    seed: int
+    frames: int
+    phases: tuple[dict[str, str], ...] = ()
 
 
 def add_verbs(verbs: Any) -> None:
@@ -26,26 +49,21 @@ def add_verbs(verbs: Any) -> None:
 
 
 def render(options: argparse.Namespace) -> None:
-    """Render a video (or training stills) of the embedded benchmark in KITTI-STEP's layout."""
-    import shutil
+    """Render a video (or, without phases, training stills) of the embedded benchmark.
 
-    from videottt.datasets import kitti_step, synthetic
+    Written in KITTI-STEP's layout below the output folder.
+    """
+    from videottt.datasets import kitti_step
     from videottt.frames import SourceFrame
-    from videottt.settings import build_settings
 
-    values = build_settings(synthetic.RenderSettings, options.settings, "render")
+    frames = (
+        SourceFrame(f"{index:06d}", frame.image, frame.semantic, frame.instance)
+        for index, frame in enumerate(_rendered(options.video, options.settings))
+    )
     part = options.output.with_name(options.output.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
     try:
-        count = kitti_step.write(
-            part,
-            options.split,
-            options.video,
-            (
-                SourceFrame(f"{index:06d}", frame.image, frame.semantic, frame.instance)
-                for index, frame in enumerate(synthetic.render(options.video, values))
-            ),
-        )
+        count = kitti_step.write(part, options.split, options.video, frames)
         shutil.rmtree(options.output, ignore_errors=True)
         part.rename(options.output)
     except OSError as error:
@@ -53,3 +71,14 @@ def render(options: argparse.Namespace) -> None:
     finally:
         shutil.rmtree(part, ignore_errors=True)
     logger.info("rendered %d frames of '%s'", count, options.video)
+
+
+def _rendered(video: str, values: dict[str, Any]) -> Iterator["RenderedFrame"]:
+    from videottt.datasets import synthetic
+    from videottt.settings import build_settings
+
+    known = build_settings(RenderSettings, values, "render")
+    if not known.phases:
+        return synthetic.render_stills(known.frames, known.size, known.seed)
+    phases = [build_settings(synthetic.Phase, phase, "render: phase") for phase in known.phases]
+    return synthetic.render_video(video, phases, known.frames, known.size, known.seed)

@@ -12,7 +12,7 @@ import safetensors
 import safetensors.torch
 from torch import Tensor
 
-from videottt.errors import InputError
+from videottt.errors import InputError, absent
 from videottt.files import complete_file
 from videottt.models.presets import preset_from, sizes_of
 from videottt.models.y_shaped import YShapedModel
@@ -66,7 +66,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         InputError: the file is absent, is no checkpoint of this format, or lacks parameters.
     """
     if not path.is_file():
-        raise InputError(f"{path}: no such checkpoint; make it with 'snakemake --cores 1 {path}'")
+        raise absent(path, "checkpoint")
     try:
         with safetensors.safe_open(path, "pt") as file:
             metadata = file.metadata() or {}

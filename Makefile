@@ -1,0 +1,59 @@
+# make demo   set up .venv and run the embedded benchmark, from rendering to tables, figures, video
+# make test   set up .venv with the test tools and run every test
+# make lint   ruff, snakefmt, snakemake --lint
+# make lock   write requirements*.lock anew from pyproject.toml
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# The processes of one job must not fight over cores; torch's threads are set per job.
+export OMP_NUM_THREADS ?= 1
+export MPLBACKEND := agg
+
+.PHONY: demo test lint lock clean
+
+demo: $(VENV)/.run
+	$(BIN)/snakemake --cores all --config study=demo
+	$(BIN)/snakemake --cores 1 --config study=demo --report results/report_demo.html >/dev/null
+	@cat results/tables/demo.md
+	@echo
+	@echo "table:   results/tables/demo.md (.csv, .tex), per class results/tables/demo_classes.csv"
+	@echo "figures: $$(ls results/figures/demo/bars.png results/figures/demo/*/*/*/curves.png results/figures/*/*/*/seed*/*.png | tr '\n' ' ')"
+	@echo "video:   $$(ls results/videos/synthetic/semantic/seed0/*.mp4 | tr '\n' ' ')"
+	@echo "report:  results/report_demo.html"
+
+test: $(VENV)/.test
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check workflow/Snakefile rules
+	$(BIN)/snakemake --lint
+
+$(VENV)/.run: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "videottt needs Python 3.11 or newer; name one with: make demo PYTHON=python3.11"; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.run requirements-test.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-test.lock
+	@touch $@
+
+lock:
+	rm -rf .venv-lock && $(PYTHON) -m venv .venv-lock
+	.venv-lock/bin/python -m pip install --quiet .
+	@{ sed -n '/^#/p' requirements.lock; .venv-lock/bin/pip freeze --exclude videottt | \
+	  grep -v -i -E '^(nvidia-|cuda-|triton)'; } > .venv-lock/run
+	.venv-lock/bin/python -m pip install --quiet '.[test]'
+	@{ sed -n '/^#/p' requirements-test.lock; echo '-r requirements.lock'; \
+	  .venv-lock/bin/pip freeze --exclude videottt | grep -v -i -E '^(nvidia-|cuda-|triton)' | \
+	  grep -v -x -F -f .venv-lock/run; } > .venv-lock/test
+	mv .venv-lock/run requirements.lock && mv .venv-lock/test requirements-test.lock
+	rm -rf .venv-lock
+
+clean:
+	rm -rf .venv .snakemake results/[!R]*

@@ -1,0 +1,1 @@
+"""Something to look at: figures and videos, made from cached results only."""

@@ -1,0 +1,140 @@
+"""How well each method does over the course of one video."""
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from videottt.errors import InputError, nearest
+from videottt.figures.style import STYLE, method_colours
+from videottt.metrics.semantic import mean_iou
+from videottt.scores import Scores
+
+
+@matplotlib.rc_context(STYLE)
+def curves_figure(
+    scores: Sequence[Scores],
+    methods: Sequence[str],
+    labels: Mapping[str, str],
+    baseline: str | None = None,
+) -> Figure:
+    """Draw the mean IoU of every frame over time, and how much more it is than the baseline's.
+
+    A frame without a labelled pixel is a gap; frames that were not scored are passed over.
+
+    Args:
+        scores: of one video: the same seeds of each method.
+        methods: ids, in the order of the legend.
+        labels: names to show of methods; one without a name shows its id.
+        baseline: method that the lower panel subtracts, seed by seed; None: no lower panel.
+
+    Raises:
+        InputError: the scores are not of one video and task, or do not have every method once for
+            the same seeds.
+    """
+    percent = _percent(scores, methods)
+    if baseline not in (None, *methods):
+        raise InputError(f"baseline: no method '{baseline}'; {nearest(baseline, methods)}")
+    first = scores[0]
+    seconds = first.index / first.fps
+    seeds, count = percent[methods[0]].shape
+    window = max(5, count // 20) | 1
+    colours = method_colours(methods)
+
+    figure, panels = _panels(None if baseline is None else labels.get(baseline, baseline))
+    for method in methods:
+        raw = percent[method].mean(axis=0)
+        panels[0].plot(seconds, raw, color=colours[method], alpha=0.22, linewidth=0.6, zorder=1)
+        smooth = rolling_mean(percent[method], window)
+        _line(panels[0], seconds, smooth, colours[method], labels.get(method, method))
+        if baseline is not None:
+            gain = smooth - rolling_mean(percent[baseline], window)
+            _line(panels[1], seconds, gain, colours[method])
+    panels[0].set_title(f"{first.key.dataset}, video {first.key.video}")
+    panels[-1].set_xlim(seconds[0], seconds[-1] if count > 1 else None)
+    title = _title(window, seeds)
+    figure.legend(loc="outside lower center", ncols=min(3, len(methods)), title=title)
+    return figure
+
+
+def _panels(baseline: str | None) -> tuple[Figure, Sequence[Axes]]:
+    """Return an empty figure with one panel, or with two where there is a baseline of that name."""
+    ratios = [1] if baseline is None else [2.4, 1]
+    figure = Figure(figsize=(8, 4 if baseline is None else 5.2), layout="constrained")
+    panels = figure.subplots(len(ratios), 1, sharex=True, squeeze=False, height_ratios=ratios)[:, 0]
+    panels[0].set_ylabel("mIoU of the frame (%)")
+    if baseline is not None:
+        panels[1].set_title(f"gain over {baseline}", loc="left", fontsize=9, pad=3)
+        panels[1].set_ylabel("points")
+    panels[-1].set_xlabel("time in the video (s)")
+    figure.align_ylabels()
+    return figure, panels
+
+
+def rolling_mean(values: np.ndarray, window: int) -> np.ndarray:
+    """Return centred means over `window` frames, fewer at the ends: float64 [S, N].
+
+    Args:
+        values: float64 [S, N]; a NaN stays NaN and counts in no mean.
+        window: frames, odd.
+    """
+    table = pd.DataFrame(values.T)
+    means = table.rolling(window, center=True, min_periods=1).mean()
+    return means.where(table.notna()).to_numpy().T
+
+
+def _line(
+    axes: Axes, seconds: np.ndarray, values: np.ndarray, colour: tuple, label: str | None = None
+) -> None:
+    """Draw the mean over seeds of values [S, N], and their standard deviation as a band."""
+    mean = values.mean(axis=0)
+    axes.plot(seconds, mean, color=colour, linewidth=1.6, label=label)
+    if len(values) > 1:
+        spread = values.std(axis=0, ddof=1)
+        axes.fill_between(
+            seconds, mean - spread, mean + spread, color=colour, alpha=0.15, linewidth=0
+        )
+    axes.grid(axis="y", color="0.9", linewidth=0.6)
+
+
+def _title(window: int, seeds: int) -> str:
+    text = f"thick: centred mean over {window} frames; thin: each frame"
+    return text if seeds == 1 else text + f"; band: standard deviation over {seeds} seeds"
+
+
+def _percent(scores: Sequence[Scores], methods: Sequence[str]) -> dict[str, np.ndarray]:
+    """Return the mean IoU in percent of each method: float64 [seeds, N], seeds in order."""
+    first = scores[0]
+    found: dict[str, dict[int, np.ndarray]] = {method: {} for method in methods}
+    for each in scores:
+        ids = (each.key.dataset, each.key.task, each.key.video)
+        if ids != (first.key.dataset, first.key.task, first.key.video):
+            raise InputError(
+                f"scores of video '{ids[2]}' ({ids[0]}, {ids[1]}) beside those of "
+                f"'{first.key.video}' ({first.key.dataset}, {first.key.task}); give those of one"
+            )
+        if not np.array_equal(each.index, first.index):
+            raise InputError(
+                f"video '{ids[2]}': {len(each.index)} frames are scored for '{each.key.method}' "
+                f"seed {each.key.seed}, but {len(first.index)} for '{first.key.method}' seed "
+                f"{first.key.seed}, or other ones; score again"
+            )
+        if each.key.method not in found:
+            raise InputError(
+                f"scores of method '{each.key.method}', which is not to be shown; "
+                + nearest(each.key.method, methods)
+            )
+        if each.key.seed in found[each.key.method]:
+            raise InputError(f"two scores of method '{each.key.method}', seed {each.key.seed}")
+        found[each.key.method][each.key.seed] = 100 * mean_iou(each.confusion, "ground_truth")
+    seeds = sorted(found[first.key.method])
+    for method, values in found.items():
+        if sorted(values) != seeds:
+            raise InputError(
+                f"method '{method}' has scores of seeds {sorted(values)}, but "
+                f"'{first.key.method}' of {seeds}; give the same of each"
+            )
+    return {m: np.stack([values[seed] for seed in seeds]) for m, values in found.items()}
