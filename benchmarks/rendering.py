@@ -1,6 +1,6 @@
 """How many frames a second the embedded benchmark renders, on one core, at the demo's size.
 
-    python benchmarks/rendering.py [--frames 300]
+python benchmarks/rendering.py [--frames 300]
 """
 
 import argparse

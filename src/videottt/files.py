@@ -1,12 +1,24 @@
 """Files that appear whole or not at all."""
 
 import contextlib
+import errno
 import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from videottt.errors import InputError
+
+_CANNOT_WRITE = {
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EFBIG,
+    errno.EROFS,
+    errno.EACCES,
+    errno.EPERM,
+    errno.EIO,
+    errno.EISDIR,
+}
 
 
 @contextlib.contextmanager
@@ -30,7 +42,12 @@ def complete_file(path: Path) -> Iterator[Path]:
         part.replace(path)
         _flush_directory(path.parent)
     except OSError as error:
-        raise InputError(f"{path}: cannot be written: {error.strerror or error}") from error
+        # Reading something else may fail inside the block too: that is not about `path`.
+        if error.errno not in _CANNOT_WRITE:
+            raise
+        raise InputError(
+            f"{path}: cannot be written: {error.strerror}; free space or choose another place"
+        ) from error
     finally:
         part.unlink(missing_ok=True)
 

@@ -16,13 +16,13 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 
 import h5py
 import numpy as np
 
-from videottt.errors import InputError, absent
+from videottt.errors import InputError
 from videottt.files import complete_file
+from videottt.hdf5 import StoredFile
 
 FORMAT = "videottt frames"
 VERSION = 1
@@ -59,8 +59,8 @@ def write_frames(
     """Write a frame store from frames that arrive one by one, and return how many there were.
 
     Raises:
-        InputError: there is no frame, two frames differ in size, labels do not fit their image, or a
-            label is neither a class index nor 255.
+        InputError: there is no frame, two frames differ in size, labels do not fit their image, or
+            a label is neither a class index nor 255.
     """
     with complete_file(path) as part, h5py.File(part, "w") as file:
         written: list[SourceFrame] = []
@@ -153,7 +153,7 @@ def _size(array: np.ndarray) -> str:
     return f"{array.shape[1]}x{array.shape[0]}"
 
 
-class FrameStore:
+class FrameStore(StoredFile):
     """A video read lazily from a frame store; use it as a context manager.
 
     Attributes:
@@ -170,8 +170,7 @@ class FrameStore:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-        self._file = open_checked(path, FORMAT, VERSION)
+        super().__init__(path, FORMAT, VERSION)
         attributes = self._file.attrs
         self.dataset: str = attributes["dataset"]
         self.video: str = attributes["video"]
@@ -191,36 +190,3 @@ class FrameStore:
     def semantic(self, index: int) -> np.ndarray:
         """Return the labels of frame `index`: uint8 [H, W], 255 = void."""
         return self._file["labels/semantic"][index]
-
-    def __enter__(self) -> "FrameStore":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._file.close()
-
-
-def open_checked(path: Path, file_format: str, version: int) -> h5py.File:
-    """Open an HDF5 file for reading after checking what it is.
-
-    Raises:
-        InputError: the file is absent, unreadable, of another format or of another version.
-    """
-    if not path.is_file():
-        raise absent(path)
-    try:
-        file = h5py.File(path, "r")
-    except OSError as error:
-        raise InputError(f"{path}: not a readable HDF5 file ({error}); make it again") from None
-    found = (file.attrs.get("format"), int(file.attrs.get("version", 0)))
-    if found != (file_format, version):
-        file.close()
-        raise InputError(
-            f"{path}: is '{found[0]}' version {found[1]}, but this program reads '{file_format}' "
-            f"version {version}; make it again with this version of videottt"
-        )
-    return file

@@ -17,7 +17,7 @@ class ExplicitMemory:
         self._frames: deque[np.ndarray] = deque(maxlen=window)
 
     def append(self, frame: np.ndarray) -> None:
-        """Add the current frame, uint8 [H, W, 3], and forget the oldest one if the window is full."""
+        """Add the current frame, uint8 [H, W, 3]; a full window forgets its oldest."""
         self._frames.append(frame)
 
     def __len__(self) -> int:

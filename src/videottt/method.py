@@ -1,4 +1,4 @@
-"""A method is pure data from config.yaml: objective × window × steps × optimizer × reset × order."""
+"""A method is pure data from config.yaml: objective × window × steps × optimizer × reset."""
 
 from dataclasses import dataclass, field
 from typing import Any

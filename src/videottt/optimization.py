@@ -12,8 +12,8 @@ def parameter_groups(
     """Return AdamW's groups for the parameters of `model` that require a gradient.
 
     The encoder's learning rate is `learning_rate` times `encoder_multiplier`. Weight decay is 0 for
-    the parameters of norms, for embeddings and for relative position bias tables; biases are decayed
-    (the authors' Trainer.build_optimizer).
+    the parameters of norms, for embeddings and for relative position bias tables; biases are
+    decayed (the authors' Trainer.build_optimizer).
     """
     groups: dict[tuple[bool, bool], list[Tensor]] = {}
     for module_name, module in model.named_modules():

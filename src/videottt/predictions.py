@@ -27,14 +27,15 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 
 import h5py
 import numpy as np
 
+from videottt.errors import InputError
 from videottt.files import complete_file
 from videottt.frame_result import ADAPT_PHASES, FrameResult
-from videottt.frames import open_checked
+from videottt.frames import FrameStore
+from videottt.hdf5 import StoredFile
 
 FORMAT = "videottt predictions"
 VERSION = 1
@@ -130,7 +131,7 @@ def write_predictions(
         writer.finish()
 
 
-class PredictionReader:
+class PredictionReader(StoredFile):
     """Predictions read lazily; use it as a context manager.
 
     Attributes:
@@ -144,8 +145,7 @@ class PredictionReader:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-        self._file = open_checked(path, FORMAT, VERSION)
+        super().__init__(path, FORMAT, VERSION)
         attributes = self._file.attrs
         self.key = PredictionKey(
             attributes["dataset"],
@@ -160,6 +160,20 @@ class PredictionReader:
 
     def __len__(self) -> int:
         return len(self._file["prediction"])
+
+    def check_video(self, store: FrameStore) -> None:
+        """Check that these predictions are of the video in `store`.
+
+        Raises:
+            InputError: data set, video, classes or number of frames differ.
+        """
+        found = (self.key.dataset, self.key.video, len(self), self.classes)
+        if found != (store.dataset, store.video, len(store), store.classes):
+            raise InputError(
+                f"{self.path}: predicts {len(self)} frames of '{self.key.video}' "
+                f"({self.key.dataset}), but {store.path} holds {len(store)} frames of "
+                f"'{store.video}' ({store.dataset}); predict that video again"
+            )
 
     def prediction(self, index: int) -> np.ndarray:
         """Return the prediction of frame `index`: uint8 [H, W]."""
@@ -179,14 +193,3 @@ class PredictionReader:
             return []
         look = self._file["look"]
         return list(zip(look["index"][:], look["visible"][:], look["pixels"][:], strict=True))
-
-    def __enter__(self) -> "PredictionReader":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._file.close()

@@ -1,8 +1,9 @@
 """Random draws keyed by where they are used, never by what was drawn before.
 
-Every generator is seeded from a hash of its key, for example ``(seed, dataset, video, frame, step)``.
-A draw therefore depends on the place in the video and on nothing that happened earlier, so a resumed
-run equals an uninterrupted one. Generators live on the CPU whatever the device of the model.
+Every generator is seeded from a hash of its key, for example ``(seed, dataset, video, frame,
+step)``. A draw therefore depends on the place in the video and on nothing that happened earlier, so
+a resumed run equals an uninterrupted one. Generators live on the CPU whatever the device of the
+model.
 """
 
 import contextlib
@@ -33,8 +34,8 @@ def numpy_generator(*key: str | int) -> np.random.Generator:
 def global_draws(*key: str | int) -> Iterator[None]:
     """Seed torch's global generators from `key` inside the block, and restore them after it.
 
-    For library code that takes no generator: weight initialisation, drop path, the point sampling of
-    Mask2Former's loss.
+    For library code that takes no generator: weight initialisation, drop path, the point sampling
+    of Mask2Former's loss.
     """
     devices = list(range(torch.cuda.device_count()))
     with torch.random.fork_rng(devices=devices):

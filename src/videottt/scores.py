@@ -21,7 +21,8 @@ import pandas as pd
 
 from videottt.errors import InputError
 from videottt.files import complete_file
-from videottt.frames import FrameStore, open_checked
+from videottt.frames import FrameStore
+from videottt.hdf5 import open_checked
 from videottt.metrics.semantic import class_iou, confusion, metrics_of
 from videottt.predictions import PredictionKey, PredictionReader
 
@@ -59,16 +60,10 @@ def score_video(store: FrameStore, predictions: PredictionReader, split: str) ->
     """Compare the predictions of one video with its labels.
 
     Raises:
-        InputError: predictions and frames are not of the same video, classes or length, or no frame
-            is labelled.
+        InputError: predictions and frames are not of the same video, classes or length, or no
+            frame is labelled.
     """
-    found = (predictions.key.dataset, predictions.key.video, len(predictions), predictions.classes)
-    if found != (store.dataset, store.video, len(store), store.classes):
-        raise InputError(
-            f"{predictions.path}: predicts {found[2]} frames of '{found[1]}' ({found[0]}), but "
-            f"{store.path} holds {len(store)} frames of '{store.video}' ({store.dataset}); "
-            "predict again"
-        )
+    predictions.check_video(store)
     index = np.flatnonzero(store.labelled)
     if not index.size:
         raise InputError(f"{store.path}: no frame of '{store.video}' is labelled: nothing to score")

@@ -46,7 +46,7 @@ class StreamKey:
 
 @dataclass
 class _Clock:
-    """Adds up wall time by phase; waits for the device, so that each phase pays for its own work."""
+    """Adds up wall time by phase; waits for the device, so that each phase pays for itself."""
 
     device: torch.device
     seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(PHASES, 0.0))

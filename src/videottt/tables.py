@@ -74,8 +74,8 @@ def main_table(
 
     Returns:
         dataset, task, split, method, seeds, and for each of `COLUMNS` its mean and standard
-        deviation over seeds (``<metric>_mean``, ``<metric>_std``, in the table's unit; the deviation
-        is NaN for one seed), and ``paper_miou``.
+        deviation over seeds (``<metric>_mean``, ``<metric>_std``, in the table's unit; the
+        deviation is NaN for one seed), and ``paper_miou``.
     """
     # Counts are summed over a split's videos; per-frame means are the mean over all its frames.
     pooled = metrics[metrics.aggregation == "pooled"]
@@ -112,7 +112,9 @@ def class_table(metrics: pd.DataFrame, methods: Sequence[str]) -> pd.DataFrame:
     return table.sort_values(ids).rename(columns={"label": "class"}).reset_index(drop=True)
 
 
-def readable(table: pd.DataFrame, labels: dict[str, str], paper: Sequence[PaperColumn]) -> pd.DataFrame:
+def readable(
+    table: pd.DataFrame, labels: dict[str, str], paper: Sequence[PaperColumn]
+) -> pd.DataFrame:
     """Return the main table as text, for people: labels, mean ± deviation, the paper's numbers."""
     result = pd.DataFrame({"Data": table.dataset + " " + table.split})
     result["Method"] = [labels.get(method, method) for method in table.method]
@@ -144,13 +146,13 @@ def caption(table: pd.DataFrame, paper: Sequence[PaperColumn]) -> str:
     text = (
         f"Mean{' ± standard deviation' if seeds > 1 else ''} over {seeds} seed"
         f"{'s' if seeds > 1 else ''}, in percent. mIoU: counts pooled over all frames of a split, "
-        "averaged over the classes in the ground truth. frame mIoU: one value a frame, averaged over "
-        "frames. (GT or pred.): a class predicted but absent counts as 0, as in the authors' "
+        "averaged over the classes in the ground truth. frame mIoU: one value a frame, averaged "
+        "over frames. (GT or pred.): a class predicted but absent counts as 0, as in the authors' "
         "evaluator. s/frame: learning plus prediction, on the machine of this run."
     )
     if paper:
         text += (
-            " The paper's numbers are of its own data and model; which of the four conventions they "
-            "follow is not stated there (the released code averages over frames, GT or pred.)."
+            " The paper's numbers are of its own data and model; which of the four conventions "
+            "they follow is not stated there (the released code averages over frames, GT or pred.)."
         )
     return text

@@ -26,6 +26,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         options.run(options)
     except InputError as error:
         sys.exit(_complain(str(error)))
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        sys.exit(_complain(f"{where}{error.strerror or error}"))
 
 
 def _complain(message: str) -> int:

@@ -63,8 +63,8 @@ def predict(options: argparse.Namespace) -> None:
     with FrameStore(options.frames) as store:
         if store.classes != checkpoint.classes:
             raise InputError(
-                f"{options.frames}: its classes are not those of {options.checkpoint}; predict with "
-                "a checkpoint that was trained on the same classes"
+                f"{options.frames}: its classes are not those of {options.checkpoint}; "
+                "predict with a checkpoint that was trained on the same classes"
             )
         device = prepare_device(options.device, options.threads)
         key = StreamKey(options.seed, store.dataset, store.video)

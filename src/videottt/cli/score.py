@@ -29,7 +29,7 @@ def add_verbs(verbs: Any) -> None:
     verb.add_argument("--method", required=True)
     verb.add_argument("--metric", required=True, help="for example miou_pooled")
     verb.add_argument("--trial", required=True, action="append", type=settings, dest="trials",
-                      help='JSON: {"values": {dotted key: value}, "scores": [files]}; repeatable')  # fmt: skip
+                      help='JSON: {"values": {dotted key: value}, "scores": [files]}')  # fmt: skip
     verb.add_argument("--grid", required=True, type=Path, help="CSV of all trials")
     verb.add_argument("--output", required=True, type=Path)
 

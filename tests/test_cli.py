@@ -1,0 +1,389 @@
+"""The verbs, one after the other, as the rules call them."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from conftest import SIZE, VIDEO, contents, store_frames
+from PIL import Image
+
+from videottt.cli import main
+from videottt.config import method_settings
+from videottt.datasets import kitti_step
+from videottt.datasets.kitti_step import CITYSCAPES
+from videottt.frames import FrameStore
+from videottt.models.checkpoint import load_checkpoint
+from videottt.predictions import PredictionReader
+from videottt.scores import read_scores
+from videottt.settings import with_values
+
+INGEST = {"layout": "kitti_step", "fps": 10, "classes": list(CITYSCAPES)}
+TRAIN = {
+    "training": {"iterations": 4, "batch": 2, "learning_rate": 1e-3},
+    "augmentation": {"shortest_edge": 64, "longest_edge": 256, "crop": [64, 96]},
+}
+ONLINE = {"objective": "mae", "window": 4, "batch": 2, "shortest_edge": 64, "longest_edge": 256}
+RENDER = {
+    "size": list(SIZE),
+    "seed": 0,
+    "frames": 3,
+    "phases": [{"place": "park", "light": "day"}, {"place": "park", "light": "dusk"}],
+}
+
+
+def call(verb, **options):
+    """Run one verb; dictionaries become JSON, lists several values."""
+    words = [verb]
+    for name, value in options.items():
+        values = value if isinstance(value, list) else [value]
+        words.append("--" + name.replace("_", "-"))
+        words += [json.dumps(each) if isinstance(each, dict) else str(each) for each in values]
+    main(words)
+
+
+def ingest(root, output, **changes):
+    options = {"dataset": "synthetic", "split": "test", "video": VIDEO, "settings": INGEST}
+    call("ingest", root=root, output=output, **{**options, **changes})
+
+
+def train(frames, output, **changes):
+    options = {"task": "semantic", "model": "tiny", "settings": TRAIN, "seed": 0, "device": "cpu"}
+    call("train", frames=[frames], history=output.with_suffix(".csv"), output=output,
+         **{**options, **changes})  # fmt: skip
+
+
+def predict(frames, checkpoint, output, **changes):
+    options = {"task": "semantic", "method": "online_ttt_mae", "settings": ONLINE, "seed": 0}
+    call("predict", frames=frames, checkpoint=checkpoint, output=output, device="cpu",
+         **{**options, **changes})  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def root(source_frames, tmp_path_factory):
+    """The tiny video in KITTI-STEP's layout."""
+    folder = tmp_path_factory.mktemp("kitti")
+    kitti_step.write(folder, "test", VIDEO, source_frames)
+    return folder
+
+
+def test_every_verb_from_files_on_disk_to_selected_settings(root, source_frames, tmp_path):
+    frames, joint, out = (tmp_path / name for name in ("v.h5", "joint.safetensors", "out"))
+    ingest(root, frames)
+    with FrameStore(frames) as store:
+        assert len(store) == len(source_frames)
+        assert np.array_equal(store.semantic(5), source_frames[5].semantic)
+    train(frames, joint, state=tmp_path / "states")
+    assert load_checkpoint(joint).classes == list(CITYSCAPES)
+    history = pd.read_csv(joint.with_suffix(".csv"))
+    assert history.iteration.tolist() == [0, 1, 2, 3]
+    assert list((tmp_path / "states").glob("*")) == []
+
+    for name, rate in (("slow", 0.0), ("fast", 1e-3)):
+        settings = with_values(ONLINE, {"optimizer.learning_rate": rate})
+        predict(frames, joint, out / f"{name}.h5", settings=settings)
+        call("score", frames=frames, predictions=out / f"{name}.h5", split="test",
+             output=out / f"{name}.scores.h5")  # fmt: skip
+    found = read_scores(out / "fast.scores.h5")
+    assert found.confusion.sum() == sum(frame.semantic.size for frame in source_frames)
+    call("aggregate", scores=[out / "slow.scores.h5", out / "fast.scores.h5"], output=out / "t.csv")
+    table = pd.read_csv(out / "t.csv")
+    assert set(table.aggregation) == {"video", "pooled", "frame_weighted"}
+    assert {"miou_pooled", "miou_frames", "iou:road", "seconds_per_frame"} <= set(table.metric)
+
+    trials = [
+        {"values": {"optimizer.learning_rate": rate}, "scores": [str(out / f"{name}.scores.h5")]}
+        for name, rate in (("slow", 0.0), ("fast", 1e-3))
+    ]
+    main([
+        "select", "--method", "online_ttt_mae", "--metric", "miou_pooled",
+        "--trial", json.dumps(trials[0]), "--trial", json.dumps(trials[1]),
+        "--grid", str(out / "grid.csv"), "--output", str(out / "selected.json"),
+    ])  # fmt: skip
+    chosen = json.loads((out / "selected.json").read_text())
+    grid = pd.read_csv(out / "grid.csv")
+    best = grid.loc[grid.miou_pooled.idxmax()]
+    assert chosen["selected"] == {"optimizer.learning_rate": best["optimizer.learning_rate"]}
+    assert chosen["value"] == pytest.approx(best.miou_pooled)
+    predict(frames, joint, out / "chosen.h5", selection=out / "selected.json")
+    with PredictionReader(out / "chosen.h5") as reader:
+        assert reader.settings["optimizer"]["learning_rate"] == best["optimizer.learning_rate"]
+        assert reader.provenance["selected"] == chosen["selected"]
+
+
+def test_joint_training_starts_from_encoder_and_head_of_another_checkpoint(store_path, tmp_path):
+    main_task, joint = tmp_path / "main.safetensors", tmp_path / "joint.safetensors"
+    settings = with_values(TRAIN, {"training.reconstruction": False, "training.iterations": 1})
+    train(store_path, main_task, settings=settings)
+    assert not load_checkpoint(main_task).has_decoder
+    still = with_values(TRAIN, {"training.learning_rate": 0.0, "training.iterations": 1})
+    train(store_path, joint, settings=still, initial=main_task, seed=5)
+    first, second = load_checkpoint(main_task), load_checkpoint(joint)
+    assert second.has_decoder
+    for branch in ("encoder", "head"):
+        states = [getattr(each.model, branch).state_dict() for each in (first, second)]
+        assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+
+
+def test_an_interrupted_training_is_resumed_and_ends_the_same(store_path, tmp_path, monkeypatch):
+    import videottt.progress
+
+    whole, resumed, states = tmp_path / "a.safetensors", tmp_path / "b.safetensors", tmp_path / "s"
+    train(store_path, whole)
+    report = videottt.progress.Progress.report
+
+    def interrupted(self, done, detail=""):
+        if done == 3:
+            raise KeyboardInterrupt
+        report(self, done, detail)
+
+    monkeypatch.setattr(videottt.progress.Progress, "report", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        train(store_path, resumed, state=states, save_every=0)
+    assert len(list(states.iterdir())) == 1
+    assert not resumed.exists()
+    seen = []
+    monkeypatch.setattr(
+        videottt.progress.Progress, "report", lambda self, done, detail="": seen.append(done)
+    )
+    train(store_path, resumed, state=states, save_every=0)
+    assert seen == [3, 4]
+    assert list(states.iterdir()) == []
+    one, other = (load_checkpoint(path).model.state_dict() for path in (whole, resumed))
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    assert resumed.with_suffix(".csv").read_text() == whole.with_suffix(".csv").read_text()
+
+
+def test_two_predictions_of_one_job_are_equal_but_for_their_seconds(
+    store_path, joint_checkpoint, tmp_path
+):
+    made = []
+    for name in ("a.h5", "b.h5"):
+        predict(store_path, joint_checkpoint, tmp_path / name)
+        made.append(contents(tmp_path / name, without=["seconds"]))
+    assert made[0] == made[1]
+    assert {"prediction", "loss", "look/pixels"} <= made[0].keys()
+
+
+def test_labels_do_not_reach_a_prediction(store_path, joint_checkpoint, source_frames, tmp_path):
+    from dataclasses import replace
+
+    unlabelled = [replace(each, semantic=None, instance=None) for each in source_frames]
+    bare = store_frames(tmp_path / "bare.h5", unlabelled)
+    made = []
+    for name, frames in (("a.h5", store_path), ("b.h5", bare)):
+        predict(frames, joint_checkpoint, tmp_path / name)
+        made.append(contents(tmp_path / name, without=["seconds"]))
+        del made[-1]["attributes"]["provenance"]
+    assert made[0] == made[1]
+
+
+def test_phases_add_up_and_looks_are_spread_over_the_video(store_path, joint_checkpoint, tmp_path):
+    predict(store_path, joint_checkpoint, tmp_path / "x.h5", looks=3)
+    with PredictionReader(tmp_path / "x.h5") as reader:
+        parts = ("reset", "sample", "forward", "backward", "optimizer")
+        assert np.allclose(
+            reader.seconds("adapt"), sum(reader.seconds(f"adapt_{p}") for p in parts)
+        )
+        for name in ("load", "predict", "write", "adapt_forward", "adapt_backward"):
+            assert (reader.seconds(name) > 0).all(), name
+        assert [index for index, _, _ in reader.looks()] == [3, 6, 8]
+        assert np.isfinite(reader.number("loss")).all()
+
+
+def test_the_six_methods_of_the_paper_run_as_the_config_has_them(
+    config, source_frames, joint_checkpoint, main_task_checkpoint, tmp_path
+):
+    frames = store_frames(tmp_path / "short.h5", source_frames[:3])
+    losses = {}
+    for method, entry in config["methods"].items():
+        small = {"shortest_edge": 64, **({"batch": 2} if entry["objective"] == "mae" else {})}
+        settings = with_values(method_settings(config, "synthetic", method), small)
+        checkpoint = {"main_task": main_task_checkpoint, "joint": joint_checkpoint}
+        path = tmp_path / f"{method}.h5"
+        predict(frames, checkpoint[entry["checkpoint"]], path, method=method, settings=settings)
+        with PredictionReader(path) as reader:
+            assert reader.key.method == method
+            losses[method] = reader.number("loss")
+    fixed = {"main_task_only", "mae_joint_training"}
+    assert {method for method, loss in losses.items() if np.isnan(loss).all()} == fixed
+    learning = {method: tuple(loss) for method, loss in losses.items() if method not in fixed}
+    assert len(set(learning.values())) == 4
+
+
+def test_a_part_of_a_source_video_can_be_ingested(root, tmp_path):
+    ingest(root, tmp_path / "x.h5", settings={**INGEST, "first": "000003", "last": "000006"})
+    with FrameStore(tmp_path / "x.h5") as store:
+        assert store.names == ["000003", "000004", "000005", "000006"]
+
+
+# Bad input
+
+
+def lose_a_frame(root):
+    (root / f"images/test/{VIDEO}/000001.png").unlink()
+
+
+def resize_a_frame(root):
+    for kind in ("images", "panoptic_maps"):
+        path = root / f"{kind}/test/{VIDEO}/000002.png"
+        Image.open(path).resize((96, 32), Image.Resampling.NEAREST).save(path)
+
+
+def label_outside(root):
+    path = root / f"panoptic_maps/test/{VIDEO}/000002.png"
+    panoptic = np.asarray(Image.open(path)).copy()
+    panoptic[5, 5, 0] = 77
+    Image.fromarray(panoptic).save(path)
+
+
+def lose_all_frames(root):
+    for path in (root / f"images/test/{VIDEO}").iterdir():
+        path.unlink()
+
+
+def change_nothing(root):
+    pass
+
+
+@pytest.fixture
+def complaint(capfd, tmp_path):
+    """Run a call that must fail as bad input does, without output; return its one line."""
+
+    def run(verb, *arguments, **options):
+        output = tmp_path / "out" / "result"
+        output.parent.mkdir()
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as caught:
+            verb(*arguments, output, **options)
+        lines = capfd.readouterr().err.splitlines()
+        errors = [line for line in lines if line.startswith("videottt: error: ")]
+        assert caught.value.code == 2
+        assert len(errors) == 1
+        assert lines[-1] == errors[0]
+        assert not any("Traceback" in line for line in lines)
+        assert list(output.parent.iterdir()) == []
+        return errors[0]
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("spoil", "changes", "parts"),
+    [
+        (lose_a_frame, {}, ["000001.png", "missing", "restore it"]),
+        (resize_a_frame, {}, ["frame '000002' of video 'tiny_0'", "96x32", "resize them"]),
+        (label_outside, {}, ["frame '000002'", "label id 77", "19 classes", "correct the labels"]),
+        (lose_all_frames, {}, [f"images/test/{VIDEO}", "holds no frame"]),
+        (change_nothing, {"video": "tiny_1"}, ["tiny_1", "did you mean 'tiny_0'"]),
+        (change_nothing, {"settings": {**INGEST, "first": "999999"}}, ["has no frames"]),
+        (
+            change_nothing,
+            {"settings": {**INGEST, "layout": "kitti"}},
+            ["did you mean 'kitti_step'"],
+        ),
+        (change_nothing, {"settings": {**INGEST, "frist": "000001"}}, ["frist", "first"]),
+        (change_nothing, {"settings": {"layout": "kitti_step"}}, ["missing"]),
+    ],
+    ids=lambda value: getattr(value, "__name__", None),
+)
+def test_ingest_says_what_is_wrong_in_one_line(
+    complaint, source_frames, tmp_path, spoil, changes, parts
+):
+    root = tmp_path / "copy"
+    kitti_step.write(root, "test", VIDEO, source_frames[:4])
+    spoil(root)
+    line = complaint(ingest, root, **changes)
+    assert all(part in line for part in parts), line
+
+
+@pytest.mark.parametrize(
+    ("changes", "parts"),
+    [
+        ({"settings": {**ONLINE, "widow": 4}}, ["'widow'", "did you mean 'window'"]),
+        ({"settings": {**ONLINE, "optimizer": {"learningrate": 1}}}, ["did you mean 'learning_rate'"]),
+        ({"settings": {**ONLINE, "objective": "mea"}}, ["'mea'", "did you mean 'mae'"]),
+        ({"settings": {**ONLINE, "options": {"mask": 0.5}}}, ["did you mean 'mask_ratio'"]),
+        ({"settings": {**ONLINE, "reset": "sometimes"}}, ["reset", "never"]),
+        ({"settings": {**ONLINE, "window": 0}}, ["window", "at least 1"]),
+        ({"settings": {**ONLINE, "window": "4"}}, ["window"]),
+        ({"settings": {**ONLINE, "crop": [30, 64]}}, ["crop", "multiples of 32"]),
+        ({"settings": {"window": 4}}, ["'objective' is missing"]),
+        ({"task": "semntic"}, ["did you mean 'semantic'"]),
+        ({"device": "cuda:77"}, ["cuda:77", "auto or cpu"]),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_predict_says_what_is_wrong_in_one_line(
+    complaint, store_path, joint_checkpoint, changes, parts
+):
+    def run(output, device="cpu", **changes):
+        options = {"task": "semantic", "method": "online_ttt_mae", "settings": ONLINE, "seed": 0}
+        call("predict", frames=store_path, checkpoint=joint_checkpoint, output=output,
+             device=device, **{**options, **changes})  # fmt: skip
+
+    line = complaint(run, **changes)
+    assert all(part in line for part in parts), line
+
+
+def test_a_checkpoint_without_decoder_cannot_learn_at_test_time(
+    complaint, store_path, main_task_checkpoint
+):
+    line = complaint(predict, store_path, main_task_checkpoint)
+    assert "has no decoder g" in line
+    assert "'joint' checkpoint" in line
+
+
+def test_frames_of_other_classes_are_not_predicted(
+    complaint, source_frames, joint_checkpoint, tmp_path
+):
+    classes = [*CITYSCAPES[:-1], "bike"]
+    path = store_frames(tmp_path / "x.h5", source_frames[:2], classes=classes)
+    assert "same classes" in complaint(predict, path, joint_checkpoint)
+
+
+def test_inputs_that_are_not_there_are_named(complaint, joint_checkpoint, tmp_path):
+    line = complaint(predict, tmp_path / "nothing.h5", joint_checkpoint)
+    assert "nothing.h5: no such file" in line
+
+
+@pytest.mark.parametrize(
+    ("changes", "parts"),
+    [
+        ({"settings": with_values(TRAIN, {"training.itertions": 5})}, ["did you mean 'iterations'"]),
+        ({"settings": with_values(TRAIN, {"augmentation.crops": 5})}, ["did you mean 'crop'"]),
+        ({"settings": {"training": TRAIN["training"]}}, ["augmentation"]),
+        ({"model": "tny"}, ["did you mean 'tiny'"]),
+    ],
+    ids=["training", "augmentation", "half", "model"],
+)  # fmt: skip
+def test_train_says_what_is_wrong_in_one_line(complaint, store_path, changes, parts):
+    line = complaint(train, store_path, **changes)
+    assert all(part in line for part in parts), line
+
+
+def test_a_video_is_rendered_into_a_layout_that_ingest_reads(tmp_path):
+    call("render", split="test", video="v", settings=RENDER, output=tmp_path / "rendered")
+    ingest(tmp_path / "rendered", tmp_path / "x.h5", video="v")
+    with FrameStore(tmp_path / "x.h5") as store:
+        assert len(store) == 3
+        assert store.size == SIZE
+        assert store.labelled.all()
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["rendered", "x.h5"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"frmes": 3}, "did you mean 'frames'"),
+        ({"phases": [{"place": "parc", "light": "day"}]}, "did you mean 'park'"),
+        ({"frames": 0}, "at least 1"),
+    ],
+    ids=str,
+)
+def test_render_says_what_is_wrong_in_one_line(complaint, changes, message):
+    def run(output):
+        call("render", split="test", video="v", settings={**RENDER, **changes}, output=output)
+
+    assert message in complaint(run)
