@@ -1,29 +1,18 @@
 """A tiny rendered video and a barely trained joint model, both made by the real code."""
 
-import contextlib
-import dataclasses
 from pathlib import Path
 
-import h5py
-import numpy as np
 import pytest
 import torch
 import yaml
 
-from videottt.augmentation import Augmentation, StillImages
+from support import FRAMES, SIZE, VIDEO, small_model, store_frames, train_small
 from videottt.datasets.kitti_step import CITYSCAPES
 from videottt.datasets.synthetic import Phase, render_video
-from videottt.frames import FrameStore, SourceFrame, write_frames
+from videottt.frames import FrameStore, SourceFrame
 from videottt.models.checkpoint import load_checkpoint, save_checkpoint
-from videottt.models.presets import PRESETS
-from videottt.models.y_shaped import YShapedModel
-from videottt.tasks import task_named
-from videottt.training import TrainingSettings, start_run, train
 
 ROOT = Path(__file__).resolve().parents[1]
-SIZE = (64, 96)
-FRAMES = 12
-VIDEO = "tiny_0"
 
 torch.set_num_threads(1)
 
@@ -42,13 +31,6 @@ def source_frames():
     ]
 
 
-def store_frames(path, frames, **changes):
-    """Write a frame store, by default of the tiny video, and return its path."""
-    ids = {"dataset": "synthetic", "video": VIDEO, "fps": 10, "classes": CITYSCAPES}
-    write_frames(path, frames, **{**ids, "provenance": {"made": "here"}, **changes})
-    return path
-
-
 @pytest.fixture(scope="session")
 def store_path(source_frames, tmp_path_factory):
     return store_frames(tmp_path_factory.mktemp("frames") / "tiny.h5", source_frames)
@@ -58,39 +40,6 @@ def store_path(source_frames, tmp_path_factory):
 def store(store_path):
     with FrameStore(store_path) as opened:
         yield opened
-
-
-def train_small(model, store_paths, after_iteration=lambda run: None, *, resume=None, **changes):
-    """Train with the real loop on labelled frames, optionally from a saved state; return the run."""
-    values = {"iterations": 4, "batch": 2, "learning_rate": 1e-3, "warmup": 1}
-    settings = TrainingSettings(**{**values, **changes})
-    recipe = Augmentation(64, 256, (64, 64), scales=(0.8, 1.5))
-    run = start_run(model, settings)
-    if resume is not None:
-        run.resume(resume)
-    with contextlib.ExitStack() as opened:
-        stores = [opened.enter_context(FrameStore(path)) for path in store_paths]
-        stills = StillImages(stores, recipe, 0, settings.iterations * settings.batch)
-        train(run, task_named("semantic"), stills, settings, 0, after_iteration)
-    return run
-
-
-# The smallest model that has every kind of layer, for tests that run many updates.
-SMALLEST = dataclasses.replace(
-    PRESETS["tiny"],
-    embed_dim=16,
-    depths=(1, 1, 1, 1),
-    hidden_dim=32,
-    mask_dim=32,
-    queries=8,
-    decoder_layers=1,
-    loss_points=128,
-)
-
-
-def small_model(seed=0, **sizes):
-    """Return the smallest model with new weights, with some of its sizes changed."""
-    return YShapedModel(dataclasses.replace(SMALLEST, **sizes), len(CITYSCAPES), seed)
 
 
 @pytest.fixture(scope="session")
@@ -112,32 +61,3 @@ def main_task_checkpoint(joint_checkpoint, tmp_path_factory):
 @pytest.fixture
 def model(joint_checkpoint):
     return load_checkpoint(joint_checkpoint).model
-
-
-def weights_of(module):
-    """Return copies of all weights, to compare with later."""
-    return {name: tensor.detach().clone() for name, tensor in module.state_dict().items()}
-
-
-def changed(before, module):
-    """Return the names of the weights that are no longer what they were, bit for bit."""
-    now = module.state_dict()
-    assert before.keys() == now.keys()
-    return {name for name in before if not torch.equal(before[name], now[name])}
-
-
-def contents(path, without=()):
-    """Return every data set and attribute of an HDF5 file, as bytes that can be compared."""
-    found = {}
-
-    def visit(name, node):
-        if isinstance(node, h5py.Dataset) and not name.startswith(tuple(without)):
-            values = node[:]
-            found[name] = values.tolist() if values.dtype == object else values.tobytes()
-
-    with h5py.File(path) as file:
-        file.visititems(visit)
-        found["attributes"] = {
-            name: np.asarray(value).tolist() for name, value in file.attrs.items()
-        }
-    return found

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
-from conftest import SIZE
 from PIL import Image
 
+from support import SIZE
 from videottt.datasets import camvid, kitti_step, layout_named
 from videottt.errors import InputError
 from videottt.frames import VOID
@@ -225,7 +225,7 @@ def test_camvid_palette_labels_are_ids_not_colours(camvid_folders):
 
 
 def test_a_missing_folder_says_what_to_check(tmp_path):
-    with pytest.raises(InputError, match="check data_root in config.yaml"):
+    with pytest.raises(InputError, match=r"check data_root in config\.yaml"):
         list(camvid.read(tmp_path / "nowhere", "any", "0001TP"))
     with pytest.raises(InputError, match="did you mean 'kitti_step'"):
         layout_named("kitti-step")

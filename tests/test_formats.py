@@ -4,8 +4,8 @@ import os
 import h5py
 import numpy as np
 import pytest
-from conftest import FRAMES, SIZE, VIDEO, contents, store_frames
 
+from support import FRAMES, SIZE, VIDEO, contents, store_frames
 from videottt.datasets.kitti_step import CITYSCAPES
 from videottt.errors import InputError
 from videottt.files import complete_file, sha256, write_text
@@ -64,23 +64,36 @@ def test_equal_frames_make_equal_files(source_frames, store_path, tmp_path):
     assert sha256(again) == sha256(store_path)
 
 
-def test_frames_are_stored_and_read_one_at_a_time(store_path, source_frames, tmp_path):
-    with h5py.File(store_path) as file:
-        for name in ("frames", "labels/semantic", "labels/instance"):
-            assert file[name].chunks == (1, *file[name].shape[1:])
-    # Frame 3 can be read although all others are spoilt, so it is read alone.
+def spoilt_but_for(kept, store_path, tmp_path):
+    """Return a copy of a store in which every frame but one is damaged."""
     path = tmp_path / "spoilt.h5"
     path.write_bytes(store_path.read_bytes())
     with h5py.File(path) as file:
         chunks = [file["frames"].id.get_chunk_info(index) for index in range(FRAMES)]
     with path.open("rb+") as file:
-        for chunk in chunks[:3] + chunks[4:]:
+        for chunk in chunks[:kept] + chunks[kept + 1 :]:
             file.seek(chunk.byte_offset)
             file.write(b"\xff" * chunk.size)
-    with FrameStore(path) as store:
+    return path
+
+
+def test_frames_are_stored_and_read_one_at_a_time(store_path, source_frames, tmp_path):
+    with h5py.File(store_path) as file:
+        for name in ("frames", "labels/semantic", "labels/instance"):
+            assert file[name].chunks == (1, *file[name].shape[1:])
+    # Frame 3 can be read although all others are spoilt, so it is read alone.
+    with FrameStore(spoilt_but_for(3, store_path, tmp_path)) as store:
         assert np.array_equal(store.frame(3), source_frames[3].image)
-        with pytest.raises(OSError, match="read"):
+        with pytest.raises((OSError, InputError)):
             store.frame(4)
+
+
+def test_a_damaged_frame_is_bad_input_that_names_the_store(store_path, tmp_path):
+    with (
+        FrameStore(spoilt_but_for(3, store_path, tmp_path)) as store,
+        pytest.raises(InputError, match=r"spoilt\.h5"),
+    ):
+        store.frame(4)
 
 
 def test_frames_without_labels_are_marked_and_void(tmp_path, source_frames):
@@ -104,6 +117,7 @@ def changed_frame(frame, **changes):
         ({"semantic": lambda f: np.where(f.semantic == f.semantic[0, 0], 19, f.semantic)},
          r"label id 19, but 'synthetic' has 19 classes \(0..18\)"),
         ({"semantic": lambda f: np.full(SIZE, 254, np.uint8)}, "label id 254"),
+        ({"semantic": lambda f: np.full(SIZE, 300)}, "semantic labels|label id 300"),
         ({"semantic": lambda f: f.semantic[:, 1:]}, "its semantic labels are 95x64"),
         ({"instance": lambda f: f.instance[1:]}, "its instance labels are 96x63"),
     ],

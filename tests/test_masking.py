@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 import torch
-from conftest import small_model
 
+from support import small_model
 from videottt.models.inputs import denormalise, normalise, pad_to_stride
 from videottt.models.masking import random_visible, reconstruction_loss
 from videottt.randomness import generator

@@ -2,8 +2,8 @@ import json
 
 import numpy as np
 import pytest
-from conftest import store_frames
 
+from support import store_frames
 from videottt.errors import InputError
 from videottt.frames import VOID, FrameStore, SourceFrame
 from videottt.metrics.semantic import class_iou, confusion, mean_iou, metrics_of
@@ -213,9 +213,12 @@ def test_scores_of_a_video_count_its_labelled_frames_and_survive_the_file(video,
 def test_predictions_of_another_video_are_not_scored(video, other):
     store_path, path = video
     predict(path, **other)
-    with FrameStore(store_path) as store, PredictionReader(path) as predictions:
-        with pytest.raises(InputError, match="predict again"):
-            score_video(store, predictions, "test")
+    with (
+        FrameStore(store_path) as store,
+        PredictionReader(path) as predictions,
+        pytest.raises(InputError, match=r"predictions\.h5"),
+    ):
+        score_video(store, predictions, "test")
 
 
 def test_a_video_without_labels_is_not_scored(tmp_path):
@@ -223,6 +226,9 @@ def test_a_video_without_labels_is_not_scored(tmp_path):
     frames = [SourceFrame(str(i), image) for i in range(3)]
     path = store_frames(tmp_path / "frames.h5", frames, classes=CLASSES)
     predict(tmp_path / "predictions.h5")
-    with FrameStore(path) as store, PredictionReader(tmp_path / "predictions.h5") as predictions:
-        with pytest.raises(InputError, match="no frame of 'tiny_0' is labelled"):
-            score_video(store, predictions, "test")
+    with (
+        FrameStore(path) as store,
+        PredictionReader(tmp_path / "predictions.h5") as predictions,
+        pytest.raises(InputError, match="no frame of 'tiny_0' is labelled"),
+    ):
+        score_video(store, predictions, "test")

@@ -1,12 +1,11 @@
 import copy
-import dataclasses
 
 import numpy as np
 import pytest
 import safetensors.torch
 import torch
-from conftest import changed, small_model, weights_of
 
+from support import changed, small_model, weights_of
 from videottt.datasets.kitti_step import CITYSCAPES
 from videottt.errors import InputError
 from videottt.models.checkpoint import load_checkpoint, save_checkpoint
@@ -325,4 +324,3 @@ def test_presets_are_read_back_as_they_were():
 
     for preset in PRESETS.values():
         assert preset_from(sizes_of(preset)) == preset
-    assert dataclasses.replace(PRESETS["tiny"], queries=1) != PRESETS["tiny"]

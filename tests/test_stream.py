@@ -6,8 +6,8 @@ import weakref
 import numpy as np
 import pytest
 import torch
-from conftest import FRAMES, changed, store_frames, small_model, weights_of
 
+from support import FRAMES, changed, small_model, store_frames, weights_of
 from videottt.config import method_settings
 from videottt.frames import FrameStore, SourceFrame
 from videottt.memory import ExplicitMemory, sample_indices
@@ -466,15 +466,23 @@ def test_the_whole_window_is_sampled_and_nothing_else(fresh, frames, objective):
 # Sizes
 
 
+@pytest.fixture
+def every_warning():
+    """Torch says most things once a process; for one test it says them each time."""
+    torch.set_warn_always(True)
+    yield
+    torch.set_warn_always(False)
+
+
 @pytest.mark.parametrize(
     ("size", "shortest_edge"), [((50, 70), 50), ((50, 70), 64), ((33, 97), 32), ((64, 96), 40)]
 )
 @pytest.mark.filterwarnings("error")
-def test_frames_of_any_size_are_predicted_at_their_own_size(fresh, size, shortest_edge):
+def test_frames_of_any_size_are_predicted_at_their_own_size(
+    fresh, size, shortest_edge, every_warning
+):
     frame = np.random.default_rng(0).integers(0, 256, (*size, 3)).astype(np.uint8)
-    torch.set_warn_always(True)
     result = run(fresh(), online(shortest_edge=shortest_edge), [frame])[0]
-    torch.set_warn_always(False)
     assert result.prediction.shape == size
     assert result.prediction.dtype == np.uint8
     assert result.prediction.max() < 19

@@ -84,8 +84,7 @@ def augmented(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Scale, crop, flip and recolour an image with its labels.
 
-    Where the scaled image is smaller than the crop, black and void are added below and on the
-    right.
+    Where the scaled image is smaller than the crop, black and void are added below and at one side.
 
     Args:
         image: uint8 [H, W, 3].

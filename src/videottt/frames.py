@@ -63,17 +63,18 @@ def write_frames(
             a label is neither a class index nor 255.
     """
     with complete_file(path) as part, h5py.File(part, "w") as file:
-        written: list[SourceFrame] = []
+        names: list[str] = []
+        first = None
         for frame in frames:
-            _check(frame, written[0] if written else frame, classes, dataset, video)
-            if not written:
-                _create(file, frame)
-            _append(file, len(written), frame)
-            # Only the names and the first frame's shape are needed again.
-            written.append(frame if not written else SourceFrame(frame.name, frame.image[:0]))
-        if not written:
+            first = first if names else frame
+            _check(frame, first, classes, dataset, video)
+            if not names:
+                _create(file, first)
+            _append(file, len(names), frame)
+            names.append(frame.name)
+        if not names:
             raise InputError(f"video '{video}' of dataset '{dataset}' has no frames")
-        file["names"] = [frame.name for frame in written]
+        file["names"] = names
         file.attrs.update(
             format=FORMAT,
             version=VERSION,
@@ -83,26 +84,27 @@ def write_frames(
             classes=json.dumps(list(classes)),
             provenance=json.dumps(provenance, sort_keys=True),
         )
-        return len(written)
+        return len(names)
 
 
 def _create(file: h5py.File, frame: SourceFrame) -> None:
     height, width = frame.image.shape[:2]
-    layers = {"frames": ((height, width, 3), "u1"), "labels/semantic": ((height, width), "u1")}
-    if frame.instance is not None:
-        layers["labels/instance"] = ((height, width), "u2")
-    for name, (shape, dtype) in layers.items():
-        file.create_dataset(
-            name,
-            shape=(0, *shape),
-            maxshape=(None, *shape),
-            chunks=(1, *shape),
-            dtype=dtype,
-            compression="gzip",
-            compression_opts=1,
-            shuffle=dtype != "u1",
-        )
+    _create_layer(file, "frames", (height, width, 3), "u1")
+    _create_layer(file, "labels/semantic", (height, width), "u1")
     file.create_dataset("labelled", shape=(0,), maxshape=(None,), dtype=bool)
+
+
+def _create_layer(file: h5py.File, name: str, shape: tuple[int, ...], dtype: str) -> None:
+    file.create_dataset(
+        name,
+        shape=(0, *shape),
+        maxshape=(None, *shape),
+        chunks=(1, *shape),
+        dtype=dtype,
+        compression="gzip",
+        compression_opts=1,
+        shuffle=dtype != "u1",
+    )
 
 
 def _append(file: h5py.File, index: int, frame: SourceFrame) -> None:
@@ -112,6 +114,9 @@ def _append(file: h5py.File, index: int, frame: SourceFrame) -> None:
         "labels/semantic": void if frame.semantic is None else frame.semantic,
         "labelled": frame.semantic is not None,
     }
+    if frame.instance is not None and "instance" not in file["labels"]:
+        # Frames before this one had none: rows that are not written are 0.
+        _create_layer(file, "labels/instance", frame.image.shape[:2], "u2")
     if "instance" in file["labels"]:
         rows["labels/instance"] = 0 if frame.instance is None else frame.instance
     for name, row in rows.items():
@@ -138,6 +143,8 @@ def _check(
                 f"{where}: its {kind} labels are {_size(labels)} but the image is "
                 f"{_size(frame.image)}; export both at one size"
             )
+    if frame.semantic is not None and frame.semantic.dtype != np.uint8:
+        raise InputError(f"{where}: its semantic labels are {frame.semantic.dtype}, not uint8")
     if frame.semantic is not None:
         found = np.bincount(frame.semantic.ravel(), minlength=256)
         outside = np.flatnonzero(found[len(classes) : VOID]) + len(classes)
@@ -185,8 +192,8 @@ class FrameStore(StoredFile):
 
     def frame(self, index: int) -> np.ndarray:
         """Return frame `index`: uint8 [H, W, 3], RGB."""
-        return self._file["frames"][index]
+        return self._read("frames", index)
 
     def semantic(self, index: int) -> np.ndarray:
         """Return the labels of frame `index`: uint8 [H, W], 255 = void."""
-        return self._file["labels/semantic"][index]
+        return self._read("labels/semantic", index)

@@ -5,6 +5,7 @@ from types import TracebackType
 from typing import Self
 
 import h5py
+import numpy as np
 
 from videottt.errors import InputError, absent
 
@@ -41,6 +42,19 @@ class StoredFile:
     def __init__(self, path: Path, file_format: str, version: int) -> None:
         self.path = path
         self._file = open_checked(path, file_format, version)
+
+    def _read(self, name: str, index: int) -> np.ndarray:
+        """Return one frame's chunk of a data set.
+
+        Raises:
+            InputError: the chunk is damaged.
+        """
+        try:
+            return self._file[name][index]
+        except OSError as error:
+            raise InputError(
+                f"{self.path}: frame {index} cannot be read ({error}); make the file again"
+            ) from None
 
     def __enter__(self) -> Self:
         return self

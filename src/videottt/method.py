@@ -80,8 +80,9 @@ class Method:
                 raise InputError(f"method: {name} is '{value}'; {nearest(str(value), allowed)}")
         for name in ("window", "steps", "batch", "micro_batch", "shortest_edge", "longest_edge"):
             value = getattr(self, name)
-            if value is not None and value < 1:
-                raise InputError(f"method: {name} is {value}, but must be at least 1")
+            whole = isinstance(value, int) and not isinstance(value, bool)
+            if value is not None and not (whole and value >= 1):
+                raise InputError(f"method: {name} is {value!r}, but must be a whole number from 1")
 
 
 def method_from(settings: dict[str, Any]) -> Method:

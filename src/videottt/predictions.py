@@ -177,7 +177,7 @@ class PredictionReader(StoredFile):
 
     def prediction(self, index: int) -> np.ndarray:
         """Return the prediction of frame `index`: uint8 [H, W]."""
-        return self._file["prediction"][index]
+        return self._read("prediction", index)
 
     def number(self, name: str) -> np.ndarray:
         """Return one of `NUMBERS` for every frame, [T]."""

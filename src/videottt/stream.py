@@ -165,10 +165,11 @@ class Stream:
         images = self._batch(draws)
         clock.charge("sample")
         total = 0.0
-        for chunk in images.split(self.method.micro_batch or len(images)):
+        chunks = images.split(self.method.micro_batch or len(images))
+        for number, chunk in enumerate(chunks):
             with (
                 _drop_path(self._model, self.method.drop_path),
-                global_draws(*self._key, index, iteration, "drop path"),
+                global_draws(*self._key, index, iteration, "drop path", number),
                 self._precision.autocast(),
             ):
                 loss = self._objective.loss(self._model, chunk, draws) * (len(chunk) / len(images))
@@ -254,6 +255,8 @@ def _drop_path(model: YShapedModel, on: bool) -> Iterator[None]:
     modules = [m for m in model.encoder.modules() if isinstance(m, SwinDropPath)]
     for module in modules:
         module.train(on)
-    yield
-    for module in modules:
-        module.train(False)
+    try:
+        yield
+    finally:
+        for module in modules:
+            module.train(False)

@@ -4,6 +4,7 @@ Every random draw is keyed by (seed, iteration), so a run resumed from a saved s
 uninterrupted one bit for bit on the same machine.
 """
 
+import pickle
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -91,7 +92,7 @@ class TrainingRun:
             self.model.load_state_dict(state["model"])
             self.optimizer.load_state_dict(state["optimizer"])
             self.precision.load_state(state["precision"])
-        except (RuntimeError, KeyError, ValueError, EOFError) as error:
+        except (RuntimeError, KeyError, ValueError, EOFError, pickle.UnpicklingError) as error:
             reason = str(error).splitlines()[0]
             raise InputError(
                 f"{path}: not a state of this training ({reason}); delete it"

@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,12 @@ def add_verbs(verbs: Any) -> None:
     verb.add_argument("--output", required=True, type=Path)
 
 
+@dataclass(frozen=True)
+class _TrainSettings:
+    training: dict[str, Any]
+    augmentation: dict[str, Any]
+
+
 def train(options: argparse.Namespace) -> None:
     """Train a Y-shaped model on still images: main task only, or jointly with reconstruction."""
     import pandas as pd
@@ -52,12 +59,9 @@ def train(options: argparse.Namespace) -> None:
     from videottt.settings import build_settings
     from videottt.tasks import task_named
 
-    values = build_settings(
-        training.TrainingSettings, options.settings["training"], "checkpoint: training"
-    )
-    recipe = build_settings(
-        Augmentation, options.settings["augmentation"], "checkpoint: augmentation"
-    )
+    parts = build_settings(_TrainSettings, options.settings, "checkpoint")
+    values = build_settings(training.TrainingSettings, parts.training, "checkpoint: training")
+    recipe = build_settings(Augmentation, parts.augmentation, "checkpoint: augmentation")
     device = prepare_device(options.device, options.threads)
     facts = {
         "settings": options.settings,

@@ -3,6 +3,7 @@
 import argparse
 import logging
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,22 +29,42 @@ def add_verbs(verbs: Any) -> None:
     verb.add_argument("--output", required=True, type=Path)
 
 
+@dataclass(frozen=True)
+class IngestSettings:
+    """What to read, and what it means.
+
+    Attributes:
+        layout: name of the layout on disk.
+        fps: frames a second.
+        classes: names of the classes, in the order of their indices.
+        first: name of the first frame; None = from the beginning.
+        last: name of the last frame; None = to the end.
+    """
+
+    layout: str
+    fps: float
+    classes: tuple[str, ...]
+    first: str | None = None
+    last: str | None = None
+
+
 def ingest(options: argparse.Namespace) -> None:
     """Read one video of a data set into a frame store."""
     from videottt.datasets import layout_named
     from videottt.frames import write_frames
     from videottt.provenance import provenance
+    from videottt.settings import build_settings
 
-    values = options.settings
-    frames = layout_named(values["layout"])(options.root, options.split, options.video)
+    values = build_settings(IngestSettings, options.settings, "ingest")
+    frames = layout_named(values.layout)(options.root, options.split, options.video)
     count = write_frames(
         options.output,
-        _between(frames, values.get("first"), values.get("last")),
+        _between(frames, values.first, values.last),
         dataset=options.dataset,
         video=options.video,
-        fps=values["fps"],
-        classes=values["classes"],
-        provenance=provenance(layout=values["layout"], split=options.split),
+        fps=values.fps,
+        classes=values.classes,
+        provenance=provenance(layout=values.layout, split=options.split),
     )
     logger.info("%d frames of '%s'", count, options.video)
 

@@ -3,6 +3,7 @@
 import argparse
 import json
 import logging
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,19 @@ from videottt.errors import InputError
 from videottt.files import complete_file, sha256, write_text
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One point of the grid of a selection.
+
+    Attributes:
+        values: dotted setting -> value.
+        scores: score files of the validation videos.
+    """
+
+    values: dict[str, Any]
+    scores: tuple[str, ...]
 
 
 def add_verbs(verbs: Any) -> None:
@@ -64,10 +78,12 @@ def select(options: argparse.Namespace) -> None:
     import pandas as pd
 
     from videottt import scores
+    from videottt.settings import build_settings
 
+    trials = [build_settings(Trial, trial, "selection: trial") for trial in options.trials]
     rows = []
-    for trial in options.trials:
-        read = [scores.read_scores(Path(path)) for path in trial["scores"]]
+    for trial in trials:
+        read = [scores.read_scores(Path(path)) for path in trial.scores]
         table = scores.aggregate(read)
         pooled = table[(table.aggregation == "pooled") & (table.metric == options.metric)]
         if pooled.empty:
@@ -75,7 +91,7 @@ def select(options: argparse.Namespace) -> None:
                 f"selection: no metric '{options.metric}'; take one of "
                 + ", ".join(sorted(table.metric.unique())[:6])
             )
-        rows.append({**trial["values"], options.metric: pooled.value.mean(), "seeds": len(pooled)})
+        rows.append({**trial.values, options.metric: pooled.value.mean(), "seeds": len(pooled)})
     grid = pd.DataFrame(rows)
     if grid[options.metric].isna().all():
         raise InputError(f"selection of '{options.method}': '{options.metric}' is NaN everywhere")
@@ -86,8 +102,8 @@ def select(options: argparse.Namespace) -> None:
         "method": options.method,
         "metric": options.metric,
         "value": float(grid[options.metric][best]),
-        "selected": options.trials[best]["values"],
-        "scores": {path: sha256(Path(path)) for path in options.trials[best]["scores"]},
+        "selected": trials[best].values,
+        "scores": {path: sha256(Path(path)) for path in trials[best].scores},
     }
     write_text(options.output, json.dumps(chosen, indent=2) + "\n")
     logger.info("%s: %s", options.method, chosen["selected"])

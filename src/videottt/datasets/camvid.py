@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from videottt.datasets.images import list_images, pair_labels, read_image, read_map
+from videottt.errors import InputError, nearest
 from videottt.frames import VOID, SourceFrame
 
 UNLABELLED = 11
@@ -48,5 +49,9 @@ def _pairs(root: Path, video: str) -> list[tuple[Path, Path]]:
             for pair in zip(images, labels, strict=True)
             if pair[0].stem.startswith(f"{video}_")
         ]
+    if not pairs:
+        stems = [path.stem for part in PARTS for path in list_images(root / part)]
+        known = {stem.rpartition("_")[0] for stem in stems}
+        raise InputError(f"{root}: has no frame of video '{video}'; {nearest(video, known)}")
     # The letter in front of some numbers is the same within a video.
     return sorted(pairs, key=lambda pair: pair[0].stem)

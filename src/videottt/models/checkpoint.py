@@ -56,7 +56,17 @@ def save_checkpoint(
         "provenance": json.dumps(provenance, sort_keys=True),
     }
     with complete_file(path) as part:
-        safetensors.torch.save_file(tensors, part, metadata=metadata)
+        part.write_bytes(_ordered(safetensors.torch.save(tensors, metadata=metadata)))
+
+
+def _ordered(content: bytes) -> bytes:
+    """Return a safetensors file with its header in one order: its writer shuffles the metadata."""
+    end = 8 + int.from_bytes(content[:8], "little")
+    header = json.loads(content[8:end])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + content[end:]
 
 
 def load_checkpoint(path: Path) -> Checkpoint:

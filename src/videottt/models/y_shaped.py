@@ -1,5 +1,6 @@
 """The Y-shaped model of the paper: encoder f, main-task head h, decoder g (sections 3 and 4.3)."""
 
+import functools
 from dataclasses import dataclass
 
 import torch
@@ -142,6 +143,9 @@ def _drop_path_on_feedforward(encoder: nn.Module) -> None:
     for stage in encoder.swin.encoder.layers:
         for block in stage.blocks:
             if not isinstance(block.drop_path, nn.Identity):
-                block.mlp.register_forward_hook(
-                    lambda _module, _inputs, output, drop_path=block.drop_path: drop_path(output)
-                )
+                # A partial, because copy.deepcopy copies what a partial holds, but not a lambda's.
+                block.mlp.register_forward_hook(functools.partial(_dropped, block.drop_path))
+
+
+def _dropped(drop_path: nn.Module, _mlp: nn.Module, _inputs: tuple, output: Tensor) -> Tensor:
+    return drop_path(output)

@@ -6,6 +6,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from videottt.errors import InputError, nearest
 from videottt.models.masking import random_visible, reconstruction_loss
 from videottt.models.y_shaped import YShapedModel
 from videottt.objectives.objective import Objective
@@ -23,6 +24,18 @@ class MaskedAutoencoding(Objective, name="mae"):
     mask_ratio: float = 0.8
     loss_on: str = "masked"
     needs_decoder: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        """Check the options."""
+        if not 0 < self.mask_ratio <= 1:
+            raise InputError(
+                f"objective 'mae': mask_ratio is {self.mask_ratio}, but must be above 0, at most 1"
+            )
+        if self.loss_on not in ("masked", "all"):
+            raise InputError(
+                f"objective 'mae': loss_on is '{self.loss_on}'; "
+                + nearest(self.loss_on, ("masked", "all"))
+            )
 
     def trainable(self, model: YShapedModel) -> list[torch.nn.Parameter]:
         """Return the parameters of the encoder f and the decoder g."""
