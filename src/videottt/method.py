@@ -82,7 +82,9 @@ class Method:
             value = getattr(self, name)
             whole = isinstance(value, int) and not isinstance(value, bool)
             if value is not None and not (whole and value >= 1):
-                raise InputError(f"method: {name} is {value!r}, but must be a whole number, at least 1")
+                raise InputError(
+                    f"method: {name} is {value!r}, but must be a whole number, at least 1"
+                )
 
 
 def method_from(settings: dict[str, Any]) -> Method:
