@@ -26,7 +26,7 @@ def small_config():
         "test_0": {"frames": 6, "phases": phases},
     }
     study = config["studies"]["demo"]
-    study["methods"] = METHODS
+    study["methods"] = list(METHODS)
     study["splits"] = ["test"]
     study["training"]["augmentation"]["crop"] = [64, 96]
     study["training"]["optimizer"] |= {"batch": 2, "warmup": 0}
@@ -130,7 +130,7 @@ def test_a_deleted_prediction_is_made_again_by_naming_its_file(project):
 @pytest.mark.parametrize(
     ("change", "target", "message"),
     [
-        (lambda c: c.update(studi="demo"), [], "did you mean 'study'?"),
+        (lambda c: c.update(stduy="demo"), [], "did you mean 'study'?"),
         (lambda c: c["studies"]["demo"]["methods"].append("online_ttt"), [], "'online_ttt_mae'?"),
         (lambda c: None, [PREDICTION.format("online_tt_mae")], "did you mean 'online_ttt_mae'?"),
         (
