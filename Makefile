@@ -18,8 +18,8 @@ demo: $(VENV)/.run
 	@cat results/tables/demo.md
 	@echo
 	@echo "table:   results/tables/demo.md (.csv, .tex), per class results/tables/demo_classes.csv"
-	@echo "figures: $$(ls results/figures/demo/bars.png results/figures/demo/*/*/*/curves.png results/figures/*/*/*/seed*/*.png | tr '\n' ' ')"
-	@echo "video:   $$(ls results/videos/synthetic/semantic/seed0/*.mp4 | tr '\n' ' ')"
+	@echo "figures: results/figures/demo/ (bars, mIoU over time), results/figures/synthetic/ (reconstructions)"
+	@echo "video:   results/videos/synthetic/semantic/seed0/test_0.mp4, test_1.mp4"
 	@echo "report:  results/report_demo.html"
 
 test: $(VENV)/.test
