@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from videottt import config as settings
-from videottt.datasets import LAYOUTS
+from videottt.datasets import list_layouts
 from videottt.errors import InputError
 from videottt.method import Method, method_from
 from videottt.objectives import list_objectives, objective_named
@@ -18,7 +18,7 @@ PAPER = ROOT / "workflow/resources/paper"
 
 def test_every_study_of_the_configuration_makes_methods_that_exist(config):
     settings.validate(config, SCHEMA)
-    assert {each["layout"] for each in config["datasets"].values()} <= LAYOUTS.keys()
+    assert {each["layout"] for each in config["datasets"].values()} <= list_layouts().keys()
     for study_id, study in config["studies"].items():
         chosen = {**config, "study": study_id}
         for dataset in study["datasets"]:
