@@ -1,5 +1,6 @@
 """Functions of the rules: ids in, paths and settings out. The only file with `def`."""
 
+import functools
 import json
 import os
 import shlex
@@ -47,15 +48,34 @@ wildcard_constraints:
 
 # The modules whose logic decides the numbers of a stage. Comments and docstrings do not count.
 CODE = {
-    "render": ["datasets/synthetic", "datasets/kitti_step.py", "randomness.py"],
-    "ingest": ["datasets/camvid.py", "datasets/images.py", "datasets/kitti_step.py", "frames.py"],
+    "render": [
+        "datasets/synthetic",
+        "datasets/kitti_step.py",
+        "randomness.py",
+        "cli/sources.py",
+    ],
+    "ingest": [
+        "datasets/camvid.py",
+        "datasets/images.py",
+        "datasets/kitti_step.py",
+        "frames.py",
+        "cli/frames.py",
+    ],
     "model": ["models", "randomness.py", "optimization.py", "precision.py", "tasks"],
-    "train": ["training.py", "augmentation.py", "objectives/mae.py"],
-    "predict": ["stream.py", "memory.py", "method.py", "predictions.py", "cli/predict.py"],
-    "score": ["metrics/semantic.py", "scores.py"],
+    "train": ["training.py", "augmentation.py", "objectives/mae.py", "cli/checkpoints.py"],
+    "predict": [
+        "stream.py",
+        "memory.py",
+        "method.py",
+        "settings.py",
+        "predictions.py",
+        "cli/predict.py",
+    ],
+    "score": ["metrics/semantic.py", "scores.py", "cli/score.py"],
 }
 
 
+@functools.cache
 def code(*places):
     """Return a fingerprint of modules: a change of what they do re-runs the rule."""
     root = Path(videottt.__file__).parent
@@ -99,6 +119,7 @@ def render_settings(wildcards):
     return json.dumps(settings.render_settings(config, wildcards.dataset, wildcards.video))
 
 
+@reported
 def split_of(wildcards):
     return settings.split_of(config, wildcards.dataset, wildcards.video)
 
@@ -171,7 +192,7 @@ def selection_of(wildcards):
 
 def score_files(wildcards, videos, **ids):
     """Return the score files of all methods and seeds of a study for some videos."""
-    study = config["studies"][wildcards.study]
+    study = settings.study_named(config, wildcards.study)
     return expand(
         rules.score.output.scores,
         method=study["methods"],
@@ -189,7 +210,7 @@ def scores_of_video(wildcards):
 
 @reported
 def scores_of_study(wildcards):
-    study = config["studies"][wildcards.study]
+    study = settings.study_named(config, wildcards.study)
     return [
         path
         for dataset in study["datasets"]
@@ -202,12 +223,12 @@ def scores_of_study(wildcards):
     ]
 
 
-@reported
-def trial_scores_of(wildcards):
+def trial_scores(wildcards, trial):
+    """Return the score files of one trial on the validation videos."""
     selection = settings.study_of(config, wildcards.dataset)["selection"]
     return expand(
         rules.score_trial.output.scores,
-        trial=range(len(settings.trials(config, wildcards.dataset))),
+        trial=trial,
         seed=selection["seeds"],
         video=settings.videos_in(config, wildcards.dataset, selection["split"]),
         **wildcards,
@@ -215,20 +236,18 @@ def trial_scores_of(wildcards):
 
 
 @reported
+def trial_scores_of(wildcards):
+    return trial_scores(wildcards, range(len(settings.trials(config, wildcards.dataset))))
+
+
+@reported
 def trial_arguments(wildcards):
     """Return one --trial argument a trial: its values and its score files."""
-    selection = settings.study_of(config, wildcards.dataset)["selection"]
-    arguments = []
-    for number, values in enumerate(settings.trials(config, wildcards.dataset)):
-        files = expand(
-            rules.score_trial.output.scores,
-            trial=number,
-            seed=selection["seeds"],
-            video=settings.videos_in(config, wildcards.dataset, selection["split"]),
-            **wildcards,
-        )
-        arguments.append(f"--trial {shlex.quote(json.dumps({'values': values, 'scores': files}))}")
-    return " ".join(arguments)
+    trials = [
+        {"values": values, "scores": trial_scores(wildcards, number)}
+        for number, values in enumerate(settings.trials(config, wildcards.dataset))
+    ]
+    return " ".join(f"--trial {shlex.quote(json.dumps(trial))}" for trial in trials)
 
 
 @reported
@@ -236,12 +255,14 @@ def selection_metric(wildcards):
     return settings.study_of(config, wildcards.dataset)["selection"]["metric"]
 
 
+@reported
 def methods_of_study(wildcards):
-    return ",".join(config["studies"][wildcards.study]["methods"])
+    return ",".join(settings.study_named(config, wildcards.study)["methods"])
 
 
+@reported
 def paper_of_study(wildcards):
-    dataset = config["studies"][wildcards.study].get("paper")
+    dataset = settings.study_named(config, wildcards.study).get("paper")
     return f"--paper-dataset {dataset}" if dataset else ""
 
 

@@ -80,6 +80,16 @@ def current_study(config: Config) -> Config:
     return config["studies"][config["study"]]
 
 
+def study_named(config: Config, study: str) -> Config:
+    """Return a study by its id.
+
+    Raises:
+        InputError: there is no such study.
+    """
+    _known(study, config["studies"], "study", "config.yaml")
+    return config["studies"][study]
+
+
 def _first_study(config: Config, matches: Callable[[Config], bool], what: str) -> Config:
     studies = [current_study(config), *config["studies"].values()]
     for study in studies:

@@ -138,6 +138,11 @@ def test_a_deleted_prediction_is_made_again_by_naming_its_file(project):
             [PREDICTION.format("online_ttt_mae").replace("test_0", "test_00")],
             "no video 'test_00'; did you mean 'test_0'?",
         ),
+        (
+            lambda c: None,
+            ["results/tables/demoo.md"],
+            "unknown study 'demoo'; did you mean 'demo'?",
+        ),
         (lambda c: c.update(study="camvid", data_root="nowhere"), [], "data set 'camvid'"),
     ],
 )

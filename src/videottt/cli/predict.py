@@ -4,13 +4,18 @@ import argparse
 import json
 import logging
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from videottt.cli.arguments import add_verb, settings
 from videottt.errors import InputError
 from videottt.files import sha256
+
+if TYPE_CHECKING:
+    from videottt.frames import FrameStore
+    from videottt.predictions import PredictionWriter
+    from videottt.stream import Stream
 
 logger = logging.getLogger(__name__)
 
@@ -41,10 +46,9 @@ def predict(options: argparse.Namespace) -> None:
     from videottt.models.checkpoint import load_checkpoint
     from videottt.objectives import objective_named
     from videottt.predictions import PredictionKey, write_predictions
-    from videottt.progress import Progress
     from videottt.provenance import provenance
     from videottt.settings import with_values
-    from videottt.stream import StreamKey, frame_order
+    from videottt.stream import Stream, StreamKey, frame_order
     from videottt.tasks import task_named
 
     chosen = _selected(options.selection)
@@ -86,30 +90,36 @@ def predict(options: argparse.Namespace) -> None:
             settings=values,
             provenance=made,
         ) as writer:
-            _stream(
-                checkpoint, task, method, store, key, order, device, writer,
-                looks=_look_frames(len(store), options.looks if checkpoint.has_decoder else 0),
-                progress=Progress(len(store), "frames"),
-            )  # fmt: skip
+            _follow(
+                Stream(checkpoint.model.to(device), task, method, key),
+                store,
+                order,
+                writer,
+                _look_frames(len(store), options.looks if checkpoint.has_decoder else 0),
+            )
 
 
-def _stream(
-    checkpoint: Any, task: Any, method: Any, store: Any, key: Any, order: list[int], device: Any,
-    writer: Any, looks: set[int], progress: Any,
-) -> None:  # fmt: skip
-    from videottt.stream import Stream, run_stream
+def _follow(
+    stream: "Stream",
+    store: "FrameStore",
+    order: list[int],
+    writer: "PredictionWriter",
+    looks: set[int],
+) -> None:
+    """Hand the video to the stream frame by frame, and its results to the writer."""
+    from videottt.progress import Progress
+    from videottt.stream import run_stream
 
-    stream = Stream(checkpoint.model.to(device), task, method, key)
+    progress = Progress(len(store), "frames")
+    ratio = stream.method.options.get("mask_ratio", 0.8)
     skipped = 0
     frames = ((index, store.frame(index)) for index in order)
     for done, result in enumerate(run_stream(stream, frames), start=1):
         writer.add(result)
         skipped += result.skipped_steps
         if result.index in looks:
-            ratio = method.options.get("mask_ratio", 0.8)
-            writer.look(
-                result.index, *stream.reconstruct(store.frame(result.index), result.index, ratio)
-            )
+            look = stream.reconstruct(store.frame(result.index), result.index, ratio)
+            writer.look(result.index, *look)
         progress.report(done, f"loss {result.loss:.3f}" if np.isfinite(result.loss) else "")
     if skipped:
         logger.warning("%d updates were skipped: their loss or gradient was not finite", skipped)

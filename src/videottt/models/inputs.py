@@ -33,14 +33,6 @@ def resize_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return np.array(resized)
 
 
-def resize_labels(labels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Return a label map uint8 [H, W] resized to `size` by its nearest labels."""
-    if labels.shape == size:
-        return labels
-    resized = Image.fromarray(labels).resize((size[1], size[0]), Image.Resampling.NEAREST)
-    return np.asarray(resized)
-
-
 def normalise(images: Tensor) -> Tensor:
     """Return uint8 [B, H, W, 3] as normalised float32 [B, 3, H, W]."""
     mean = torch.tensor(PIXEL_MEAN, device=images.device)
