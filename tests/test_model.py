@@ -15,7 +15,7 @@ from videottt.objectives import list_objectives, objective_named
 from videottt.optimization import clip_gradients, gradient_norm, parameter_groups
 from videottt.randomness import generator, global_draws
 from videottt.tasks import task_named
-from videottt.tasks.semantic import semantic_scores
+from videottt.models.class_scores import semantic_scores
 
 
 def size_of(module):

@@ -1,6 +1,7 @@
 """No update at all: the fixed models `main_task_only` and `mae_joint_training`."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -11,7 +12,9 @@ from videottt.objectives.objective import Objective
 
 @dataclass(frozen=True)
 class NoObjective(Objective, name="none"):
-    """Leave the model as it is."""
+    """Leave the model as it is (paper section 4.1)."""
+
+    learns: ClassVar[bool] = False
 
     def trainable(self, model: YShapedModel) -> list[torch.nn.Parameter]:
         """Return no parameter."""

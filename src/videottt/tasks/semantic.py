@@ -5,6 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from videottt.frames import VOID
+from videottt.models.class_scores import semantic_scores
 from videottt.models.y_shaped import QueryOutputs
 
 
@@ -29,21 +30,27 @@ class SemanticSegmentation:
         size: tuple[int, int],
     ) -> np.ndarray:
         """Return the most likely class of each pixel: uint8 [H, W]."""
+        return self.decode_scores(self.scores(outputs, padded, inner, size))
+
+    def scores(
+        self,
+        outputs: QueryOutputs,
+        padded: tuple[int, int],
+        inner: tuple[int, int],
+        size: tuple[int, int],
+    ) -> Tensor:
+        """Return the score of each class at each pixel of the frame: float [classes, H, W]."""
         scores = semantic_scores(outputs, padded)[:, :, : inner[0], : inner[1]]
         if inner != size:
             scores = nn.functional.interpolate(
                 scores, size=size, mode="bilinear", align_corners=False
             )
-        return scores[0].argmax(dim=0).to(torch.uint8).cpu().numpy()
+        return scores[0]
 
+    def decode_scores(self, scores: Tensor) -> np.ndarray:
+        """Return the class with the highest score at each pixel: uint8 [H, W]."""
+        return scores.argmax(dim=0).to(torch.uint8).cpu().numpy()
 
-def semantic_scores(outputs: QueryOutputs, size: tuple[int, int]) -> Tensor:
-    """Return class probabilities × mask probabilities, summed over queries: [B, classes, H, W].
-
-    Masks are enlarged to `size` before the sigmoid, as in the authors' semantic_inference.
-    """
-    classes = outputs.class_logits[-1].float().softmax(dim=-1)[..., :-1]
-    masks = nn.functional.interpolate(
-        outputs.mask_logits[-1].float(), size=size, mode="bilinear", align_corners=False
-    ).sigmoid()
-    return torch.einsum("bqc,bqhw->bchw", classes, masks)
+    def count_classes(self, prediction: np.ndarray) -> int:
+        """Return how many classes a prediction, uint8 [H, W], has."""
+        return int(np.unique(prediction).size)

@@ -38,3 +38,25 @@ class Task(Protocol):
             size: (H, W) of the frame.
         """
         ...
+
+    def count_classes(self, prediction: np.ndarray) -> int:
+        """Return how many classes occur in a prediction, for resets on collapse."""
+        ...
+
+
+class PixelTask(Task, Protocol):
+    """A task that scores every class at every pixel, so that predictions can be averaged."""
+
+    def scores(
+        self,
+        outputs: QueryOutputs,
+        padded: tuple[int, int],
+        inner: tuple[int, int],
+        size: tuple[int, int],
+    ) -> Tensor:
+        """Return float [classes, H, W] at the frame's own size; arguments as of `decode`."""
+        ...
+
+    def decode_scores(self, scores: Tensor) -> np.ndarray:
+        """Return the prediction that scores, possibly averaged ones, amount to."""
+        ...

@@ -1,0 +1,29 @@
+"""From queries to a score for each class at each pixel."""
+
+import torch
+from torch import Tensor, nn
+
+from videottt.models.y_shaped import QueryOutputs
+
+
+def semantic_scores(outputs: QueryOutputs, size: tuple[int, int] | None = None) -> Tensor:
+    """Return class probabilities × mask probabilities, summed over queries: [B, classes, H, W].
+
+    The final layer's masks are enlarged to `size` before the sigmoid, as in the authors'
+    semantic_inference; without a size, scores stay at the masks' own resolution.
+    """
+    classes = outputs.class_logits[-1].float().softmax(dim=-1)[..., :-1]
+    logits = outputs.mask_logits[-1].float()
+    if size is not None:
+        logits = nn.functional.interpolate(logits, size=size, mode="bilinear", align_corners=False)
+    return torch.einsum("bqc,bqhw->bchw", classes, logits.sigmoid())
+
+
+def class_log_probabilities(outputs: QueryOutputs) -> Tensor:
+    """Return the log of the predicted distribution over classes, [B, classes, H/4, W/4].
+
+    Mask2Former's scores of a pixel are no distribution (queries may claim a pixel several times or
+    not at all), so they are divided by their sum.
+    """
+    scores = semantic_scores(outputs).clamp_min(torch.finfo(torch.float32).tiny)
+    return scores.log() - scores.sum(dim=1, keepdim=True).log()
