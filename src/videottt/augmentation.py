@@ -79,6 +79,52 @@ class StillImages(Dataset):
         return torch.from_numpy(image), torch.from_numpy(labels)
 
 
+@dataclass(frozen=True)
+class View:
+    """One draw of the recipe: which part of an image is seen, how large and in which colours.
+
+    Attributes:
+        scaled: (H, W) of the whole image after scaling.
+        inner: (H, W) of the part that is seen.
+        start: (top, left) of that part.
+        crop: (H, W) of what the model sees; beyond `inner` it is black and void.
+        factors: on brightness, contrast and saturation.
+        turn: of the hue, in turns of the colour circle.
+        recoloured: whether colours change at all.
+        flipped: horizontally.
+    """
+
+    scaled: tuple[int, int]
+    inner: tuple[int, int]
+    start: tuple[int, int]
+    crop: tuple[int, int]
+    factors: tuple[float, float, float]
+    turn: float
+    recoloured: bool
+    flipped: bool
+
+
+def draw_view(size: tuple[int, int], settings: Augmentation, draws: np.random.Generator) -> View:
+    """Draw how an image of `size` (H, W) is augmented."""
+    base = input_size(size, settings.shortest_edge, settings.longest_edge)
+    scale = draws.uniform(*settings.scales)
+    scaled = tuple(max(1, round(edge * scale)) for edge in base)
+    inner = tuple(min(scaled[axis], settings.crop[axis]) for axis in (0, 1))
+    start = tuple(int(draws.integers(scaled[axis] - inner[axis] + 1)) for axis in (0, 1))
+    factors = 1 + settings.colour * draws.uniform(-1, 1, size=3) * (0.25, 1, 1)
+    turn = settings.colour * 0.1 * draws.uniform(-1, 1)
+    return View(
+        scaled=scaled,
+        inner=inner,
+        start=start,
+        crop=settings.crop,
+        factors=tuple(factors.tolist()),
+        turn=turn,
+        recoloured=settings.colour != 0,
+        flipped=bool(draws.random() < settings.flip),
+    )
+
+
 def augmented(
     image: np.ndarray, labels: np.ndarray, settings: Augmentation, draws: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -95,38 +141,53 @@ def augmented(
     Returns:
         image and labels of the crop's size, as new arrays.
     """
-    base = input_size(image.shape[:2], settings.shortest_edge, settings.longest_edge)
-    scale = draws.uniform(*settings.scales)
-    scaled = [max(1, round(edge * scale)) for edge in base]
-    inner = [min(scaled[axis], settings.crop[axis]) for axis in (0, 1)]
-    start = [draws.integers(scaled[axis] - inner[axis] + 1) for axis in (0, 1)]
+    view = draw_view(image.shape[:2], settings, draws)
+    classes = _seen(Image.fromarray(labels), view, Image.Resampling.NEAREST)
+    return viewed(image, view), _placed(np.asarray(classes), view, VOID)
+
+
+def viewed(image: np.ndarray, view: View) -> np.ndarray:
+    """Return what a view shows of an image uint8 [H, W, 3]: uint8 [*view.crop, 3]."""
+    picture = _seen(Image.fromarray(image), view, Image.Resampling.BILINEAR)
+    if view.recoloured:
+        picture = _recoloured(picture, view)
+    return _placed(np.asarray(picture), view, 0)
+
+
+def unviewed(labels: np.ndarray, view: View, size: tuple[int, int]) -> np.ndarray:
+    """Return labels uint8 [*view.crop] where they lie in the image: uint8 [H, W] of `size`.
+
+    What the view did not show is void.
+    """
+    height, width = view.inner
+    top, left = view.start
+    whole = np.full(view.scaled, VOID, np.uint8)
+    seen = labels[:, ::-1] if view.flipped else labels
+    whole[top : top + height, left : left + width] = seen[:height, :width]
+    return np.asarray(Image.fromarray(whole).resize(size[::-1], Image.Resampling.NEAREST))
+
+
+def _seen(picture: Image.Image, view: View, resampling: Image.Resampling) -> Image.Image:
     # PIL cuts and resizes in one go: only the pixels of the crop are ever computed.
-    ratio = [image.shape[axis] / scaled[axis] for axis in (0, 1)]
-    top, left = (start[axis] * ratio[axis] for axis in (0, 1))
-    bottom, right = ((start[axis] + inner[axis]) * ratio[axis] for axis in (0, 1))
-    box = (left, top, min(right, image.shape[1]), min(bottom, image.shape[0]))
-    size = (inner[1], inner[0])
-    picture = Image.fromarray(image).resize(size, Image.Resampling.BILINEAR, box)
-    classes = Image.fromarray(labels).resize(size, Image.Resampling.NEAREST, box)
-    pixels = np.asarray(_recoloured(picture, settings.colour, draws))
-    new_image = np.zeros((*settings.crop, 3), np.uint8)
-    new_labels = np.full(settings.crop, VOID, np.uint8)
-    new_image[: inner[0], : inner[1]] = pixels
-    new_labels[: inner[0], : inner[1]] = np.asarray(classes)
-    if draws.random() < settings.flip:
-        new_image, new_labels = new_image[:, ::-1].copy(), new_labels[:, ::-1].copy()
-    return new_image, new_labels
+    size = (picture.height, picture.width)
+    ratio = [size[axis] / view.scaled[axis] for axis in (0, 1)]
+    top, left = (view.start[axis] * ratio[axis] for axis in (0, 1))
+    bottom, right = ((view.start[axis] + view.inner[axis]) * ratio[axis] for axis in (0, 1))
+    box = (left, top, min(right, size[1]), min(bottom, size[0]))
+    return picture.resize((view.inner[1], view.inner[0]), resampling, box)
 
 
-def _recoloured(picture: Image.Image, strength: float, draws: np.random.Generator) -> Image.Image:
-    factors = 1 + strength * draws.uniform(-1, 1, size=3) * (0.25, 1, 1)
-    turn = strength * 0.1 * draws.uniform(-1, 1)
-    if strength == 0:
-        return picture
+def _placed(pixels: np.ndarray, view: View, outside: int) -> np.ndarray:
+    whole = np.full((*view.crop, *pixels.shape[2:]), outside, np.uint8)
+    whole[: view.inner[0], : view.inner[1]] = pixels
+    return whole[:, ::-1].copy() if view.flipped else whole
+
+
+def _recoloured(picture: Image.Image, view: View) -> Image.Image:
     kinds = (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color)
-    for kind, factor in zip(kinds, factors, strict=True):
+    for kind, factor in zip(kinds, view.factors, strict=True):
         picture = kind(picture).enhance(factor)
     hue, *rest = picture.convert("HSV").split()
-    shift = round(turn * 255)
+    shift = round(view.turn * 255)
     hue = hue.point([(value + shift) % 256 for value in range(256)])
     return Image.merge("HSV", (hue, *rest)).convert("RGB")
