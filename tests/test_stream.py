@@ -252,15 +252,16 @@ def test_step_and_run_stream_are_one_loop(fresh, frames):
 
 
 def test_a_look_at_the_reconstruction_changes_nothing_that_follows(fresh, frames):
-    stream = stream_of(fresh(), ONLINE)
+    method = online(options={"mask_ratio": 0.75})
+    stream = stream_of(fresh(), method)
     looked = {}
     for index, frame in enumerate(frames[:3]):
         looked[index] = stream.step(frame)
-        visible, pixels = stream.reconstruct(frame, index, mask_ratio=0.75)
+        visible, pixels = stream.reconstruct(frame, index)
         assert visible.shape == SIZE
         assert visible.mean() == 0.25
         assert pixels.shape == (*SIZE, 3)
-    assert numbers(looked) == numbers(run(fresh(), ONLINE, frames[:3]))
+    assert numbers(looked) == numbers(run(fresh(), method, frames[:3]))
 
 
 # Weights

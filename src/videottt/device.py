@@ -1,6 +1,8 @@
 """The device a job runs on."""
 
 import logging
+import resource
+import sys
 
 import torch
 
@@ -31,3 +33,15 @@ def prepare_device(name: str, threads: int) -> torch.device:
     label = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{threads} thread(s)"
     logger.info("device: %s (%s)", device, label)
     return device
+
+
+def peak_memory(device: torch.device) -> int:
+    """Return the most memory that this process has used so far, in bytes.
+
+    On a GPU what torch allocated there; on a CPU the resident memory, libraries included.
+    """
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # Linux counts in KiB, macOS in bytes.
+    return largest if sys.platform == "darwin" else largest * 1024

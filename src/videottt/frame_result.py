@@ -20,6 +20,8 @@ class FrameResult:
         gradient_norm: L2 norm before clipping, mean over the steps; NaN without an update.
         skipped_steps: updates left out because loss or gradient was not finite.
         seconds: wall time of each of `PHASES`.
+        resets: 1 if the predictions were found to have collapsed, so that the next frame starts
+            from the initial weights, else 0; resets of every frame are not counted.
     """
 
     index: int
@@ -28,3 +30,23 @@ class FrameResult:
     gradient_norm: float
     skipped_steps: int
     seconds: dict[str, float]
+    resets: int = 0
+
+
+@dataclass
+class Traced:
+    """The model after some gradient steps on one frame (paper figure 3).
+
+    Attributes:
+        step: updates so far, from 0.
+        loss: of the objective on one fixed draw of its masks, so that steps can be compared.
+        prediction: of the frame.
+        visible: bool [h, w], the patches of that draw that the model was shown.
+        pixels: uint8 [h, w, 3], its reconstruction.
+    """
+
+    step: int
+    loss: float
+    prediction: np.ndarray
+    visible: np.ndarray
+    pixels: np.ndarray

@@ -1,6 +1,7 @@
 """The two memories of the paper's section 4.2: a sliding window, and weights that carry over."""
 
 from collections import deque
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -26,6 +27,26 @@ class ExplicitMemory:
     def batch(self, indices: list[int]) -> np.ndarray:
         """Return the frames at positions `indices` (0 = oldest): uint8 [B, H, W, 3]."""
         return np.stack([self._frames[index] for index in indices])
+
+
+class WholeVideo:
+    """All frames of a video as one memory, read when they are drawn (offline, section 6.1).
+
+    Args:
+        length: frames of the video.
+        read: returns frame `index` as uint8 [H, W, 3].
+    """
+
+    def __init__(self, length: int, read: Callable[[int], np.ndarray]) -> None:
+        self._length = length
+        self._read = read
+
+    def __len__(self) -> int:
+        return self._length
+
+    def batch(self, indices: list[int]) -> np.ndarray:
+        """Return the frames `indices`: uint8 [B, H, W, 3]."""
+        return np.stack([self._read(index) for index in indices])
 
 
 def sample_indices(length: int, batch: int, sampling: str, generator: torch.Generator) -> list[int]:
@@ -56,3 +77,28 @@ class ImplicitMemory:
         """Set the parameters back to their initial values, bit for bit."""
         for parameter, initial in zip(parameters, self._initial, strict=True):
             parameter.copy_(initial)
+
+
+class ClassCollapse:
+    """Notices that predictions have collapsed (paper section 5.1; Volpi et al., CVPR 2022).
+
+    Compares moving averages of the numbers of classes that the initial and the current model
+    predict. It only says when to reset: the prediction that gave it away stays as it is.
+
+    Args:
+        difference: of the averages, in classes, above which there is a collapse.
+        frames: length of the moving averages.
+    """
+
+    def __init__(self, difference: float, frames: int) -> None:
+        self._difference = difference
+        self._counts: deque[tuple[int, int]] = deque(maxlen=frames)
+
+    def noticed(self, initial: int, current: int) -> bool:
+        """Add the numbers of classes of one frame; after a collapse the averages start anew."""
+        self._counts.append((initial, current))
+        before, now = np.mean(self._counts, axis=0)
+        if abs(before - now) <= self._difference:
+            return False
+        self._counts.clear()
+        return True

@@ -1,7 +1,12 @@
-"""The optimizer of joint training and of test-time training: AdamW with the authors' groups."""
+"""The optimizer of joint training and of test-time training, with the authors' groups."""
+
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from videottt.method import OptimizerSettings
 
 NORMS = (nn.LayerNorm, nn.GroupNorm, nn.BatchNorm2d)
 
@@ -48,3 +53,13 @@ def clip_gradients(parameters: list[Tensor], norm: Tensor, largest: float | None
     """Scale all gradients by one factor so that their norm, given, is at most `largest`."""
     if largest is not None:
         nn.utils.clip_grads_with_norm_(parameters, largest, norm)
+
+
+def optimizer_for(model: nn.Module, settings: "OptimizerSettings") -> torch.optim.Optimizer:
+    """Return the optimizer of test-time updates, for the parameters that require a gradient."""
+    groups = parameter_groups(
+        model, settings.learning_rate, settings.encoder_multiplier, settings.weight_decay
+    )
+    if settings.name == "sgd":
+        return torch.optim.SGD(groups, momentum=settings.momentum, fused=True)
+    return torch.optim.AdamW(groups, fused=True)

@@ -1,13 +1,16 @@
 """Test-time training on a video stream: the loop of the paper's section 4.2 (equation 2).
 
-For each frame: extend the window, update the model, predict. Labels and future frames cannot be
-reached from here: neither is an argument of anything.
+For each frame: extend the window, update the model, predict. Labels cannot be reached from here,
+nor future frames: neither is an argument of anything. The one exception is the ablation that the
+paper calls offline (section 6.1), which is given the frames of the whole video.
 """
 
 import contextlib
+import copy
+import itertools
 import time
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -15,24 +18,26 @@ from torch import Tensor
 from transformers.models.swin.modeling_swin import SwinDropPath
 
 from videottt.errors import InputError
-from videottt.frame_result import PHASES, FrameResult
-from videottt.memory import ExplicitMemory, ImplicitMemory, sample_indices
-from videottt.method import Method
-from videottt.models.inputs import (
-    STRIDE,
-    denormalise,
-    input_size,
-    normalise,
-    pad_to_stride,
-    resize_image,
+from videottt.frame_result import PHASES, FrameResult, Traced
+from videottt.memory import (
+    ClassCollapse,
+    ExplicitMemory,
+    ImplicitMemory,
+    WholeVideo,
+    sample_indices,
 )
-from videottt.models.masking import random_visible
+from videottt.method import Method
+from videottt.models.inputs import STRIDE, normalise
 from videottt.models.y_shaped import YShapedModel
 from videottt.objectives import objective_named
-from videottt.optimization import clip_gradients, gradient_norm, parameter_groups
+from videottt.optimization import clip_gradients, gradient_norm, optimizer_for
 from videottt.precision import Precision
+from videottt.predictor import Predictor
 from videottt.randomness import generator, global_draws
 from videottt.tasks.task import Task
+
+# Of reconstructions that are only looked at, where the objective masks nothing.
+MASK_RATIO = 0.8
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,15 @@ class _Clock:
         self._last = now
 
 
+@dataclass(frozen=True)
+class OfflineUpdate:
+    """One update of offline training: loss and gradient norm before it, wall time by phase."""
+
+    loss: float
+    gradient_norm: float
+    seconds: dict[str, float]
+
+
 class Stream:
     """One model on one video: give it frames in order, it learns and predicts.
 
@@ -70,7 +84,8 @@ class Stream:
         key: what random draws are keyed by.
 
     Raises:
-        InputError: the method's objective or one of its options does not exist.
+        InputError: the method's objective or one of its options does not exist, or the method
+            averages predictions that the task cannot average.
     """
 
     def __init__(self, model: YShapedModel, task: Task, method: Method, key: StreamKey) -> None:
@@ -81,17 +96,18 @@ class Stream:
         self._device = next(model.parameters()).device
         self._precision = Precision(method.precision, self._device)
         self._objective = objective_named(method.objective, method.options)
+        self._predictor = Predictor(model, task, method, self._key)
+        # Before the objective changes any layer: what collapsed predictions are compared with.
+        self._initial = self._frozen_predictor() if method.reset == "class_collapse" else None
+        self._collapse = ClassCollapse(method.collapse.difference, method.collapse.frames)
+        self._objective.prepare(model)
         self._parameters = self._objective.trainable(model)
         model.requires_grad_(False)
         for parameter in self._parameters:
             parameter.requires_grad_(True)
-        settings = method.optimizer
-        groups = parameter_groups(
-            model, settings.learning_rate, settings.encoder_multiplier, settings.weight_decay
-        )
-        self._optimizer = torch.optim.AdamW(groups, fused=True) if groups else None
-        self._window = ExplicitMemory(method.window)
-        self._implicit = ImplicitMemory(self._parameters if method.reset == "every_frame" else [])
+        self._optimizer = optimizer_for(model, method.optimizer) if self._parameters else None
+        self._window: ExplicitMemory | WholeVideo = ExplicitMemory(method.window)
+        self._implicit = ImplicitMemory(self._parameters if method.reset != "never" else [])
         self._seen = 0
 
     def step(self, frame: np.ndarray, index: int | None = None) -> FrameResult:
@@ -102,20 +118,19 @@ class Stream:
             index: of the frame in its video; by default the number of frames seen so far.
         """
         index = self._seen if index is None else index
-        self._seen += 1
         clock = _Clock(self._device)
-        image = self._resized(frame)
+        image = self._predictor.resized(frame)
         losses: list[float] = []
         norms: list[float] = []
-        if self._optimizer is not None:
-            self._window.append(_padded(image) if self.method.crop is None else image)
-            self._reset(clock)
-            for iteration in range(self.method.steps):
-                loss, norm = self._update(index, iteration, clock)
-                losses.append(loss)
-                norms.append(norm)
-        prediction = self._predict(image, frame.shape[:2])
+        if self._objective.learns:
+            self._window.append(self._trainable(image))
+            if self._seen % self.method.every == 0:
+                losses, norms = self._learn(image, index, clock)
+        self._seen += 1
+        prediction = self._predictor.predict(frame, image, index)
         clock.charge("predict")
+        resets = self._forget_on_collapse(frame, image, index, prediction)
+        clock.charge("reset")
         finite = [np.isfinite(pair).all() for pair in zip(losses, norms, strict=True)]
         return FrameResult(
             index=index,
@@ -124,42 +139,107 @@ class Stream:
             gradient_norm=float(np.mean(norms)) if norms else float("nan"),
             skipped_steps=finite.count(False),
             seconds=clock.seconds,
+            resets=resets,
         )
 
-    def reconstruct(
-        self, frame: np.ndarray, index: int, mask_ratio: float
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def train_offline(self, video: WholeVideo, first: int, last: int) -> Iterator[OfflineUpdate]:
+        """Take updates number `first` ... `last` - 1 on batches of all frames of a video.
+
+        The ablation "Offline TTT-MAE All Frames" of the paper's section 6.1: batches are sampled
+        from the whole video in the same way as from the sliding window.
+        """
+        self._window = WholeVideo(len(video), self._read_from(video))
+        for iteration in range(first, last):
+            clock = _Clock(self._device)
+            loss, norm = self._update("offline", iteration, clock)
+            yield OfflineUpdate(loss, norm, clock.seconds)
+
+    def predict(self, frame: np.ndarray, index: int) -> FrameResult:
+        """Predict a frame, uint8 [H, W, 3], with the weights as they are."""
+        clock = _Clock(self._device)
+        prediction = self._predictor.predict(frame, self._predictor.resized(frame), index)
+        clock.charge("predict")
+        nothing = float("nan")
+        return FrameResult(index, prediction, nothing, nothing, 0, clock.seconds)
+
+    def trace(self, frame: np.ndarray, index: int, steps: int) -> Iterator[Traced]:
+        """Learn from one frame, step by step, and say after each where it has come (figure 3).
+
+        Starts from the weights as they are. The first result is before any update.
+        """
+        image = self._predictor.resized(frame)
+        self._window.append(self._trainable(image))
+        images = self._predictor.tensor(image)
+        for step in range(steps + 1):
+            with torch.inference_mode():
+                draws = generator(*self._key, index, "look")
+                loss = float(self._objective.loss(self._model, images, draws))
+            visible, pixels = self.reconstruct(frame, index)
+            prediction = self._predictor.predict(frame, image, index)
+            yield Traced(step, loss, prediction, visible, pixels)
+            if step < steps:
+                self._update(index, step, _Clock(self._device))
+
+    def reconstruct(self, frame: np.ndarray, index: int) -> tuple[np.ndarray, np.ndarray]:
         """Mask a frame and reconstruct it with the weights as they are; for looking, not learning.
 
         Returns:
             visible: bool [h, w] at the model's input size, and the reconstructed pixels, uint8
             [h, w, 3].
         """
-        image = self._resized(frame)
-        images = pad_to_stride(normalise(torch.from_numpy(image[None]).to(self._device)))
-        draws = generator(*self._key, index, "look")
-        size = tuple(images.shape[-2:])
-        visible = random_visible(1, size, self._model.preset.mask_patch, mask_ratio, draws)
-        with torch.inference_mode():
-            pixels = self._model.reconstruct(images, visible.to(self._device))
-        height, width = image.shape[:2]
-        shown = visible[0, 0, :height, :width].bool().numpy()
-        return shown, denormalise(pixels)[0, :height, :width].cpu().numpy()
+        ratio = self.method.options.get("mask_ratio", MASK_RATIO)
+        return self._predictor.reconstruct(self._predictor.resized(frame), index, ratio)
 
-    def _resized(self, frame: np.ndarray) -> np.ndarray:
-        method = self.method
-        size = input_size(frame.shape[:2], method.shortest_edge, method.longest_edge)
-        return resize_image(frame, size)
+    def _frozen_predictor(self) -> Predictor:
+        model = copy.deepcopy(self._model).requires_grad_(False)
+        return Predictor(model, self._task, replace(self.method, votes=1, smoothing=1), self._key)
 
-    def _reset(self, clock: _Clock) -> None:
+    def _trainable(self, image: np.ndarray) -> np.ndarray:
+        """Return a resized frame as it is kept in the window: with padding, or still to be cut."""
+        return _padded(image) if self.method.crop is None else image
+
+    def _read_from(self, video: WholeVideo) -> Callable[[int], np.ndarray]:
+        return lambda index: self._trainable(self._predictor.resized(video.batch([index])[0]))
+
+    def _learn(
+        self, image: np.ndarray, index: int, clock: _Clock
+    ) -> tuple[list[float], list[float]]:
+        """Learn from the window; return loss and gradient norm of each step."""
         if self.method.reset == "every_frame":
-            self._implicit.forget(self._parameters)
-        if self.method.reset == "every_frame" or self.method.optimizer_between_frames == "rebuilt":
-            # AdamW without state is AdamW just built.
+            self._forget()
+        elif self._optimizer and self.method.optimizer_between_frames == "rebuilt":
+            # An optimizer without state is one just built.
             self._optimizer.state.clear()
         clock.charge("reset")
+        self._objective.observe(self._model, self._predictor.tensor(image))
+        clock.charge("forward")
+        if self._optimizer is None:
+            return [], []
+        done = [self._update(index, step, clock) for step in range(self.method.steps)]
+        losses, norms = zip(*done, strict=True)
+        return list(losses), list(norms)
 
-    def _update(self, index: int, iteration: int, clock: _Clock) -> tuple[float, float]:
+    def _forget(self) -> None:
+        """Go back to the initial model, bit for bit."""
+        self._implicit.forget(self._parameters)
+        self._objective.forget(self._model)
+        if self._optimizer is not None:
+            self._optimizer.state.clear()
+
+    def _forget_on_collapse(
+        self, frame: np.ndarray, image: np.ndarray, index: int, prediction: np.ndarray
+    ) -> int:
+        """Reset the model if its predictions have collapsed; return the number of resets."""
+        if self._initial is None:
+            return 0
+        initial = self._initial.predict(frame, image, index)
+        counts = (self._task.count_classes(initial), self._task.count_classes(prediction))
+        if not self._collapse.noticed(*counts):
+            return 0
+        self._forget()
+        return 1
+
+    def _update(self, index: int | str, iteration: int, clock: _Clock) -> tuple[float, float]:
         """Take one gradient step on a batch of the window; return loss and gradient norm."""
         draws = generator(*self._key, index, iteration)
         images = self._batch(draws)
@@ -179,7 +259,8 @@ class Stream:
             clock.charge("backward")
         self._precision.unscale(self._optimizer)
         norm = gradient_norm(self._parameters)
-        if np.isfinite(total) and bool(torch.isfinite(norm)):
+        # Without a gradient (no confident pixel, for example) even weight decay would be a drift.
+        if np.isfinite(total) and bool(torch.isfinite(norm)) and norm > 0:
             clip_gradients(self._parameters, norm, self.method.optimizer.gradient_clip)
             self._precision.step(self._optimizer)
         self._precision.update()
@@ -195,12 +276,6 @@ class Stream:
         if method.crop is not None:
             frames = np.stack([_random_crop(frame, method.crop, draws) for frame in frames])
         return normalise(torch.from_numpy(frames).to(self._device))
-
-    @torch.inference_mode()
-    def _predict(self, image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-        images = pad_to_stride(normalise(torch.from_numpy(image[None]).to(self._device)))
-        outputs = self._model.predict(images)
-        return self._task.decode(outputs, tuple(images.shape[-2:]), image.shape[:2], size)
 
 
 def run_stream(stream: Stream, frames: Iterable[tuple[int, np.ndarray]]) -> Iterator[FrameResult]:
@@ -223,9 +298,40 @@ def run_stream(stream: Stream, frames: Iterable[tuple[int, np.ndarray]]) -> Iter
         yield result
 
 
+def run_offline(
+    stream: Stream, video: WholeVideo, after_update: Callable[[OfflineUpdate], None]
+) -> Iterator[tuple[int, Iterator[FrameResult]]]:
+    """Train on a whole video, and predict it at each rung of the method's ladder.
+
+    Yields:
+        a number of updates, and the results of all frames predicted after them; the results have
+        to be used up before the next rung. The time of all updates so far is spread evenly over
+        the frames.
+    """
+    spent = dict.fromkeys(PHASES, 0.0)
+    for first, last in itertools.pairwise([0, *stream.method.ladder]):
+        for update in stream.train_offline(video, first, last):
+            for phase, seconds in update.seconds.items():
+                spent[phase] += seconds
+            after_update(update)
+        yield last, _predicted(stream, video, spent)
+
+
+def _predicted(stream: Stream, video: WholeVideo, spent: dict[str, float]) -> Iterator[FrameResult]:
+    for index in range(len(video)):
+        start = time.perf_counter()
+        frame = video.batch([index])[0]
+        loaded = time.perf_counter() - start
+        result = stream.predict(frame, index)
+        for phase, seconds in spent.items():
+            result.seconds[phase] += seconds / len(video)
+        result.seconds["load"] += loaded
+        yield result
+
+
 def frame_order(length: int, order: str, key: StreamKey) -> list[int]:
     """Return the order in which a method sees the frames of a video of `length` frames."""
-    if order == "stream":
+    if order != "shuffled":
         return list(range(length))
     draws = generator(key.seed, key.dataset, key.video, "order")
     return torch.randperm(length, generator=draws).tolist()
