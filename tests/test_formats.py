@@ -195,16 +195,20 @@ def test_equal_results_make_equal_files_but_for_the_writing_time(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "change", [{"version": 2}, {"format": "videottt grams"}, "no attributes"], ids=str
+    "change", [{"version": 99}, {"format": "videottt grams"}, "no attributes"], ids=str
 )
 @pytest.mark.parametrize("kind", [FrameStore, PredictionReader, read_scores])
 def test_a_format_that_is_not_known_is_refused(store_path, tmp_path, kind, change):
-    formats = {FrameStore: "frames", PredictionReader: "predictions", read_scores: "scores"}
+    name, version = {
+        FrameStore: ("frames", 1),
+        PredictionReader: ("predictions", 2),
+        read_scores: ("scores", 2),
+    }[kind]
     path = tmp_path / "x.h5"
     with h5py.File(path, "w") as file:
         if change != "no attributes":
-            file.attrs.update({"format": f"videottt {formats[kind]}", "version": 1, **change})
-    with pytest.raises(InputError, match=f"reads 'videottt {formats[kind]}' version 1") as caught:
+            file.attrs.update({"format": f"videottt {name}", "version": version, **change})
+    with pytest.raises(InputError, match=f"reads 'videottt {name}' version {version}") as caught:
         kind(path)
     assert str(path) in str(caught.value)
 

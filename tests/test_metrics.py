@@ -115,6 +115,8 @@ def scores(video="v", counts=None, seed=0, split="test", method="m", seconds=1.0
         confusion=counts,
         seconds={name: np.full(number, seconds) for name in SECONDS},
         skipped_steps=np.full(number, skipped),
+        resets=np.zeros(number, int),
+        peak_memory=1000,
     )
 
 

@@ -1,30 +1,35 @@
 """The prediction cache: one HDF5 file per (dataset, task, method, seed, video), defined here only.
 
-Layout of format version 1, for a video of T frames of height H and width W::
+Layout of format version 2, for a video of T frames of height H and width W::
 
     /prediction        uint8   [T, H, W]  class of each pixel; one chunk a frame, gzip
     /loss              float64 [T]        of the objective, before the update; NaN without one
     /gradient_norm     float64 [T]        before clipping; NaN without an update
     /skipped_steps     int64   [T]        updates left out because loss or gradient was not finite
+    /resets            int64   [T]        1 where predictions had collapsed: the weights were reset
+    /ladder/<N>        uint8   [T, H, W]  offline methods only: the prediction after N updates, for
+                                          each rung N but the last, which is in /prediction
+    /updates/loss      float64 [N]        ... and the loss of each of their updates, before it
     /seconds/load      float64 [T]        wall time of reading the frame
     /seconds/adapt     float64 [T]        ... of learning: the sum of the next five
     /seconds/adapt_*   float64 [T]        ... reset, sample, forward, backward, optimizer
     /seconds/predict   float64 [T]        ... of predicting the frame
     /seconds/write     float64 [T]        ... of writing the prediction into this file
+    /memory/peak       int64   scalar     bytes: of the GPU's memory, or resident on a CPU
     /look/index        int64   [N]        frames of which a reconstruction was kept
     /look/visible      bool    [N, h, w]  the patches shown to the model
     /look/pixels       uint8   [N, h, w, 3]  its reconstruction
     attributes         format, version, dataset, task, method, seed, video, classes (JSON),
-                       settings (JSON), provenance (JSON)
+                       settings (JSON), provenance (JSON), ladder (rungs, ascending)
 
-Everything but ``/seconds`` is a function of the inputs alone: two runs on one machine agree bit for
-bit. Files are written whole or not at all.
+Everything but ``/seconds`` and ``/memory`` is a function of the inputs alone: two runs on one
+machine agree bit for bit. Files are written whole or not at all.
 """
 
 import contextlib
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,8 +43,9 @@ from videottt.frames import FrameStore
 from videottt.hdf5 import StoredFile
 
 FORMAT = "videottt predictions"
-VERSION = 1
-NUMBERS = ("loss", "gradient_norm", "skipped_steps")
+VERSION = 2
+NUMBERS = ("loss", "gradient_norm", "skipped_steps", "resets")
+COUNTS = ("skipped_steps", "resets")
 SECONDS = ("load", "adapt", *(f"adapt_{phase}" for phase in ADAPT_PHASES), "predict", "write")
 
 
@@ -59,17 +65,23 @@ class PredictionWriter:
 
     def __init__(self, file: h5py.File, frames: int, size: tuple[int, int]) -> None:
         self._file = file
-        self._predictions = file.create_dataset(
-            "prediction",
-            shape=(frames, *size),
-            chunks=(1, *size),
+        self._shape = (frames, *size)
+        self._predictions = self._created("prediction")
+        self._numbers = {name: np.zeros(frames) for name in NUMBERS}
+        self._seconds = {name: np.zeros(frames) for name in SECONDS}
+        self._looks: list[tuple[int, np.ndarray, np.ndarray]] = []
+        self._updates: list[float] = []
+        self._peak = 0
+
+    def _created(self, name: str) -> h5py.Dataset:
+        return self._file.create_dataset(
+            name,
+            shape=self._shape,
+            chunks=(1, *self._shape[1:]),
             dtype="u1",
             compression="gzip",
             compression_opts=1,
         )
-        self._numbers = {name: np.zeros(frames) for name in NUMBERS}
-        self._seconds = {name: np.zeros(frames) for name in SECONDS}
-        self._looks: list[tuple[int, np.ndarray, np.ndarray]] = []
 
     def add(self, result: FrameResult) -> None:
         """Write the result of one frame, and what it cost."""
@@ -84,6 +96,23 @@ class PredictionWriter:
         for name, seconds in spent.items():
             self._seconds[name][result.index] = seconds
 
+    def update(self, loss: float) -> None:
+        """Keep the loss of one update of offline training."""
+        self._updates.append(loss)
+
+    def rung(self, updates: int, results: Iterable[FrameResult]) -> None:
+        """Write what is predicted of all frames after some updates of offline training.
+
+        For all rungs of the ladder but the last, whose results are added one by one.
+        """
+        predictions = self._created(f"ladder/{updates}")
+        for result in results:
+            predictions[result.index] = result.prediction
+
+    def peak_memory(self, size: int) -> None:
+        """Keep how much memory the job took at most, in bytes."""
+        self._peak = size
+
     def look(self, index: int, visible: np.ndarray, pixels: np.ndarray) -> None:
         """Keep a reconstruction to look at: bool [h, w] and uint8 [h, w, 3]."""
         self._looks.append((index, visible, pixels))
@@ -91,9 +120,12 @@ class PredictionWriter:
     def finish(self) -> None:
         """Write what was gathered over the frames."""
         for name, values in self._numbers.items():
-            self._file[name] = values.astype(np.int64) if name == "skipped_steps" else values
+            self._file[name] = values.astype(np.int64) if name in COUNTS else values
         for name, values in self._seconds.items():
             self._file[f"seconds/{name}"] = values
+        self._file["memory/peak"] = np.int64(self._peak)
+        if self._updates:
+            self._file["updates/loss"] = np.array(self._updates)
         if self._looks:
             for name, column in zip(
                 ("index", "visible", "pixels"), zip(*self._looks, strict=True), strict=True
@@ -124,6 +156,7 @@ def write_predictions(
             video=key.video,
             classes=json.dumps(list(classes)),
             settings=json.dumps(settings, sort_keys=True),
+            ladder=settings.get("ladder", []),
             provenance=json.dumps(provenance, sort_keys=True),
         )
         writer = PredictionWriter(file, frames, size)
@@ -139,6 +172,7 @@ class PredictionReader(StoredFile):
         classes: names of the classes.
         settings: of the method.
         provenance: how the file was made.
+        ladder: numbers of updates at which an offline method predicted; empty for others.
 
     Raises:
         InputError: the file is absent, is no prediction cache or has an unknown version.
@@ -157,6 +191,7 @@ class PredictionReader(StoredFile):
         self.classes: list[str] = json.loads(attributes["classes"])
         self.settings: dict = json.loads(attributes["settings"])
         self.provenance: dict = json.loads(attributes["provenance"])
+        self.ladder: list[int] = [int(rung) for rung in attributes["ladder"]]
 
     def __len__(self) -> int:
         return len(self._file["prediction"])
@@ -179,9 +214,26 @@ class PredictionReader(StoredFile):
         """Return the prediction of frame `index`: uint8 [H, W]."""
         return self._read("prediction", index)
 
+    def prediction_after(self, updates: int, index: int) -> np.ndarray:
+        """Return the prediction of frame `index` after `updates` updates of offline training.
+
+        Raises:
+            InputError: the method did not predict there.
+        """
+        if updates not in self.ladder:
+            raise InputError(
+                f"{self.path}: no prediction after {updates} updates; its ladder is {self.ladder}"
+            )
+        last = updates == self.ladder[-1]
+        return self._read("prediction" if last else f"ladder/{updates}", index)
+
     def number(self, name: str) -> np.ndarray:
         """Return one of `NUMBERS` for every frame, [T]."""
         return self._file[name][:]
+
+    def peak_memory(self) -> int:
+        """Return how much memory the job took at most, in bytes."""
+        return int(self._file["memory/peak"][()])
 
     def seconds(self, name: str) -> np.ndarray:
         """Return the wall time of one of `SECONDS` for every frame: float64 [T]."""

@@ -1,18 +1,22 @@
 """Scores of one video: sufficient statistics, from which any aggregate is made in seconds.
 
-Layout of format version 1, for a video of T frames of which N are labelled, with C classes::
+Layout of format version 2, for a video of T frames of which N are labelled, with C classes::
 
     /index             int64   [N]        frames that are labelled, and therefore scored
     /confusion         int64   [N, C, C]  pixels of class row predicted as class column, gzip
-    /seconds/*         float64 [T]        load, adapt, predict, write: wall time of every frame
+    /ladder/<N>        int64   [N, C, C]  ... of an offline method after each rung N of its ladder
+    /seconds/*         float64 [T]        as in the prediction cache: wall time of every frame
     /skipped_steps     int64   [T]        updates left out because loss or gradient was not finite
+    /resets            int64   [T]        1 where predictions had collapsed: the weights were reset
+    /memory/peak       int64   scalar     bytes
     attributes         format, version, dataset, split, task, method, seed, video, fps,
-                       classes (JSON), provenance (JSON)
+                       iteration (the rung in /confusion; -1 without a ladder), classes (JSON),
+                       provenance (JSON)
 """
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import h5py
@@ -24,11 +28,12 @@ from videottt.files import complete_file
 from videottt.frames import FrameStore
 from videottt.hdf5 import open_checked
 from videottt.metrics.semantic import class_iou, confusion, metrics_of
-from videottt.predictions import PredictionKey, PredictionReader
+from videottt.predictions import SECONDS, PredictionKey, PredictionReader
 
 FORMAT = "videottt scores"
-VERSION = 1
-SECONDS = ("load", "adapt", "predict", "write")
+VERSION = 2
+# The metric that the oracle among the rungs of an offline method goes by.
+ORACLE_METRIC = "miou_pooled"
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,10 @@ class Scores:
         confusion: int64 [N, C, C], rows are ground truth.
         seconds: for each of `SECONDS`, float64 [T].
         skipped_steps: int64 [T].
+        resets: int64 [T].
+        peak_memory: bytes.
+        ladder: updates -> confusion after so many, for an offline method.
+        iteration: updates after which `confusion` was made, for an offline method.
     """
 
     key: PredictionKey
@@ -54,10 +63,36 @@ class Scores:
     confusion: np.ndarray
     seconds: dict[str, np.ndarray]
     skipped_steps: np.ndarray
+    resets: np.ndarray
+    peak_memory: int
+    ladder: dict[int, np.ndarray] = field(default_factory=dict)
+    iteration: int | None = None
+
+    def after(self, iteration: int) -> "Scores":
+        """Return the same scores, of the predictions made after `iteration` offline updates.
+
+        Raises:
+            InputError: there are none.
+        """
+        if iteration not in self.ladder:
+            raise InputError(
+                f"{self.key.method}: no scores after {iteration} updates; its ladder is "
+                f"{list(self.ladder)}"
+            )
+        return replace(self, confusion=self.ladder[iteration], iteration=iteration)
+
+    def oracle(self) -> "Scores":
+        """Return the best rung by these very scores: no method, but the paper's upper bound.
+
+        Paper section 6.1: "we report results from the best iteration on each test video, as
+        measured by actual test performance, which would not be available in real world".
+        """
+        values = {n: metrics_of(counts)[ORACLE_METRIC] for n, counts in self.ladder.items()}
+        return self.after(max(values, key=values.__getitem__))
 
 
 def score_video(store: FrameStore, predictions: PredictionReader, split: str) -> Scores:
-    """Compare the predictions of one video with its labels.
+    """Compare the predictions of one video with its labels; of an offline method, every rung.
 
     Raises:
         InputError: predictions and frames are not of the same video, classes or length, or no
@@ -67,20 +102,35 @@ def score_video(store: FrameStore, predictions: PredictionReader, split: str) ->
     index = np.flatnonzero(store.labelled)
     if not index.size:
         raise InputError(f"{store.path}: no frame of '{store.video}' is labelled: nothing to score")
-    counts = [
-        confusion(predictions.prediction(frame), store.semantic(frame), len(store.classes))
-        for frame in index
-    ]
+    rungs = predictions.ladder or [None]
+    counts = {rung: _confusions(store, predictions, rung, index) for rung in rungs}
+    last = rungs[-1]
     return Scores(
         key=predictions.key,
         split=split,
         classes=store.classes,
         fps=store.fps,
         index=index,
-        confusion=np.stack(counts),
+        confusion=counts[last],
         seconds={name: predictions.seconds(name) for name in SECONDS},
         skipped_steps=predictions.number("skipped_steps"),
+        resets=predictions.number("resets"),
+        peak_memory=predictions.peak_memory(),
+        ladder=counts if predictions.ladder else {},
+        iteration=last,
     )
+
+
+def _confusions(
+    store: FrameStore, predictions: PredictionReader, rung: int | None, index: np.ndarray
+) -> np.ndarray:
+    def predicted(frame: int) -> np.ndarray:
+        if rung is None:
+            return predictions.prediction(frame)
+        return predictions.prediction_after(rung, frame)
+
+    classes = len(store.classes)
+    return np.stack([confusion(predicted(i), store.semantic(i), classes) for i in index])
 
 
 def write_scores(path: Path, scores: Scores, provenance: dict) -> None:
@@ -88,7 +138,11 @@ def write_scores(path: Path, scores: Scores, provenance: dict) -> None:
     with complete_file(path) as part, h5py.File(part, "w") as file:
         file["index"] = scores.index
         file.create_dataset("confusion", data=scores.confusion, compression="gzip")
+        for rung, counts in scores.ladder.items():
+            file.create_dataset(f"ladder/{rung}", data=counts, compression="gzip")
         file["skipped_steps"] = scores.skipped_steps
+        file["resets"] = scores.resets
+        file["memory/peak"] = scores.peak_memory
         for name, values in scores.seconds.items():
             file[f"seconds/{name}"] = values
         file.attrs.update(
@@ -97,6 +151,7 @@ def write_scores(path: Path, scores: Scores, provenance: dict) -> None:
             **scores.key.__dict__,
             split=scores.split,
             fps=scores.fps,
+            iteration=-1 if scores.iteration is None else scores.iteration,
             classes=json.dumps(scores.classes),
             provenance=json.dumps(provenance, sort_keys=True),
         )
@@ -113,6 +168,7 @@ def read_scores(path: Path) -> Scores:
         key = PredictionKey(
             ids["dataset"], ids["task"], ids["method"], int(ids["seed"]), ids["video"]
         )
+        rungs = sorted(int(name) for name in file.get("ladder", ()))
         return Scores(
             key=key,
             split=ids["split"],
@@ -122,6 +178,10 @@ def read_scores(path: Path) -> Scores:
             confusion=file["confusion"][:],
             seconds={name: file[f"seconds/{name}"][:] for name in SECONDS},
             skipped_steps=file["skipped_steps"][:],
+            resets=file["resets"][:],
+            peak_memory=int(file["memory/peak"][()]),
+            ladder={rung: file[f"ladder/{rung}"][:] for rung in rungs},
+            iteration=int(ids["iteration"]) if rungs else None,
         )
 
 
@@ -133,7 +193,9 @@ def aggregate(scores: Iterable[Scores]) -> pd.DataFrame:
         `aggregation` is "video"; "pooled" (counts of all videos of a split summed first); or
         "frame_weighted" (mean of the videos' values, weighted by their scored frames). Metrics are
         those of `metrics_of`, ``iou:<class>``, ``frames``, ``seconds_<phase>`` per frame,
-        ``seconds_per_frame`` (adapt + predict) and ``skipped_steps``.
+        ``seconds_per_frame`` (adapt + predict), ``skipped_steps``, ``resets``,
+        ``peak_memory_bytes`` (the largest of the videos) and ``iteration`` (offline updates; NaN
+        for other methods, and where videos differ).
     """
     rows: list[dict] = []
     groups: dict[tuple, list[Scores]] = {}
@@ -160,20 +222,25 @@ def _values(scores: Scores) -> dict[str, float]:
         values[f"seconds_{name}"] = float(seconds.mean())
     values["seconds_per_frame"] = values["seconds_adapt"] + values["seconds_predict"]
     values["skipped_steps"] = float(scores.skipped_steps.sum())
+    values["resets"] = float(scores.resets.sum())
+    values["peak_memory_bytes"] = float(scores.peak_memory)
+    values["iteration"] = np.nan if scores.iteration is None else float(scores.iteration)
     return values
 
 
 def _joined(members: list[Scores]) -> Scores:
     first = members[0]
-    return Scores(
-        key=first.key,
-        split=first.split,
-        classes=first.classes,
-        fps=first.fps,
+    iterations = {each.iteration for each in members}
+    return replace(
+        first,
         index=np.concatenate([each.index for each in members]),
         confusion=np.concatenate([each.confusion for each in members]),
         seconds={n: np.concatenate([each.seconds[n] for each in members]) for n in SECONDS},
         skipped_steps=np.concatenate([each.skipped_steps for each in members]),
+        resets=np.concatenate([each.resets for each in members]),
+        peak_memory=max(each.peak_memory for each in members),
+        ladder={},
+        iteration=first.iteration if len(iterations) == 1 else None,
     )
 
 
@@ -184,8 +251,9 @@ def _weighted(videos: list[dict[str, float]]) -> dict[str, float]:
         name: float(np.average([values[name] for values in videos], weights=weights))
         for name in videos[0]
     }
-    for count in ("frames", "frames_undefined", "skipped_steps"):
+    for count in ("frames", "frames_undefined", "skipped_steps", "resets"):
         means[count] = float(sum(values[count] for values in videos))
+    means["peak_memory_bytes"] = max(values["peak_memory_bytes"] for values in videos)
     return means
 
 

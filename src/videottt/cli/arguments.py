@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -26,5 +27,5 @@ def settings(text: str) -> dict[str, Any]:
 
 
 def names(text: str) -> list[str]:
-    """Read a list of names separated by commas."""
-    return [name.strip() for name in text.split(",")]
+    """Read names separated by commas; a comma before ``setting=`` is part of a method's id."""
+    return [name.strip() for name in re.split(r",(?!\s*[\w.]+=)", text)]

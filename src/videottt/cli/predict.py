@@ -3,6 +3,7 @@
 import argparse
 import json
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +15,10 @@ from videottt.files import sha256
 
 if TYPE_CHECKING:
     from videottt.frames import FrameStore
+    from videottt.method import Method
+    from videottt.models.checkpoint import Checkpoint
     from videottt.predictions import PredictionWriter
-    from videottt.stream import Stream
+    from videottt.stream import Stream, StreamKey
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +33,10 @@ def add_verbs(verbs: Any) -> None:
         "--method", required=True, help="id of the method, for the result's attributes"
     )
     verb.add_argument("--settings", required=True, type=settings, help="JSON: of the method")
-    verb.add_argument("--selection", type=Path, help="JSON of selected values that override them")
+    verb.add_argument("--selection", nargs="*", default=[], type=Path,
+                      help="JSON of selected values, the later the stronger")  # fmt: skip
+    verb.add_argument("--override", default={}, type=settings,
+                      help="JSON: {dotted setting: value} that overrides everything")  # fmt: skip
     verb.add_argument("--seed", required=True, type=int)
     verb.add_argument("--looks", type=int, default=4, help="reconstructions to keep for a figure")
     verb.add_argument("--device", default="auto")
@@ -40,47 +46,36 @@ def add_verbs(verbs: Any) -> None:
 
 def predict(options: argparse.Namespace) -> None:
     """Stream one video through one method and cache every frame's prediction and time."""
-    from videottt.device import prepare_device
+    from videottt.device import peak_memory, prepare_device
     from videottt.frames import FrameStore
     from videottt.method import method_from
-    from videottt.models.checkpoint import load_checkpoint
-    from videottt.objectives import objective_named
     from videottt.predictions import PredictionKey, write_predictions
     from videottt.provenance import provenance
     from videottt.settings import with_values
-    from videottt.stream import Stream, StreamKey, frame_order
+    from videottt.stream import Stream, StreamKey
     from videottt.tasks import task_named
 
-    chosen = _selected(options.selection)
-    values = with_values(options.settings, chosen)
+    chosen = selected_values(options.selection)
+    values = with_values(with_values(options.settings, chosen), options.override)
     method = method_from(values)
     task = task_named(options.task)
-    checkpoint = load_checkpoint(options.checkpoint)
-    if (
-        objective_named(method.objective, method.options).needs_decoder
-        and not checkpoint.has_decoder
-    ):
-        raise InputError(
-            f"{options.checkpoint}: has no decoder g, which objective '{method.objective}' needs; "
-            "use the 'joint' checkpoint"
-        )
+    checkpoint = load_for(method, options.checkpoint)
     with FrameStore(options.frames) as store:
-        if store.classes != checkpoint.classes:
-            raise InputError(
-                f"{options.frames}: its classes are not those of {options.checkpoint}; "
-                "predict with a checkpoint that was trained on the same classes"
-            )
+        check_classes(store, checkpoint, options.checkpoint)
         device = prepare_device(options.device, options.threads)
-        key = StreamKey(options.seed, store.dataset, store.video)
-        order = frame_order(len(store), method.order, key)
         made = provenance(
             str(device),
             checkpoint=sha256(options.checkpoint),
             frames=sha256(options.frames),
             selected=chosen,
+            override=options.override,
             threads=options.threads,
             precision=method.precision,
         )
+        key = StreamKey(options.seed, store.dataset, store.video)
+        stream = Stream(checkpoint.model.to(device), task, method, key)
+        looks = _look_frames(len(store), options.looks if checkpoint.has_decoder else 0)
+        follow = _follow_offline if method.order == "offline" else _follow
         with write_predictions(
             options.output,
             PredictionKey(store.dataset, options.task, options.method, options.seed, store.video),
@@ -90,39 +85,102 @@ def predict(options: argparse.Namespace) -> None:
             settings=values,
             provenance=made,
         ) as writer:
-            _follow(
-                Stream(checkpoint.model.to(device), task, method, key),
-                store,
-                order,
-                writer,
-                _look_frames(len(store), options.looks if checkpoint.has_decoder else 0),
-            )
+            follow(stream, store, key, writer, looks)
+            writer.peak_memory(peak_memory(device))
+
+
+def load_for(method: "Method", path: Path) -> "Checkpoint":
+    """Return a checkpoint that has all that a method needs.
+
+    Raises:
+        InputError: it is no checkpoint, or lacks the decoder g.
+    """
+    from videottt.models.checkpoint import load_checkpoint
+    from videottt.objectives import objective_named
+
+    checkpoint = load_checkpoint(path)
+    objective = objective_named(method.objective, method.options)
+    if objective.needs_decoder and not checkpoint.has_decoder:
+        raise InputError(
+            f"{path}: has no decoder g, which objective '{method.objective}' needs; "
+            "use the 'joint' checkpoint"
+        )
+    return checkpoint
+
+
+def check_classes(store: "FrameStore", checkpoint: "Checkpoint", path: Path) -> None:
+    """Check that a checkpoint predicts the classes of a video.
+
+    Raises:
+        InputError: it does not.
+    """
+    if store.classes != checkpoint.classes:
+        raise InputError(
+            f"{store.path}: its classes are not those of {path}; "
+            "predict with a checkpoint that was trained on the same classes"
+        )
 
 
 def _follow(
     stream: "Stream",
     store: "FrameStore",
-    order: list[int],
+    key: "StreamKey",
     writer: "PredictionWriter",
     looks: set[int],
 ) -> None:
     """Hand the video to the stream frame by frame, and its results to the writer."""
     from videottt.progress import Progress
-    from videottt.stream import run_stream
+    from videottt.stream import frame_order, run_stream
 
     progress = Progress(len(store), "frames")
-    ratio = stream.method.options.get("mask_ratio", 0.8)
     skipped = 0
+    order = frame_order(len(store), stream.method.order, key)
     frames = ((index, store.frame(index)) for index in order)
     for done, result in enumerate(run_stream(stream, frames), start=1):
         writer.add(result)
         skipped += result.skipped_steps
+        if result.resets:
+            logger.info("frame %d: predictions have collapsed; weights reset", result.index)
         if result.index in looks:
-            look = stream.reconstruct(store.frame(result.index), result.index, ratio)
-            writer.look(result.index, *look)
+            writer.look(result.index, *stream.reconstruct(store.frame(result.index), result.index))
         progress.report(done, f"loss {result.loss:.3f}" if np.isfinite(result.loss) else "")
     if skipped:
         logger.warning("%d updates were skipped: their loss or gradient was not finite", skipped)
+
+
+def _follow_offline(
+    stream: "Stream",
+    store: "FrameStore",
+    key: "StreamKey",
+    writer: "PredictionWriter",
+    looks: set[int],
+) -> None:
+    """Train on the whole video, and write what is predicted at each rung of the ladder."""
+    from videottt.memory import WholeVideo
+    from videottt.progress import Progress
+    from videottt.stream import OfflineUpdate, run_offline
+
+    ladder = stream.method.ladder
+    progress = Progress(ladder[-1], "updates")
+    losses: list[float] = []
+
+    def after_update(update: OfflineUpdate) -> None:
+        losses.append(update.loss)
+        writer.update(update.loss)
+        progress.report(len(losses), f"loss {update.loss:.3f}")
+
+    video = WholeVideo(len(store), store.frame)
+    for updates, results in run_offline(stream, video, after_update):
+        if updates != ladder[-1]:
+            writer.rung(updates, results)
+            continue
+        for result in results:
+            writer.add(result)
+            if result.index in looks:
+                writer.look(
+                    result.index, *stream.reconstruct(store.frame(result.index), result.index)
+                )
+        logger.info("predicted %d frames at each of %s updates", len(store), list(ladder))
 
 
 def _look_frames(length: int, count: int) -> set[int]:
@@ -130,10 +188,16 @@ def _look_frames(length: int, count: int) -> set[int]:
     return {round(place) for place in np.linspace(0, length - 1, count + 2)[1:-1]}
 
 
-def _selected(path: Path | None) -> dict:
-    if path is None:
-        return {}
-    try:
-        return json.loads(path.read_text())["selected"]
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(f"{path}: not a selection of hyper-parameters ({error})") from None
+def selected_values(paths: Sequence[Path]) -> dict[str, Any]:
+    """Return the dotted settings that selections chose; later files override earlier ones.
+
+    Raises:
+        InputError: a file is not what `videottt select` writes.
+    """
+    chosen: dict[str, Any] = {}
+    for path in paths:
+        try:
+            chosen |= json.loads(path.read_text())["selected"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InputError(f"{path}: not a selection of hyper-parameters ({error})") from None
+    return chosen

@@ -3,13 +3,16 @@
 import argparse
 import json
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from videottt.cli.arguments import add_verb, settings
 from videottt.errors import InputError
 from videottt.files import complete_file, sha256, write_text
+
+if TYPE_CHECKING:
+    from videottt.scores import Scores
 
 logger = logging.getLogger(__name__)
 
@@ -27,12 +30,26 @@ class Trial:
     scores: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Candidate:
+    """A trial, after a number of updates if its method is offline, with its row of the grid."""
+
+    trial: Trial
+    iteration: int | None
+    row: dict[str, Any]
+
+
 def add_verbs(verbs: Any) -> None:
     """Add `score`, `aggregate` and `select`."""
     verb = add_verb(verbs, "score", score)
     verb.add_argument("--frames", required=True, type=Path)
     verb.add_argument("--predictions", required=True, type=Path)
     verb.add_argument("--split", required=True)
+    verb.add_argument("--method", help="id to score them as; by default that of the predictions")
+    verb.add_argument("--iteration", default="last", type=_iteration,
+                      help="of an offline method: a number of updates, last, oracle (the best by "
+                      "these very scores) or selected (in --selection)")  # fmt: skip
+    verb.add_argument("--selection", type=Path, help="JSON that `videottt select` wrote")
     verb.add_argument("--output", required=True, type=Path)
 
     verb = add_verb(verbs, "aggregate", aggregate)
@@ -59,6 +76,9 @@ def score(options: argparse.Namespace) -> None:
         PredictionReader(options.predictions) as predictions,
     ):
         result = scores.score_video(store, predictions, options.split)
+        result = _at_iteration(result, options.iteration, options.selection)
+        if options.method:
+            result = replace(result, key=replace(result.key, method=options.method))
         made = {"predictions": predictions.provenance, "settings": predictions.settings}
     scores.write_scores(options.output, result, made)
     logger.info("scored %d frames of '%s'", len(result.index), result.key.video)
@@ -74,36 +94,83 @@ def aggregate(options: argparse.Namespace) -> None:
 
 
 def select(options: argparse.Namespace) -> None:
-    """Choose the hyper-parameters of a method by their score on the validation videos."""
+    """Choose the hyper-parameters of a method by their score on the validation videos.
+
+    Every rung of an offline method's ladder is a candidate of its own.
+    """
     import pandas as pd
 
-    from videottt import scores
     from videottt.settings import build_settings
 
     trials = [build_settings(Trial, trial, "selection: trial") for trial in options.trials]
-    rows = []
-    for trial in trials:
-        read = [scores.read_scores(Path(path)) for path in trial.scores]
-        table = scores.aggregate(read)
-        pooled = table[(table.aggregation == "pooled") & (table.metric == options.metric)]
-        if pooled.empty:
-            raise InputError(
-                f"selection: no metric '{options.metric}'; take one of "
-                + ", ".join(sorted(table.metric.unique())[:6])
-            )
-        rows.append({**trial.values, options.metric: pooled.value.mean(), "seeds": len(pooled)})
-    grid = pd.DataFrame(rows)
-    if grid[options.metric].isna().all():
+    candidates = [each for trial in trials for each in _candidates(trial, options.metric)]
+    grid = pd.DataFrame([candidate.row for candidate in candidates])
+    values = grid[options.metric]
+    if values.isna().all():
         raise InputError(f"selection of '{options.method}': '{options.metric}' is NaN everywhere")
-    best = int(grid[options.metric].idxmax())
+    best = int(values.idxmax())
+    grid["selected"] = grid.index == best
     with complete_file(options.grid) as part:
         grid.to_csv(part, index=False, na_rep="NaN")
     chosen = {
         "method": options.method,
         "metric": options.metric,
-        "value": float(grid[options.metric][best]),
-        "selected": trials[best].values,
-        "scores": {path: sha256(Path(path)) for path in trials[best].scores},
+        "value": float(values[best]),
+        "selected": candidates[best].trial.values,
+        "iteration": candidates[best].iteration,
+        "trials": len(trials),
+        "scores": {path: sha256(Path(path)) for path in candidates[best].trial.scores},
     }
     write_text(options.output, json.dumps(chosen, indent=2) + "\n")
-    logger.info("%s: %s", options.method, chosen["selected"])
+    logger.info("%s: %s %s", options.method, chosen["selected"], chosen["iteration"] or "")
+
+
+def _candidates(trial: Trial, metric: str) -> list[Candidate]:
+    """Return what can be chosen of one trial, each with its mean score over seeds."""
+    from videottt import scores
+
+    read = [scores.read_scores(Path(path)) for path in trial.scores]
+    found = []
+    for iteration in list(read[0].ladder) or [None]:
+        at = read if iteration is None else [each.after(iteration) for each in read]
+        table = scores.aggregate(at)
+        pooled = table[(table.aggregation == "pooled") & (table.metric == metric)]
+        if pooled.empty:
+            raise InputError(
+                f"selection: no metric '{metric}'; take one of "
+                + ", ".join(sorted(table.metric.unique())[:6])
+            )
+        rung = {} if iteration is None else {"iteration": iteration}
+        row = {**trial.values, **rung, metric: pooled.value.mean(), "seeds": len(pooled)}
+        found.append(Candidate(trial, iteration, row))
+    return found
+
+
+def _iteration(text: str) -> int | str:
+    if text in ("last", "oracle", "selected"):
+        return text
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"'{text}' is neither a number of updates nor last, oracle or selected"
+        ) from None
+
+
+def _at_iteration(result: "Scores", iteration: int | str, selection: Path | None) -> "Scores":
+    if iteration == "last":
+        return result
+    if iteration == "oracle":
+        return result.oracle()
+    if iteration == "selected":
+        iteration = _selected_iteration(selection)
+    return result.after(iteration)
+
+
+def _selected_iteration(selection: Path | None) -> int:
+    if selection is None:
+        raise InputError("score: --iteration selected needs --selection, which file chose it")
+    try:
+        return int(json.loads(selection.read_text())["iteration"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{selection}: selects no iteration ({error})") from None
