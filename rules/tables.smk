@@ -1,40 +1,69 @@
-"""The tables of a study."""
+"""The tables of a study, in the form of the paper's."""
 
 
 rule make_table:
-    """Write mean and spread over seeds of every method, with the paper's numbers beside them."""
+    """Write mean and spread over seeds of a table's methods, with the paper's numbers beside them."""
     input:
         metrics=rules.aggregate.output.metrics,
         paper=PAPER,
     output:
         csv=report(
-            "results/tables/{study}.csv",
+            "results/tables/{study}/{table}.csv",
             caption="../workflow/report/table.rst",
             category="Tables",
-            labels={"study": "{study}", "table": "mIoU"},
+            labels={"study": "{study}", "table": "{table}", "form": "all numbers"},
         ),
-        markdown="results/tables/{study}.md",
-        latex="results/tables/{study}.tex",
+        markdown=report(
+            "results/tables/{study}/{table}.md",
+            caption="../workflow/report/table.rst",
+            category="Tables",
+            labels={"study": "{study}", "table": "{table}", "form": "to read"},
+        ),
+        latex="results/tables/{study}/{table}.tex",
+    log:
+        "results/logs/make_table/{study}/{table}.log",
+    benchmark:
+        "results/benchmarks/make_table/{study}/{table}.tsv"
+    wildcard_constraints:
+        # Those of each class are another rule's.
+        table=r"(?!classes\.)[^/]+",
+    conda:
+        "../envs/videottt.yaml"
+    threads: 1
+    params:
+        layout=layout_of_table,
+        labels=method_labels,
+        model=model_of_study,
+        paper=paper_of_study,
+        code=code("tables", "cli/tables.py"),
+    shell:
+        "videottt table --metrics {input.metrics:q} --layout {params.layout:q} "
+        "--labels {params.labels:q} --model {params.model:q} --paper {input.paper:q} "
+        "{params.paper} --csv {output.csv:q} --markdown {output.markdown:q} "
+        "--latex {output.latex:q} > {log:q} 2>&1"
+
+
+rule make_class_table:
+    """Write the IoU of each class of every method of a study."""
+    input:
+        metrics=rules.aggregate.output.metrics,
+    output:
         classes=report(
-            "results/tables/{study}_classes.csv",
+            "results/tables/{study}/classes.csv",
             caption="../workflow/report/classes.rst",
             category="Tables",
-            labels={"study": "{study}", "table": "IoU of each class"},
+            labels={"study": "{study}", "table": "IoU of each class", "form": "all numbers"},
         ),
     log:
-        "results/logs/make_table/{study}.log",
+        "results/logs/make_class_table/{study}.log",
     benchmark:
-        "results/benchmarks/make_table/{study}.tsv"
+        "results/benchmarks/make_class_table/{study}.tsv"
     conda:
         "../envs/videottt.yaml"
     threads: 1
     params:
         methods=methods_of_study,
-        labels=method_labels,
-        paper=paper_of_study,
-        code=code("tables.py", "cli/tables.py"),
+        code=code("tables/classes.py", "cli/tables.py"),
     shell:
-        "videottt table --metrics {input.metrics:q} --methods {params.methods:q} "
-        "--labels {params.labels:q} --paper {input.paper:q} {params.paper} --csv {output.csv:q} "
-        "--markdown {output.markdown:q} --latex {output.latex:q} --classes {output.classes:q} "
-        "> {log:q} 2>&1"
+        "videottt class-table --metrics {input.metrics:q} --methods {params.methods:q} "
+        "--output {output.classes:q} > {log:q} 2>&1"

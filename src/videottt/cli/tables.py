@@ -2,57 +2,88 @@
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from videottt.cli.arguments import add_verb, names, settings
-from videottt.errors import InputError
+from videottt.errors import InputError, absent
 from videottt.files import complete_file, write_text
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from videottt.tables.layout import Layout
 
 
 def add_verbs(verbs: Any) -> None:
-    """Add `table`."""
+    """Add `table` and `class-table`."""
     verb = add_verb(verbs, "table", table)
-    verb.add_argument("--metrics", required=True, type=Path, help="CSV of `aggregate`")
-    verb.add_argument("--methods", required=True, type=names, help="ids in the order of the rows")
+    _add_metrics(verb)
+    verb.add_argument("--layout", required=True, type=_layout, help="JSON: tables.layout.Layout")
     verb.add_argument("--labels", required=True, type=settings, help="JSON: method id -> label")
+    verb.add_argument("--model", required=True, help="preset that the metrics are of")
     verb.add_argument("--paper", nargs="*", default=[], type=Path, help="CSV of published numbers")
     verb.add_argument("--paper-dataset", help="data set of the paper to print beside ours")
-    for kind in ("csv", "markdown", "latex", "classes"):
+    for kind in ("csv", "markdown", "latex"):
         verb.add_argument(f"--{kind}", required=True, type=Path)
+
+    verb = add_verb(verbs, "class-table", class_table)
+    _add_metrics(verb)
+    verb.add_argument("--methods", required=True, type=names, help="ids in the order of columns")
+    verb.add_argument("--output", required=True, type=Path)
+
+
+def _add_metrics(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--metrics", required=True, type=Path, help="CSV of `aggregate`")
+
+
+def _layout(text: str) -> "Layout":
+    """Read which methods are the rows of a table."""
+    from videottt.tables.layout import Layout
+
+    try:
+        return Layout(**settings(text))
+    except TypeError as error:
+        raise argparse.ArgumentTypeError(f"not the layout of a table: {error}") from None
 
 
 def table(options: argparse.Namespace) -> None:
-    """Write the table of a study as CSV, Markdown and LaTeX, and the IoU of each class."""
+    """Write one table of a study as CSV, Markdown and LaTeX."""
+    from videottt.tables import formats, sheets
+    from videottt.tables.caption import caption
+    from videottt.tables.numbers import main_table, without_metrics
+    from videottt.tables.paper import PaperNumbers, read_paper
+
+    metrics, layout, labels = _read(options.metrics), options.layout, options.labels
+    paper = PaperNumbers()
+    if options.paper_dataset:
+        paper = read_paper(options.paper, options.paper_dataset)
+    numbers = main_table(metrics, layout, paper)
+    if numbers.empty:
+        raise InputError(f"{options.metrics}: no metrics of a method of table '{layout.id}'")
+    shown = [make(numbers, layout, labels) for make in (sheets.quality_sheet, sheets.cost_sheet)]
+    without = [labels.get(each, each) for each in without_metrics(metrics, layout)]
+    below = caption(numbers, layout, paper, options.model, without)
+    write_text(options.csv, formats.csv_text(numbers))
+    write_text(options.latex, formats.latex(layout.id, layout.title, shown, below))
+    write_text(options.markdown, text := formats.markdown(layout.title, shown, below))
+    print(text)
+
+
+def class_table(options: argparse.Namespace) -> None:
+    """Write the IoU of each class of every method of a study as CSV."""
+    from videottt.tables import classes
+
+    frame = classes.class_table(_read(options.metrics), options.methods)
+    with complete_file(options.output) as part:
+        frame.to_csv(part, index=False, na_rep="NaN", float_format="%.6g")
+
+
+def _read(path: Path) -> "pd.DataFrame":
     import pandas as pd
 
-    from videottt import tables
-
-    if not options.metrics.is_file():
-        raise InputError(f"{options.metrics}: no such file; make it with 'videottt aggregate'")
-    metrics = pd.read_csv(options.metrics)
-    splits = list(dict.fromkeys(metrics.split))
-    paper = (
-        tables.paper_columns(options.paper, options.paper_dataset, splits)
-        if options.paper_dataset
-        else []
-    )
-    main = tables.main_table(metrics, options.methods, paper)
-    text = tables.readable(main, options.labels, paper)
-    below = tables.caption(main, paper)
-    for path, frame in (
-        (options.csv, main),
-        (options.classes, tables.class_table(metrics, options.methods)),
-    ):
-        with complete_file(path) as part:
-            frame.to_csv(part, index=False, na_rep="NaN", float_format="%.6g")
-    write_text(options.markdown, text.to_markdown(index=False) + f"\n\n{below}\n")
-    latex = text.replace({"±": r"$\\pm$"}, regex=True).rename(columns=_escaped).map(_escaped)
-    write_text(
-        options.latex,
-        latex.to_latex(index=False, escape=False, caption=_escaped(below), label="tab:videottt"),
-    )
-    print(text.to_markdown(index=False))
-
-
-def _escaped(text: str) -> str:
-    return text.replace("_", r"\_").replace("%", r"\%")
+    if not path.is_file():
+        raise absent(path)
+    try:
+        return pd.read_csv(path)
+    except ValueError as error:
+        raise InputError(f"{path}: not a table of metrics ({error})") from None

@@ -1,0 +1,5 @@
+"""The tables of a study: ours with its spread over seeds, and the paper's beside it.
+
+`layout` says which methods stand where, `paper` holds the published numbers, `numbers` compares
+them with ours, and `sheets`, `formats` and `caption` make that readable.
+"""

@@ -1,0 +1,283 @@
+"""Tables: numbers against sums worked by hand, and what a reader sees of them."""
+
+import argparse
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from videottt.cli import tables as verbs
+from videottt.errors import InputError
+from videottt.tables.caption import caption
+from videottt.tables.classes import class_table
+from videottt.tables.formats import csv_text, latex, markdown
+from videottt.tables.layout import OTHER, Layout, layout_of, tables_of
+from videottt.tables.numbers import main_table, without_metrics
+from videottt.tables.paper import PaperNumbers, read_paper
+from videottt.tables.sheets import cost_sheet, quality_sheet
+
+PAPER = Path(__file__).parents[1] / "workflow/resources/paper"
+FILES = [PAPER / f"{name}.csv" for name in ("table1", "table4", "ablations")]
+SHUFFLED = "online_ttt_mae,order=shuffled"
+TABLES = {
+    "table1": {
+        "title": "Table 1",
+        "settings": [
+            {"label": "Independent frames", "methods": ["main_task_only", "ttt_mae_no_memory"]},
+            {"label": "Entire video", "methods": ["offline_ttt_mae_all_frames"]},
+            {"label": "Stream", "methods": ["tent", "online_ttt_mae"]},
+        ],
+        "oracles": ["offline_ttt_mae_all_frames"],
+    },
+    "ablations": {
+        "title": "Ablations",
+        "settings": [{"methods": ["temporal_smoothing", SHUFFLED]}],
+        "baselines": {SHUFFLED: "online_ttt_mae", "temporal_smoothing": "main_task_only"},
+    },
+}
+# Pooled mIoU of seeds 0 and 1; no method is the best of every seed by chance.
+MIOU = {
+    "main_task_only": (0.50, 0.60),
+    "offline_ttt_mae_all_frames": (0.90, 0.92),
+    "online_ttt_mae": (0.53, 0.65),
+    SHUFFLED: (0.40, 0.41),
+}
+LABELS = {
+    "main_task_only": "Main Task Only",
+    "online_ttt_mae": "Online TTT-MAE",
+    SHUFFLED: "Online TTT-MAE, order = shuffled",
+}
+
+
+def tidy(values, *, split="test", aggregation="pooled", metric="miou_pooled", dataset="d"):
+    """Return metrics as `aggregate` makes them, from one value a seed for each method."""
+    return pd.DataFrame([
+        {"dataset": dataset, "split": split, "task": "semantic", "method": method, "seed": seed,
+         "aggregation": aggregation, "video": "all", "metric": metric, "value": value}
+        for method, of_seeds in values.items() for seed, value in enumerate(of_seeds)
+    ])  # fmt: skip
+
+
+def layout(table="table1", methods=tuple(MIOU)):
+    return Layout(**layout_of(TABLES, table, methods))
+
+
+def numbers(metrics, table="table1", methods=tuple(MIOU), paper=None):
+    paper = read_paper(FILES, "kitti_step") if paper is None else paper
+    return main_table(metrics, layout(table, methods), paper).set_index("method")
+
+
+def cells(text, heading):
+    """Return the cells of the columns whose heading contains `heading`, row by row."""
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    found = [column for column, name in enumerate(rows[0]) if heading in name]
+    return [[row[column] for column in found] for row in rows[2:]]
+
+
+def quality(metrics, table="table1", methods=tuple(MIOU), paper=None):
+    paper = read_paper(FILES, "kitti_step") if paper is None else paper
+    made = main_table(metrics, layout(table, methods), paper)
+    return markdown("", [quality_sheet(made, layout(table, methods), LABELS)], "")
+
+
+def test_rows_are_the_studys_methods_in_the_tables_order_and_none_is_lost():
+    study = ["new", "online_ttt_mae", "main_task_only"]
+    assert list(layout("table1", study).rows) == [
+        ("Independent frames", "main_task_only"), ("Stream", "online_ttt_mae")
+    ]  # fmt: skip
+    assert list(layout("ablations", study).rows) == [(OTHER, "new")]
+    assert tables_of(TABLES, study) == ["table1", "ablations"]
+    assert tables_of(TABLES, ["online_ttt_mae"]) == ["table1"]
+    with pytest.raises(InputError, match=r"none of its methods.*: table1$"):
+        layout_of(TABLES, "ablations", ["online_ttt_mae"])
+    with pytest.raises(InputError, match="did you mean 'table1'"):
+        layout_of(TABLES, "tabel1", study)
+
+
+def test_gains_are_taken_seed_by_seed_and_stand_beside_the_papers():
+    table = numbers(tidy(MIOU)).loc["online_ttt_mae"]
+    # Gains of 3 and 5 points: their spread is far below that of the values themselves.
+    assert (table.test_gain_mean, table.test_gain_std) == pytest.approx((4, 2**0.5))
+    assert (table.test_miou_pooled_mean, table.test_miou_pooled_std) == pytest.approx((59, 72**0.5))
+    assert table.test_paper_gain == pytest.approx(54.3 - 52.5)
+    assert table.test_minus_paper == pytest.approx(59 - 54.3)
+    assert (table.paper_seconds_per_frame, table.test_seeds) == (4.1, 2)
+    assert table.paper_slowdown == pytest.approx(4.1 / 1.8)
+
+
+def test_an_ablation_is_compared_with_its_own_baseline_too():
+    methods = [*MIOU, "temporal_smoothing"]
+    metrics = tidy({**MIOU, "temporal_smoothing": (0.51, 0.61)}, split="val")
+    table = numbers(metrics, "ablations", methods)
+    row = table.loc[SHUFFLED]
+    assert row.val_gain_mean == pytest.approx(-14.5)
+    assert row.val_baseline_gain_mean == pytest.approx(-18.5)
+    assert (row.val_paper_gain, row.val_paper_claim) == (None, "worse")
+    assert row.val_paper_baseline_claim == "hurts dramatically"
+    assert table.loc["temporal_smoothing"].val_paper_baseline_gain == pytest.approx(0.4)
+    shown = quality(metrics, "ablations", methods)
+    assert cells(shown, "gain over compared") == [
+        ["+1.0 ± 0.0 (+0.4)"], ["-18.5 ± 7.8 (hurts dramatically)"]
+    ]  # fmt: skip
+    assert cells(shown, "compared with") == [["Main Task Only"], ["Online TTT-MAE"]]
+    assert cells(shown, "Method") == [["temporal_smoothing"], [LABELS[SHUFFLED]]]
+
+
+def test_data_sets_splits_seeds_and_aggregations_are_never_mixed():
+    one = {"online_ttt_mae": (0.1, 0.2)}
+    metrics = pd.concat([
+        tidy(one), tidy({"online_ttt_mae": (0.5,)}, split="val"),
+        tidy({"online_ttt_mae": (0.9,)}, dataset="e"),
+        tidy({"online_ttt_mae": (0.7, 0.8)}, aggregation="frame_weighted"),
+        tidy(one, metric="miou_frames"),
+    ])  # fmt: skip
+    table = main_table(metrics, layout(), PaperNumbers())
+    assert list(table.dataset) == ["d", "e"]
+    assert list(table.test_miou_pooled_mean) == pytest.approx([15, 90])
+    assert list(table.test_miou_pooled_std) == [pytest.approx(50**0.5), None]
+    assert list(table.val_miou_pooled_mean) == [pytest.approx(50), None]
+    assert list(table.val_seeds) == [1, None]
+    shown = quality(metrics, paper=PaperNumbers())
+    assert cells(shown, "Data") == [["d semantic"], ["e semantic"]]
+    assert cells(shown, "val: mIoU") == [["50.0"], ["–"]]
+    assert cells(shown, "seeds") == [["1–2"], ["1"]]
+
+
+def test_an_undefined_number_is_shown_and_a_missing_one_is_not_made_up():
+    undefined = {**MIOU, "online_ttt_mae": (0.5, np.nan)}
+    shown = quality(tidy(undefined))
+    assert [row[0] for row in cells(shown, "mIoU")] == ["55.0 ± 7.1", "91.0 ± 1.4", "NaN"]
+    assert cells(shown, "gain")[-1] == ["NaN (+1.8)"]
+    made = main_table(tidy(undefined), layout(), PaperNumbers())
+    # Read as text: a number that is not there is empty, one that is not defined says NaN.
+    lines = [line.split(",") for line in csv_text(made).splitlines()]
+    online = dict(zip(lines[0], lines[-1], strict=True))
+    assert online["test_miou_pooled_mean"] == "NaN"
+    assert online["test_paper_miou"] == online["test_resets_mean"] == ""
+    assert without_metrics(tidy(undefined), layout(methods=[*MIOU, "tent"])) == ["tent"]
+    assert "Without metrics, hence without a row: Tent." in caption(
+        made, layout(), PaperNumbers(), "tiny", ["Tent"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("online", "bold"),
+    [
+        ((0.63, 0.65), True),  # ahead by 9 points, deviations 1.4 and 7.1
+        ((0.60, 0.62), False),  # ahead by 6 points
+        ((0.63, np.nan), False),
+        ((0.63,), False),
+    ],
+)
+def test_bold_is_the_method_ahead_by_more_than_a_deviation_and_never_the_oracle(online, bold):
+    shown = quality(tidy({**MIOU, "online_ttt_mae": online}))
+    assert [row[0].startswith("**") for row in cells(shown, "mIoU")] == [False, False, bold]
+    assert cells(shown, "Method")[1] == ["offline_ttt_mae_all_frames†"]
+
+
+def test_costs_are_of_the_test_split_by_phase_with_iterations_of_offline_methods():
+    two = ["main_task_only", "offline_ttt_mae_all_frames"]
+    metrics = pd.concat([
+        tidy(MIOU), tidy(MIOU, split="val"),
+        tidy({two[0]: (0.0, 0.0), two[1]: (3.0, 5.0)}, metric="seconds_adapt"),
+        tidy({two[0]: (1.0, 1.0), two[1]: (4.0, 6.0)}, metric="seconds_per_frame"),
+        tidy({two[0]: (9.0, 9.0), two[1]: (9.0, 9.0)}, metric="seconds_adapt", split="val"),
+        tidy({two[0]: (2.0**21, 2.0**22)}, metric="peak_memory_bytes"),
+        tidy({two[0]: (np.nan,) * 2, two[1]: (np.nan,) * 2}, metric="iteration"),
+        tidy({two[0]: (np.nan,), two[1]: (200, 1000)}, metric="iteration", aggregation="video"),
+    ])  # fmt: skip
+    paper = read_paper(FILES, "kitti_step")
+    made = main_table(metrics, layout(methods=two), paper)
+    shown = markdown("", [cost_sheet(made, layout(methods=two), LABELS)], "")
+    assert cells(shown, "s/frame: adapt") == [
+        ["0.000", "1.000 ± 0.000 (1.8)"], ["4.000", "5.000 ± 1.414 (1.8)"]
+    ]  # fmt: skip
+    assert cells(shown, "times Main Task Only") == [["1.0 (1.0)"], ["5.0 (1.0)"]]
+    assert cells(shown, "peak MiB") == [["3"], ["–"]]
+    assert cells(shown, "iteration") == [["–"], ["200–1000"]]
+    assert cells(shown, "resets") == [[], []]
+    below = caption(made, layout(methods=two), paper, "tiny", [])
+    for said in ("over 2 seeds", "† is an oracle", "the paper's 1.8 s leave it out"):
+        assert said in below
+    assert "of other data (kitti_step, not d) and another model" in below
+    same = made.assign(dataset="kitti_step")
+    assert "signs" not in caption(same, layout(methods=two), paper, "swin_small", [])
+
+
+def test_latex_has_a_rule_between_settings_and_no_character_of_its_own_unescaped():
+    made = main_table(tidy({**MIOU, "online_ttt_mae": (0.63, 0.65)}), layout(), PaperNumbers())
+    sheet = quality_sheet(made, layout(), {"main_task_only": "A & B_c 5%"})
+    text = latex("table1", "Title", [sheet], "50 % of -3 ± 1")
+    body = text.split(r"\toprule")[1].split(r"\bottomrule")[0]
+    # Below the headings, and between the three settings.
+    assert body.count(r"\midrule") == 3
+    rows = [line for line in body.splitlines() if line.endswith(r"\\")]
+    assert {len(re.findall(r"(?<!\\)&", row)) for row in rows[1:]} == {len(sheet.headings) - 1}
+    assert r"A \& B\_c 5\%" in body
+    assert r"\textbf{64.0 $\pm$ 1.4}" in body
+    assert r"50 \% of $-$3 $\pm$ 1" in text
+    assert text.isascii()
+
+
+def test_the_papers_tables_agree_and_a_wrong_data_set_is_named():
+    tables = [
+        pd.read_csv(PAPER / f"{name}.csv").set_index("method") for name in ("table1", "table4")
+    ]
+    both = tables[0].index.intersection(tables[1].index)
+    for column in tables[1]:
+        assert (tables[0].loc[both, column] == tables[1].loc[both, column]).all()
+    with pytest.raises(InputError, match="did you mean 'kitti_step'"):
+        read_paper(FILES, "kiti_step")
+
+
+def test_a_class_without_pixels_in_one_seed_stays_nan():
+    metrics = pd.concat([
+        tidy({"m": (0.5, 0.7), "n": (0.1, 0.1)}, metric="iou:road"),
+        tidy({"m": (0.5, np.nan), "n": (0.2, 0.2)}, metric="iou:car"),
+    ])  # fmt: skip
+    table = class_table(metrics, ["n", "m", "absent"])
+    assert list(table.columns) == ["dataset", "task", "split", "class", "n", "m"]
+    assert list(table["class"]) == ["road", "car"]
+    assert table.m.tolist() == pytest.approx([60, np.nan], nan_ok=True)
+
+
+def call(verb, **options):
+    """Run one verb of the tables as the command line does."""
+    parser = argparse.ArgumentParser()
+    verbs.add_verbs(parser.add_subparsers())
+    words = [verb]
+    for name, value in options.items():
+        words += [f"--{name}", *map(str, value if isinstance(value, list) else [value])]
+    parsed = parser.parse_args(words)
+    parsed.run(parsed)
+
+
+def test_the_verbs_write_every_form_of_a_table_or_nothing(tmp_path):
+    metrics = tmp_path / "metrics.csv"
+    pd.concat([tidy(MIOU), tidy(MIOU, metric="iou:road")]).to_csv(metrics, index=False)
+    forms = {form: tmp_path / "out" / form for form in ("csv", "markdown", "latex")}
+    rows = json.dumps(layout_of(TABLES, "ablations", list(MIOU)))
+    options = {"metrics": metrics, "layout": rows, "labels": json.dumps(LABELS), "model": "tiny",
+               "paper": FILES, **forms}  # fmt: skip
+    call("table", **options, **{"paper-dataset": "kitti_step"})
+    assert pd.read_csv(forms["csv"]).method.tolist() == [SHUFFLED]
+    assert LABELS[SHUFFLED] in forms["markdown"].read_text()
+    assert r"\label{tab:ablations}" in forms["latex"].read_text()
+    call("class-table", metrics=metrics, methods=",".join(MIOU), output=tmp_path / "classes.csv")
+    assert list(pd.read_csv(tmp_path / "classes.csv"))[-4:] == list(MIOU)
+
+    for path in forms.values():
+        path.unlink()
+    pd.DataFrame({"method": ["m"]}).to_csv(metrics, index=False)
+    with pytest.raises(InputError, match="no column 'dataset'"):
+        call("table", **options)
+    tidy({"other": (0.5,)}).to_csv(metrics, index=False)
+    with pytest.raises(InputError, match="no metrics of a method of table 'ablations'"):
+        call("table", **options)
+    with pytest.raises(InputError, match=r"absent\.csv: no such file"):
+        call("table", **{**options, "metrics": tmp_path / "absent.csv"})
+    assert not any(path.exists() for path in forms.values())
