@@ -12,6 +12,7 @@ import videottt
 from videottt import config as settings
 from videottt.errors import InputError
 from videottt.provenance import code_fingerprint
+from videottt.tables.layout import layout_of, tables_of
 
 try:
     settings.validate(config, Path(workflow.basedir) / "schemas/config.schema.yaml")
@@ -29,7 +30,7 @@ GPUS = int(config["device"] != "cpu" and shutil.which("nvidia-smi") is not None)
 # The paper's published numbers.
 PAPER = [
     os.path.relpath(Path(workflow.basedir) / "resources/paper" / name)
-    for name in ("table1.csv", "table4.csv")
+    for name in ("table1.csv", "table4.csv", "ablations.csv")
 ]
 
 
@@ -42,6 +43,7 @@ wildcard_constraints:
     split="[^/]+",
     video="[^/]+",
     study="[^/]+",
+    sweep="[^/]+",
     seed=r"\d+",
     trial=r"\d+",
 
@@ -65,6 +67,9 @@ CODE = {
     "train": ["training.py", "augmentation.py", "objectives/mae.py", "cli/checkpoints.py"],
     "predict": [
         "stream.py",
+        "predictor.py",
+        "ensembling.py",
+        "augmentation.py",
         "memory.py",
         "method.py",
         "settings.py",
@@ -172,40 +177,67 @@ def method_settings(wildcards):
 
 
 @reported
+def method_overrides(wildcards):
+    """Return what a variant of a method changes, as JSON."""
+    return json.dumps(settings.parse_method(config, wildcards.method)[1])
+
+
+@reported
 def trial_settings(wildcards):
     return json.dumps(
         settings.trial_settings(config, wildcards.dataset, wildcards.method, int(wildcards.trial))
     )
 
 
+@reported
 def code_of_method(wildcards):
-    objective = config["methods"].get(wildcards.method, {}).get("objective", "none")
+    base, _ = settings.parse_method(config, wildcards.method)
+    objective = config["methods"][base]["objective"]
     return code(*CODE["model"], *CODE["predict"], f"objectives/{objective}.py")
 
 
 @reported
-def selection_of(wildcards):
-    if settings.is_selected(config, wildcards.dataset, wildcards.method):
-        return rules.select.output.selection.format(**wildcards)
-    return []
+def selections_of(wildcards):
+    """Return the files that decide hyper-parameters of a method."""
+    chosen = settings.selections_of(config, wildcards.dataset, wildcards.method)
+    return [rules.select.output.selection.format(**{**wildcards, "method": m}) for m in chosen]
 
 
-def score_files(wildcards, videos, **ids):
-    """Return the score files of all methods and seeds of a study for some videos."""
-    study = settings.study_named(config, wildcards.study)
+def selection_arguments(wildcards, input):
+    return f"--selection {shlex.join(input.selection)}" if input.selection else ""
+
+
+@reported
+def predictions_of(wildcards):
+    """Return the cached predictions that are scored as those of a method."""
+    method = settings.predicting_method(config, wildcards.method)
+    return rules.predict.output.predictions.format(**{**wildcards, "method": method})
+
+
+@reported
+def selection_of_iteration(wildcards):
+    """Return the file that chose after how many updates an offline method is scored."""
+    iteration = settings.score_iteration(config, wildcards.dataset, wildcards.method)
+    return selections_of(wildcards) if iteration == "selected" else []
+
+
+@reported
+def score_iteration(wildcards):
+    return settings.score_iteration(config, wildcards.dataset, wildcards.method)
+
+
+def score_files(study, methods, videos, **ids):
+    """Return the score files of some methods on some videos, of all seeds of a study."""
     return expand(
-        rules.score.output.scores,
-        method=study["methods"],
-        seed=study["seeds"],
-        video=videos,
-        **ids,
+        rules.score.output.scores, method=methods, seed=study["seeds"], video=videos, **ids
     )
 
 
 @reported
 def scores_of_video(wildcards):
+    study = settings.study_named(config, wildcards.study)
     ids = {"dataset": wildcards.dataset, "task": wildcards.task}
-    return score_files(wildcards, [wildcards.video], **ids)
+    return score_files(study, study["methods"], [wildcards.video], **ids)
 
 
 @reported
@@ -215,8 +247,27 @@ def scores_of_study(wildcards):
         path
         for dataset in study["datasets"]
         for path in score_files(
-            wildcards,
+            study,
+            study["methods"],
             settings.study_videos(config, study, dataset),
+            dataset=dataset,
+            task=study["tasks"],
+        )
+    ]
+
+
+@reported
+def scores_of_sweep(wildcards):
+    study = settings.study_named(config, wildcards.study)
+    methods = settings.sweep_methods(config, study, wildcards.sweep)
+    split = study["sweeps"][wildcards.sweep]["split"]
+    return [
+        path
+        for dataset in study["datasets"]
+        for path in score_files(
+            study,
+            methods,
+            settings.videos_in(config, dataset, split),
             dataset=dataset,
             task=study["tasks"],
         )
@@ -237,7 +288,8 @@ def trial_scores(wildcards, trial):
 
 @reported
 def trial_scores_of(wildcards):
-    return trial_scores(wildcards, range(len(settings.trials(config, wildcards.dataset))))
+    trials = settings.trials(config, wildcards.dataset, wildcards.method)
+    return trial_scores(wildcards, range(len(trials)))
 
 
 @reported
@@ -245,7 +297,9 @@ def trial_arguments(wildcards):
     """Return one --trial argument a trial: its values and its score files."""
     trials = [
         {"values": values, "scores": trial_scores(wildcards, number)}
-        for number, values in enumerate(settings.trials(config, wildcards.dataset))
+        for number, values in enumerate(
+            settings.trials(config, wildcards.dataset, wildcards.method)
+        )
     ]
     return " ".join(f"--trial {shlex.quote(json.dumps(trial))}" for trial in trials)
 
@@ -266,16 +320,24 @@ def paper_of_study(wildcards):
     return f"--paper-dataset {dataset}" if dataset else ""
 
 
-method_labels = json.dumps({m: entry["label"] for m, entry in config["methods"].items()})
+def shown_methods():
+    """Return the ids of all methods, and of the variants that a study compares."""
+    found = dict.fromkeys(config["methods"])
+    for study in config["studies"].values():
+        found |= dict.fromkeys(study["methods"])
+        for sweep in study.get("sweeps", {}):
+            found |= dict.fromkeys(settings.sweep_methods(config, study, sweep))
+    return list(found)
+
+
+method_labels = json.dumps({m: settings.label_of(config, m) for m in shown_methods()})
 
 
 def study_results(wildcards):
     """Return everything that the study that is run shows: tables, figures, videos."""
     study_id, study = config["study"], settings.current_study(config)
-    results = expand(
-        [*rules.make_table.output, *rules.plot_bars.output],
-        study=study_id,
-    )
+    results = expand(rules.make_table.output, study=study_id, table=tables_of_study(study_id))
+    results += expand([*rules.make_class_table.output, *rules.plot_bars.output], study=study_id)
     for dataset in study["datasets"]:
         ids = {"study": study_id, "dataset": dataset, "task": study["tasks"]}
         ids |= {"video": settings.study_videos(config, study, dataset), "seed": study["seeds"][0]}
@@ -283,3 +345,137 @@ def study_results(wildcards):
         results += expand(rules.plot_reconstruction.output, method="online_ttt_mae", **ids)
         results += expand(rules.render_video.output, **ids)
     return results
+
+
+@reported
+def layout_of_table(wildcards):
+    """Return the rows of a table, as JSON: those of its methods that the study has."""
+    methods = settings.study_named(config, wildcards.study)["methods"]
+    return json.dumps(layout_of(config["tables"], wildcards.table, methods))
+
+
+@reported
+def model_of_study(wildcards):
+    return settings.study_named(config, wildcards.study)["model"]
+
+
+def tables_of_study(study):
+    """Return the ids of the tables that have a row for a method of a study."""
+    return tables_of(config["tables"], settings.study_named(config, study)["methods"])
+
+
+# The methods of the paper's figure 2, and the method whose learning its figure 3 shows.
+FIGURE2 = ["main_task_only", "offline_ttt_mae_all_frames", "online_ttt_mae"]
+TRACED = "ttt_mae_no_memory"
+
+
+@reported
+def bars_baseline(wildcards):
+    """Return the method that bars are compared with, where the study has it."""
+    methods = settings.study_named(config, wildcards.study)["methods"]
+    return f"--baseline {FIGURE2[0]}" if FIGURE2[0] in methods else ""
+
+
+@reported
+def sweep_arguments(wildcards):
+    """Return what `videottt plot-sweep` needs of one sweep of a study."""
+    sweep = settings.study_named(config, wildcards.study)["sweeps"][wildcards.sweep]
+    method, setting = sweep["method"], sweep["setting"]
+    own = [v for v in sweep["values"] if settings.variant_id(config, method, setting, v) == method]
+    arguments = ["--method", method, "--setting", setting, "--fixed", ",".join(settings.FIXED)]
+    return shlex.join([*arguments, *(part for v in own for part in ("--base-value", str(v)))])
+
+
+@reported
+def selected_methods(wildcards):
+    return settings.selected_methods(settings.study_named(config, wildcards.study))
+
+
+def selection_grids(wildcards):
+    ids = {"dataset": wildcards.dataset, "task": wildcards.task}
+    return expand(rules.select.output.grid, method=selected_methods(wildcards), **ids)
+
+
+def figures_of_study(study_id):
+    """Return the drawings of a study that need no video, and those of each of its videos."""
+    study = settings.study_named(config, study_id)
+    results = expand(rules.plot_bars.output, study=study_id)
+    if set(FIGURE2) <= set(study["methods"]):
+        results += expand(rules.plot_figure2.output, study=study_id)
+    results += expand(rules.plot_sweep.output, study=study_id, sweep=study.get("sweeps", []))
+    for dataset in study["datasets"]:
+        ids = {"study": study_id, "dataset": dataset, "task": study["tasks"]}
+        if settings.selected_methods(study):
+            results += expand(rules.plot_selection.output, **ids)
+        ids |= {"video": settings.study_videos(config, study, dataset), "seed": study["seeds"][0]}
+        results += expand(rules.plot_curves.output, **ids)
+        learned = [*rules.plot_reconstruction.output, *rules.plot_strips.output]
+        results += expand(learned, method="online_ttt_mae", **ids)
+        results += expand(rules.plot_steps.output, method=TRACED, **ids)
+        results += expand(rules.render_video.output, **ids)
+    return results
+
+
+# What rules/theory.smk measures: the gradients of online TTT-MAE at the joint checkpoint.
+CODE["theory"] = [
+    "training.py",
+    "objectives/mae.py",
+    "method.py",
+    "settings.py",
+    "theory/gradients.py",
+    "theory/sketch.py",
+    "theory/statistics.py",
+]
+
+
+@reported
+def checkpoint_of_theory(wildcards):
+    trained = settings.checkpoint_ids(config, wildcards.dataset, "online_ttt_mae")
+    return expand(rules.train.output.checkpoint, **{**wildcards, **trained})
+
+
+@reported
+def settings_of_theory(wildcards):
+    values = settings.method_settings(config, wildcards.dataset, "online_ttt_mae")
+    # Rates, steps and the like decide nothing here, and must not make it run again.
+    used = ("objective", "options", "shortest_edge", "longest_edge", "micro_batch")
+    return json.dumps({name: values[name] for name in used if name in values})
+
+
+def sweep_of_windows(wildcards):
+    """Return the sweep over window sizes of a study."""
+    sweeps = settings.study_named(config, wildcards.study).get("sweeps", {})
+    if "window" not in sweeps:
+        raise InputError(
+            f"study '{wildcards.study}' has no sweeps.window in config.yaml, which figure 4 and the "
+            "theory need; add it, or take a study that has it"
+        )
+    return sweeps["window"]
+
+
+@reported
+def theory_of_study(wildcards):
+    """Return the gradient statistics of the videos of the sweep's split, for all seeds."""
+    study = settings.study_named(config, wildcards.study)
+    split = sweep_of_windows(wildcards)["split"]
+    return expand(
+        rules.theory.output.statistics,
+        dataset=wildcards.dataset,
+        task=wildcards.task,
+        video=settings.videos_in(config, wildcards.dataset, split),
+        seed=study["seeds"],
+    )
+
+
+@reported
+def window_sweep(wildcards):
+    sweep_of_windows(wildcards)
+    return rules.aggregate_sweep.output.metrics.format(study=wildcards.study, sweep="window")
+
+
+@reported
+def window_sweep_arguments(wildcards):
+    sweep = sweep_of_windows(wildcards)
+    own = settings.method_settings(config, wildcards.dataset, sweep["method"])["window"] or "all"
+    values = {"split": sweep["split"], "method": sweep["method"], "base-value": own}
+    return shlex.join(part for name, value in values.items() for part in (f"--{name}", str(value)))

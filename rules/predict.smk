@@ -6,7 +6,7 @@ rule predict:
     input:
         frames=rules.ingest.output.frames,
         checkpoint=checkpoint_of,
-        selection=selection_of,
+        selection=selections_of,
     output:
         predictions="results/predictions/{dataset}/{task}/{method}/seed{seed}/{video}.h5",
     log:
@@ -20,13 +20,12 @@ rule predict:
         gpu=GPUS,
     params:
         settings=method_settings,
-        selection=lambda wildcards, input: (
-            f"--selection {input.selection}" if input.selection else ""
-        ),
+        selection=selection_arguments,
+        overrides=method_overrides,
         device=config["device"],
         code=code_of_method,
     shell:
         "videottt predict --frames {input.frames:q} --checkpoint {input.checkpoint:q} "
         "--task {wildcards.task:q} --method {wildcards.method:q} --settings {params.settings:q} "
-        "{params.selection} --seed {wildcards.seed} --device {params.device:q} "
+        "{params.selection} --override {params.overrides:q} --seed {wildcards.seed} --device {params.device:q} "
         "--threads {threads} --output {output.predictions:q} > {log:q} 2>&1"

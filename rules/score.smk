@@ -5,7 +5,8 @@ rule score:
     """Count, for every labelled frame, which class was predicted as which."""
     input:
         frames=rules.ingest.output.frames,
-        predictions=rules.predict.output.predictions,
+        predictions=predictions_of,
+        selection=selection_of_iteration,
     output:
         scores="results/scores/{dataset}/{task}/{method}/seed{seed}/{video}.h5",
     log:
@@ -17,10 +18,13 @@ rule score:
     threads: 1
     params:
         split=split_of,
+        iteration=score_iteration,
+        selection=selection_arguments,
         code=code(*CODE["score"]),
     shell:
         "videottt score --frames {input.frames:q} --predictions {input.predictions:q} "
-        "--split {params.split:q} --output {output.scores:q} > {log:q} 2>&1"
+        "--method {wildcards.method:q} --split {params.split:q} --iteration {params.iteration} "
+        "{params.selection} --output {output.scores:q} > {log:q} 2>&1"
 
 
 rule aggregate:
@@ -40,3 +44,14 @@ rule aggregate:
         code=code(*CODE["score"]),
     shell:
         "videottt aggregate --scores {input.scores:q} --output {output.metrics:q} > {log:q} 2>&1"
+
+
+use rule aggregate as aggregate_sweep with:
+    input:
+        scores=scores_of_sweep,
+    output:
+        metrics="results/metrics/{study}/{sweep}.csv",
+    log:
+        "results/logs/aggregate_sweep/{study}/{sweep}.log",
+    benchmark:
+        "results/benchmarks/aggregate_sweep/{study}/{sweep}.tsv"

@@ -15,6 +15,7 @@ use rule predict as predict_trial with:
     params:
         settings=trial_settings,
         selection="",
+        overrides="{}",
         device=config["device"],
         code=code_of_method,
 
@@ -23,12 +24,18 @@ use rule score as score_trial with:
     input:
         frames=rules.ingest.output.frames,
         predictions=rules.predict_trial.output.predictions,
+        selection=[],
     output:
         scores="results/trial_scores/{dataset}/{task}/{method}/trial{trial}/seed{seed}/{video}.h5",
     log:
         "results/logs/score_trial/{dataset}/{task}/{method}/trial{trial}/seed{seed}/{video}.log",
     benchmark:
         "results/benchmarks/score_trial/{dataset}/{task}/{method}/trial{trial}/seed{seed}/{video}.tsv"
+    params:
+        split=split_of,
+        iteration="last",
+        selection="",
+        code=code(*CODE["score"]),
 
 
 rule select:

@@ -10,6 +10,7 @@ from videottt.errors import InputError
 from videottt.method import Method, method_from
 from videottt.objectives import list_objectives, objective_named
 from videottt.provenance import code_fingerprint
+from videottt.settings import with_values
 
 ROOT = Path(__file__).parents[1]
 SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
@@ -23,7 +24,10 @@ def test_every_study_of_the_configuration_makes_methods_that_exist(config):
         chosen = {**config, "study": study_id}
         for dataset in study["datasets"]:
             for name in study["methods"]:
-                method = method_from(settings.method_settings(chosen, dataset, name))
+                base = settings.method_settings(chosen, dataset, name)
+                method = method_from(
+                    with_values(base, settings.parse_method(chosen, name)[1])
+                )
                 assert method.objective in list_objectives()
                 objective_named(method.objective, method.options)
 
@@ -34,7 +38,16 @@ def test_method_ids_are_those_of_the_papers_tables(config):
         for table in ("table1.csv", "table4.csv")
         for row in csv.DictReader((PAPER / table).open())
     ]
-    assert config["methods"].keys() <= set(rows)
+    # The paper's text has these, but no table of it a row.
+    others = {
+        "offline_ttt_mae_fixed_iteration",
+        "self_train_plain",
+        "temporal_smoothing",
+        "online_ttt_mae_temporal_smoothing",
+        "majority_vote",
+        "online_ttt_mae_majority_vote",
+    }
+    assert config["methods"].keys() == set(rows) | others
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The whole DAG through Snakemake, on a study small enough for a test."""
 
+import json
 import re
 import subprocess
 import sys
@@ -9,9 +10,21 @@ import pandas as pd
 import pytest
 import yaml
 
+from videottt.metrics.semantic import metrics_of
+from videottt.predictions import PredictionReader
+from videottt.scores import read_scores
+
 REPOSITORY = Path(__file__).parents[2]
-METHODS = ["mae_joint_training", "online_ttt_mae"]
+METHODS = [
+    "main_task_only",
+    "mae_joint_training",
+    "offline_ttt_mae_all_frames",
+    "offline_ttt_mae_fixed_iteration",
+    "online_ttt_mae",
+    "online_ttt_mae,window=2",
+]
 PREDICTION = "results/predictions/synthetic/semantic/{}/seed0/test_0.h5"
+SCORES = PREDICTION.replace("predictions", "scores")
 
 
 def small_config():
@@ -34,12 +47,16 @@ def small_config():
     study["updates"]["batch"] = 2
     study["input"]["shortest_edge"] = 64
     study.pop("pinned", None)
+    grid = {"optimizer.learning_rate": [1.0e-4, 1.0e-3]}
     study["selection"] = {
         "split": "val",
         "seeds": [0],
         "metric": "miou_pooled",
-        "grid": {"optimizer.learning_rate": [1.0e-4, 1.0e-3]},
+        "grids": {"online_ttt_mae": grid, "offline_ttt_mae_all_frames": grid},
     }
+    study["sizes"] = {"offline_ttt_mae_all_frames": {"ladder": [1, 2]}}
+    window = {"method": "online_ttt_mae", "setting": "window", "values": [2, 16]}
+    study["sweeps"] = {"window": {**window, "split": "val"}}
     return config
 
 
@@ -62,7 +79,7 @@ class Project:
         assert result.returncode == 0, result.stderr
         rules = re.findall(r"^(?:local)?rule (\w+):", result.stdout, re.MULTILINE)
         methods = re.findall(
-            r"output: results/(?:trials|predictions)/synthetic/semantic/(\w+)/", result.stdout
+            r"output: results/(?:trials|predictions)/synthetic/semantic/([\w,=]+)/", result.stdout
         )
         return set(rules), set(methods)
 
@@ -78,15 +95,21 @@ def project(tmp_path_factory):
 @pytest.mark.workflow
 def test_one_command_leads_from_rendering_to_table_figures_and_video(project):
     results = project.root / "results"
-    table = pd.read_csv(results / "tables/demo.csv").set_index("method")
-    assert list(table.index) == METHODS
-    assert table.miou_pooled_mean.between(0, 100).all()
-    assert table.paper_miou.to_dict() == {"mae_joint_training": 52.5, "online_ttt_mae": 54.3}
-    assert table.seconds_per_frame_mean.gt(0).all()
+    table = pd.read_csv(results / "tables/demo/table1.csv").set_index("method")
+    assert list(table.index) == METHODS[:-1]
+    assert table.test_miou_pooled_mean.between(0, 100).all()
+    assert table.test_paper_miou.dropna().to_dict() == {
+        "main_task_only": 52.5,
+        "mae_joint_training": 52.5,
+        "offline_ttt_mae_all_frames": 51.2,
+        "online_ttt_mae": 54.3,
+    }
+    assert table.test_seconds_per_frame_mean.gt(0).all()
+    assert METHODS[-1] in (results / "tables/demo/ablations.csv").read_text()
     for shown in (
-        "tables/demo.md",
-        "tables/demo.tex",
-        "tables/demo_classes.csv",
+        "tables/demo/table1.md",
+        "tables/demo/table4.tex",
+        "tables/demo/classes.csv",
         "figures/demo/bars.png",
         "figures/demo/synthetic/semantic/test_0/curves.pdf",
         "figures/synthetic/semantic/online_ttt_mae/seed0/test_0_reconstruction.png",
@@ -96,6 +119,35 @@ def test_one_command_leads_from_rendering_to_table_figures_and_video(project):
     grid = pd.read_csv(results / "selection/synthetic/semantic/online_ttt_mae.csv")
     assert list(grid["optimizer.learning_rate"]) == [1e-4, 1e-3]
     assert not (results / "selection/synthetic/semantic/mae_joint_training.csv").exists()
+    chosen = json.loads((results / "selection/synthetic/semantic/online_ttt_mae.json").read_text())
+    for method in METHODS[-2:]:
+        with PredictionReader(project.root / PREDICTION.format(method)) as predictions:
+            assert predictions.provenance["selected"] == chosen["selected"]
+            assert predictions.settings["window"] == (2 if method == METHODS[-1] else 16)
+
+
+@pytest.mark.workflow
+def test_one_offline_run_is_scored_as_oracle_and_at_the_iteration_that_validation_chose(project):
+    results = project.root / "results"
+    made = {method: project.root / SCORES.format(method) for method in METHODS[2:4]}
+    oracle, fixed = (read_scores(path) for path in made.values())
+    assert (oracle.key.method, fixed.key.method) == tuple(made)
+    assert not (results / "predictions/synthetic/semantic" / METHODS[3]).exists()
+    name = "selection/synthetic/semantic/offline_ttt_mae_all_frames.json"
+    assert fixed.iteration == json.loads((results / name).read_text())["iteration"]
+    assert list(oracle.ladder) == list(fixed.ladder) == [1, 2]
+    values = {n: metrics_of(counts)["miou_pooled"] for n, counts in oracle.ladder.items()}
+    assert values[oracle.iteration] == max(values.values())
+    grid = pd.read_csv((results / name).with_suffix(".csv"))
+    assert list(grid.iteration) == [1, 2, 1, 2]
+    assert grid.selected.sum() == 1
+
+
+@pytest.mark.workflow
+def test_a_sweep_holds_every_value_and_the_fixed_models(project):
+    table = pd.read_csv(project.root / "results/metrics/demo/window.csv")
+    assert set(table.method) == {*METHODS[:2], *METHODS[-2:]}
+    assert set(table.split) == {"val"}
 
 
 @pytest.mark.workflow
@@ -111,6 +163,7 @@ def test_changing_one_method_reruns_that_method_only(project):
         rules, methods = project.jobs()
     finally:
         project.config = small_config()
+    # The window is that of the method's own trials too, but not that of its variant.
     assert methods == {"online_ttt_mae"}
     assert "train" not in rules
     assert {"predict", "predict_trial", "score", "make_table"} <= rules
@@ -140,9 +193,10 @@ def test_a_deleted_prediction_is_made_again_by_naming_its_file(project):
         ),
         (
             lambda c: None,
-            ["results/tables/demoo.md"],
+            ["results/tables/demoo/table1.md"],
             "unknown study 'demoo'; did you mean 'demo'?",
         ),
+        (lambda c: None, ["results/tables/demo/tabel1.md"], "did you mean 'table1'?"),
         (lambda c: c.update(study="camvid", data_root="nowhere"), [], "data set 'camvid'"),
     ],
 )
