@@ -25,9 +25,7 @@ def test_every_study_of_the_configuration_makes_methods_that_exist(config):
         for dataset in study["datasets"]:
             for name in study["methods"]:
                 base = settings.method_settings(chosen, dataset, name)
-                method = method_from(
-                    with_values(base, settings.parse_method(chosen, name)[1])
-                )
+                method = method_from(with_values(base, settings.parse_method(chosen, name)[1]))
                 assert method.objective in list_objectives()
                 objective_named(method.objective, method.options)
 

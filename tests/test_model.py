@@ -9,13 +9,13 @@ from support import changed, small_model, weights_of
 from videottt.datasets.kitti_step import CITYSCAPES
 from videottt.errors import InputError
 from videottt.models.checkpoint import load_checkpoint, save_checkpoint
+from videottt.models.class_scores import semantic_scores
 from videottt.models.presets import PRESETS, preset_named
 from videottt.models.y_shaped import QueryOutputs, YShapedModel
 from videottt.objectives import list_objectives, objective_named
 from videottt.optimization import clip_gradients, gradient_norm, parameter_groups
 from videottt.randomness import generator, global_draws
 from videottt.tasks import task_named
-from videottt.models.class_scores import semantic_scores
 
 
 def size_of(module):
