@@ -1,0 +1,67 @@
+"""The theorem of the paper's section 6.2, measured: its constants, its best window, figure 4."""
+
+
+rule theory:
+    """Measure the gradients of both losses on every labelled frame of one video."""
+    input:
+        frames=rules.ingest.output.frames,
+        checkpoint=checkpoint_of_theory,
+    output:
+        statistics="results/theory/{dataset}/{task}/seed{seed}/{video}.h5",
+    log:
+        "results/logs/theory/{dataset}/{task}/seed{seed}/{video}.log",
+    benchmark:
+        "results/benchmarks/theory/{dataset}/{task}/seed{seed}/{video}.tsv"
+    conda:
+        "../envs/videottt.yaml"
+    threads: 1
+    resources:
+        gpu=GPUS,
+    params:
+        settings=settings_of_theory,
+        device=config["device"],
+        code=code(*CODE["model"], *CODE["theory"]),
+    shell:
+        "videottt theory --frames {input.frames:q} --checkpoint {input.checkpoint:q} "
+        "--task {wildcards.task:q} --settings {params.settings:q} --seed {wildcards.seed} "
+        "--device {params.device:q} --threads {threads} --output {output.statistics:q} "
+        "> {log:q} 2>&1"
+
+
+rule plot_theory:
+    """Plot bias and variance as measured, and every best window beside the sweep of the window."""
+    input:
+        statistics=theory_of_study,
+        sweep=window_sweep,
+    output:
+        png=report(
+            "results/figures/{study}/{dataset}/{task}/theory.png",
+            caption="../workflow/report/theory.rst",
+            category="Figures",
+            subcategory="Theory",
+            labels={"study": "{study}", "dataset": "{dataset}"},
+        ),
+        pdf="results/figures/{study}/{dataset}/{task}/theory.pdf",
+        csv=report(
+            "results/tables/{study}/theory_{dataset}_{task}.csv",
+            caption="../workflow/report/theory.rst",
+            category="Tables",
+            labels={"study": "{study}", "table": "constants of the theory, {dataset}"},
+        ),
+        markdown="results/tables/{study}/theory_{dataset}_{task}.md",
+    log:
+        "results/logs/plot_theory/{study}/{dataset}/{task}.log",
+    benchmark:
+        "results/benchmarks/plot_theory/{study}/{dataset}/{task}.tsv"
+    conda:
+        "../envs/videottt.yaml"
+    threads: 1
+    params:
+        sweep=window_sweep_arguments,
+        labels=method_labels,
+        code=code("theory", "figures/theory.py", "figures/style.py"),
+    shell:
+        "videottt plot-theory --theory {input.statistics:q} --sweep {input.sweep:q} "
+        "{params.sweep} --fixed mae_joint_training --labels {params.labels:q} "
+        "--png {output.png:q} --pdf {output.pdf:q} --csv {output.csv:q} "
+        "--markdown {output.markdown:q} > {log:q} 2>&1"

@@ -1,0 +1,61 @@
+"""The bound of the paper's section 6.2 on the window's gradient, and the window that minimises it.
+
+Everywhere, `change` is β²η², the squared change of the main task's gradient from frame to frame,
+and `variance` is σ² of assumption 3. The factor 1 / 2α is left out: it moves no minimum.
+"""
+
+import numpy as np
+
+NEWTON_STEPS = 60
+
+
+def bias_bound(window: np.ndarray, change: np.ndarray) -> np.ndarray:
+    """Return the bias term k²β²η² of the paper's theorem (equation 21)."""
+    return np.asarray(window, float) ** 2 * change
+
+
+def tight_bias_bound(window: np.ndarray, change: np.ndarray) -> np.ndarray:
+    """Return ((k - 1) / 2)² β²η², which the same proof gives.
+
+    A of equation 15 is a sum of k (k - 1) / 2 differences, each no longer than βη; the paper rounds
+    that up to k². Attained where the gradient moves along a straight line.
+    """
+    return ((np.asarray(window, float) - 1) / 2) ** 2 * change
+
+
+def variance_bound(window: np.ndarray, variance: np.ndarray) -> np.ndarray:
+    """Return the variance term σ²/k (equation 21)."""
+    return np.asarray(variance) / np.asarray(window, float)
+
+
+def paper_window(variance: np.ndarray, change: np.ndarray) -> np.ndarray:
+    """Return the k that the paper prints: (σ² / β²η²)^(1/3)."""
+    return np.cbrt(_ratio(variance, change))
+
+
+def bound_window(variance: np.ndarray, change: np.ndarray) -> np.ndarray:
+    """Return the k > 0 at which the paper's bound is least: (σ² / 2β²η²)^(1/3).
+
+    The derivative 2kβ²η² - σ²/k² of the bound is 0 there; the paper leaves out the 2.
+    """
+    return np.cbrt(_ratio(variance, change) / 2)
+
+
+def tight_bound_window(variance: np.ndarray, change: np.ndarray) -> np.ndarray:
+    """Return the k >= 1 at which the tighter bound is least: the root of k³ - k² = 2σ²/β²η²."""
+    ratio = 2 * _ratio(variance, change)
+    window = 1 + np.cbrt(ratio)
+    finite = np.isfinite(window)
+    # k³ - k² is convex and grows from k = 1 on: Newton's steps come down to the root from above.
+    for _ in range(NEWTON_STEPS):
+        k = window[finite]
+        window[finite] = k - (k**3 - k**2 - ratio[finite]) / (3 * k**2 - 2 * k)
+    return window
+
+
+def _ratio(variance: np.ndarray, change: np.ndarray) -> np.ndarray:
+    """Return σ²/β²η² as float64 [N]; estimates below 0 count as 0, and 0/0 is NaN."""
+    above = np.clip(np.atleast_1d(np.asarray(variance, float)), 0, None)
+    below = np.clip(np.atleast_1d(np.asarray(change, float)), 0, None)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return above / below
