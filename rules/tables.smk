@@ -25,8 +25,8 @@ rule make_table:
     benchmark:
         "results/benchmarks/make_table/{study}/{table}.tsv"
     wildcard_constraints:
-        # Those of each class are another rule's.
-        table=r"(?!classes\.)[^/]+",
+        # Those of each class and of the theory are other rules'.
+        table=r"(?!classes\.|theory_)[^/]+",
     conda:
         "../envs/videottt.yaml"
     threads: 1

@@ -234,6 +234,13 @@ def test_the_papers_tables_agree_and_a_wrong_data_set_is_named():
         read_paper(FILES, "kiti_step")
 
 
+def test_the_paper_s_numbers_can_stand_beside_a_split_of_another_name():
+    paper = read_paper(FILES, "kitti_step").beside({"short": "test"})
+    assert paper.miou["short", "online_ttt_mae"] == paper.miou["test", "online_ttt_mae"] == 54.3
+    assert paper.gain("short", "online_ttt_mae", "main_task_only") == pytest.approx(1.8)
+    assert paper.gain("val", "temporal_smoothing", "main_task_only") == 0.4
+
+
 def test_a_class_without_pixels_in_one_seed_stays_nan():
     metrics = pd.concat([
         tidy({"m": (0.5, 0.7), "n": (0.1, 0.1)}, metric="iou:road"),

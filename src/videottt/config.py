@@ -251,19 +251,24 @@ def parse_method(config: Config, method: str) -> tuple[str, Config]:
                 f"method '{method}': '{change}' is not a change; write setting=value, for example "
                 f"{base},window=4"
             )
-        overrides[key] = None if text == ALL else yaml.safe_load(text)
+        try:
+            overrides[key] = None if text == ALL else yaml.safe_load(text)
+        except yaml.YAMLError:
+            raise InputError(
+                f"method '{method}': '{text}' is no value; write a number, a word or all"
+            ) from None
     return base, overrides
 
 
-def variant_id(config: Config, method: str, setting: str, value: Any) -> str:
+def variant_id(config: Config, study: Config, method: str, setting: str, value: Any) -> str:
     """Return the id of a method with one setting changed; of the method itself if that is its own.
 
     Raises:
         InputError: there is no such method.
     """
     base, _ = parse_method(config, method)
-    own = config["methods"][base].get(setting)
-    value = ALL if value is None else value
+    own = {**study["updates"], **config["methods"][base]}.get(setting, "")
+    own, value = (ALL if each is None else each for each in (own, value))
     return method if value == own else f"{method},{setting}={value}"
 
 
@@ -277,7 +282,7 @@ def label_of(config: Config, method: str) -> str:
 def predicting_method(config: Config, method: str) -> str:
     """Return the id of the method whose predictions are scored as those of `method`."""
     base, _ = parse_method(config, method)
-    return config["methods"][base].get("predictions_of", method)
+    return config["methods"][base].get("predictions_of", base) + method.removeprefix(base)
 
 
 def checkpoint_ids(config: Config, dataset: str, method: str) -> dict[str, str]:
@@ -377,6 +382,7 @@ def sweep_methods(config: Config, study: Config, sweep: str) -> list[str]:
     _known(sweep, study.get("sweeps", {}), "sweep", "config.yaml: study")
     entry = study["sweeps"][sweep]
     varied = [
-        variant_id(config, entry["method"], entry["setting"], value) for value in entry["values"]
+        variant_id(config, study, entry["method"], entry["setting"], value)
+        for value in entry["values"]
     ]
     return [*FIXED, *varied]

@@ -23,6 +23,8 @@ def add_verbs(verbs: Any) -> None:
     verb.add_argument("--model", required=True, help="preset that the metrics are of")
     verb.add_argument("--paper", nargs="*", default=[], type=Path, help="CSV of published numbers")
     verb.add_argument("--paper-dataset", help="data set of the paper to print beside ours")
+    verb.add_argument("--paper-splits", default={}, type=settings,
+                      help="JSON: our split -> that of the paper to print beside it")  # fmt: skip
     for kind in ("csv", "markdown", "latex"):
         verb.add_argument(f"--{kind}", required=True, type=Path)
 
@@ -56,7 +58,7 @@ def table(options: argparse.Namespace) -> None:
     metrics, layout, labels = _read(options.metrics), options.layout, options.labels
     paper = PaperNumbers()
     if options.paper_dataset:
-        paper = read_paper(options.paper, options.paper_dataset)
+        paper = read_paper(options.paper, options.paper_dataset).beside(options.paper_splits)
     numbers = main_table(metrics, layout, paper)
     if numbers.empty:
         raise InputError(f"{options.metrics}: no metrics of a method of table '{layout.id}'")

@@ -1,9 +1,10 @@
 """The paper's published numbers, as tabulated in workflow/resources/paper."""
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -27,6 +28,26 @@ class PaperNumbers:
     seconds: dict[str, float] = field(default_factory=dict)
     gains: dict[tuple[str, str, str], float] = field(default_factory=dict)
     claims: dict[tuple[str, str, str], str] = field(default_factory=dict)
+
+    def beside(self, splits: Mapping[str, str]) -> "PaperNumbers":
+        """Return the same numbers, also under our own names of splits.
+
+        Args:
+            splits: our split -> that of the paper whose numbers stand beside it.
+        """
+
+        def under(numbers: dict[tuple, Any]) -> dict[tuple, Any]:
+            ours = {
+                (split, *rest): value
+                for split, theirs in splits.items()
+                for (of, *rest), value in numbers.items()
+                if of == theirs
+            }
+            return numbers | ours
+
+        return replace(
+            self, miou=under(self.miou), gains=under(self.gains), claims=under(self.claims)
+        )
 
     def gain(self, split: str, method: str, baseline: str) -> float | None:
         """Return the stated gain of a method, else the difference of two published values."""
