@@ -15,11 +15,11 @@ export MPLBACKEND := agg
 demo: $(VENV)/.run
 	$(BIN)/snakemake --cores all --config study=demo
 	$(BIN)/snakemake --cores 1 --config study=demo --report results/report_demo.html >/dev/null
-	@cat results/tables/demo.md
+	@cat results/tables/demo/table1.md
 	@echo
-	@echo "table:   results/tables/demo.md (.csv, .tex), per class results/tables/demo_classes.csv"
-	@echo "figures: results/figures/demo/ (bars, mIoU over time), results/figures/synthetic/ (reconstructions)"
-	@echo "video:   results/videos/synthetic/semantic/seed0/test_0.mp4, test_1.mp4"
+	@echo "tables:  results/tables/demo/ (table1, table4, ablations: .md, .csv, .tex; classes.csv)"
+	@echo "figures: results/figures/demo/ (bars, figure 2, mIoU over time), results/figures/synthetic/ (figures 3, 7)"
+	@echo "video:   results/videos/synthetic/semantic/seed0/short_0.mp4"
 	@echo "report:  results/report_demo.html"
 
 test: $(VENV)/.test

@@ -237,7 +237,7 @@ def score_files(study, methods, videos, **ids):
 def scores_of_video(wildcards):
     study = settings.study_named(config, wildcards.study)
     ids = {"dataset": wildcards.dataset, "task": wildcards.task}
-    return score_files(study, study["methods"], [wildcards.video], **ids)
+    return score_files(study, curves_of(study), [wildcards.video], **ids)
 
 
 @reported
@@ -309,6 +309,26 @@ def selection_metric(wildcards):
     return settings.study_of(config, wildcards.dataset)["selection"]["metric"]
 
 
+# What the curves over one video show: the two memories, one by one. More would be a tangle.
+CURVES = [
+    "main_task_only",
+    "mae_joint_training",
+    "ttt_mae_no_memory",
+    "implicit_memory_only",
+    "explicit_memory_only",
+    "online_ttt_mae",
+]
+
+
+def curves_of(study):
+    return [method for method in CURVES if method in study["methods"]] or study["methods"][:6]
+
+
+@reported
+def methods_of_curves(wildcards):
+    return ",".join(curves_of(settings.study_named(config, wildcards.study)))
+
+
 @reported
 def methods_of_study(wildcards):
     return ",".join(settings.study_named(config, wildcards.study)["methods"])
@@ -316,8 +336,11 @@ def methods_of_study(wildcards):
 
 @reported
 def paper_of_study(wildcards):
-    dataset = settings.study_named(config, wildcards.study).get("paper")
-    return f"--paper-dataset {dataset}" if dataset else ""
+    paper = settings.study_named(config, wildcards.study).get("paper")
+    if not paper:
+        return ""
+    splits = shlex.quote(json.dumps(paper.get("splits", {})))
+    return f"--paper-dataset {paper['dataset']} --paper-splits {splits}"
 
 
 def shown_methods():
@@ -334,16 +357,14 @@ method_labels = json.dumps({m: settings.label_of(config, m) for m in shown_metho
 
 
 def study_results(wildcards):
-    """Return everything that the study that is run shows: tables, figures, videos."""
+    """Return everything that the study that is run shows: tables, figures, videos, theory."""
     study_id, study = config["study"], settings.current_study(config)
     results = expand(rules.make_table.output, study=study_id, table=tables_of_study(study_id))
-    results += expand([*rules.make_class_table.output, *rules.plot_bars.output], study=study_id)
-    for dataset in study["datasets"]:
-        ids = {"study": study_id, "dataset": dataset, "task": study["tasks"]}
-        ids |= {"video": settings.study_videos(config, study, dataset), "seed": study["seeds"][0]}
-        results += expand(rules.plot_curves.output, **ids)
-        results += expand(rules.plot_reconstruction.output, method="online_ttt_mae", **ids)
-        results += expand(rules.render_video.output, **ids)
+    results += expand(rules.make_class_table.output, study=study_id)
+    results += figures_of_study(study_id)
+    if "window" in study.get("sweeps", {}):
+        ids = {"dataset": study["datasets"], "task": study["tasks"]}
+        results += expand(rules.plot_theory.output, study=study_id, **ids)
     return results
 
 
@@ -379,9 +400,11 @@ def bars_baseline(wildcards):
 @reported
 def sweep_arguments(wildcards):
     """Return what `videottt plot-sweep` needs of one sweep of a study."""
-    sweep = settings.study_named(config, wildcards.study)["sweeps"][wildcards.sweep]
+    study = settings.study_named(config, wildcards.study)
+    sweep = study["sweeps"][wildcards.sweep]
     method, setting = sweep["method"], sweep["setting"]
-    own = [v for v in sweep["values"] if settings.variant_id(config, method, setting, v) == method]
+    ids = {v: settings.variant_id(config, study, method, setting, v) for v in sweep["values"]}
+    own = [value for value, variant in ids.items() if variant == method]
     arguments = ["--method", method, "--setting", setting, "--fixed", ",".join(settings.FIXED)]
     return shlex.join([*arguments, *(part for v in own for part in ("--base-value", str(v)))])
 

@@ -1,8 +1,8 @@
-"""Something to look at, made from cached results only: curves, bars, reconstructions, videos."""
+"""Something to look at, made from cached results; `trace` alone runs the model."""
 
 
 rule plot_curves:
-    """Plot how well each method of a study does over the course of one video."""
+    """Plot how well methods do over the course of one video."""
     input:
         scores=scores_of_video,
     output:
@@ -22,7 +22,7 @@ rule plot_curves:
         "../envs/videottt.yaml"
     threads: 1
     params:
-        methods=methods_of_study,
+        methods=methods_of_curves,
         labels=method_labels,
         baseline="mae_joint_training",
         code=code("figures/curves.py", "figures/style.py", "metrics/semantic.py"),
@@ -55,10 +55,99 @@ rule plot_bars:
     params:
         methods=methods_of_study,
         labels=method_labels,
+        baseline=bars_baseline,
         code=code("figures/bars.py", "figures/style.py"),
     shell:
         "videottt plot-bars --metrics {input.metrics:q} --methods {params.methods:q} "
+        "--labels {params.labels:q} {params.baseline} --png {output.png:q} --pdf {output.pdf:q} "
+        "> {log:q} 2>&1"
+
+
+use rule plot_bars as plot_figure2 with:
+    output:
+        png=report(
+            "results/figures/{study}/figure2.png",
+            caption="../workflow/report/figure2.rst",
+            category="Figures",
+            subcategory="mIoU by split",
+            labels={"study": "{study}", "figure": "figure 2"},
+        ),
+        pdf="results/figures/{study}/figure2.pdf",
+    log:
+        "results/logs/plot_figure2/{study}.log",
+    benchmark:
+        "results/benchmarks/plot_figure2/{study}.tsv"
+    params:
+        methods=",".join(FIGURE2),
+        labels=method_labels,
+        baseline=bars_baseline,
+        code=code("figures/bars.py", "figures/style.py"),
+
+
+rule plot_sweep:
+    """Plot how well a method does against one of its settings, beside the fixed models."""
+    input:
+        metrics=rules.aggregate_sweep.output.metrics,
+    output:
+        png=report(
+            "results/figures/{study}/{sweep}.png",
+            caption="../workflow/report/sweep.rst",
+            category="Figures",
+            subcategory="Sweeps",
+            labels={"study": "{study}", "sweep": "{sweep}"},
+        ),
+        pdf="results/figures/{study}/{sweep}.pdf",
+    log:
+        "results/logs/plot_sweep/{study}/{sweep}.log",
+    benchmark:
+        "results/benchmarks/plot_sweep/{study}/{sweep}.tsv"
+    wildcard_constraints:
+        # The others in that folder are other rules'.
+        sweep=r"(?!(bars|figure2)\.|selection_)[^/]+",
+    conda:
+        "../envs/videottt.yaml"
+    threads: 1
+    params:
+        sweep=sweep_arguments,
+        labels=method_labels,
+        code=code("figures/sweep.py", "figures/bars.py", "figures/style.py"),
+    shell:
+        "videottt plot-sweep --metrics {input.metrics:q} {params.sweep} "
         "--labels {params.labels:q} --png {output.png:q} --pdf {output.pdf:q} > {log:q} 2>&1"
+
+
+rule plot_selection:
+    """Plot how the hyper-parameters of each method of a study were selected."""
+    input:
+        grids=selection_grids,
+    output:
+        png=report(
+            "results/figures/{study}/selection_{dataset}_{task}.png",
+            caption="../workflow/report/selection.rst",
+            category="Figures",
+            subcategory="Selection",
+            labels={"study": "{study}", "dataset": "{dataset}", "task": "{task}"},
+        ),
+        pdf="results/figures/{study}/selection_{dataset}_{task}.pdf",
+    log:
+        "results/logs/plot_selection/{study}/{dataset}/{task}.log",
+    benchmark:
+        "results/benchmarks/plot_selection/{study}/{dataset}/{task}.tsv"
+    wildcard_constraints:
+        # So that the last underscore ends the data set's id.
+        task="[^/_]+",
+    conda:
+        "../envs/videottt.yaml"
+    threads: 1
+    params:
+        methods=lambda wildcards: ",".join(selected_methods(wildcards)),
+        metric=selection_metric,
+        labels=method_labels,
+        code=code("figures/selection.py", "figures/style.py"),
+    shell:
+        "videottt plot-selection --grids {input.grids:q} --methods {params.methods:q} "
+        "--metric {params.metric:q} --labels {params.labels:q} --png {output.png:q} "
+        "--pdf {output.pdf:q} > {log:q} 2>&1"
 
 
 rule plot_reconstruction:
@@ -97,6 +186,109 @@ rule plot_reconstruction:
         "videottt plot-reconstruction --frames {input.frames:q} --fixed {input.fixed:q} "
         "--predictions {input.predictions:q} --labels {params.labels:q} --png {output.png:q} "
         "--pdf {output.pdf:q} > {log:q} 2>&1"
+
+
+rule plot_strips:
+    """Plot the adjacent frames on which a method gains most over the fixed model, and least."""
+    input:
+        frames=rules.ingest.output.frames,
+        fixed=expand(
+            rules.predict.output.predictions, method="mae_joint_training", allow_missing=True
+        ),
+        predictions=rules.predict.output.predictions,
+    output:
+        png=report(
+            "results/figures/{dataset}/{task}/{method}/seed{seed}/{video}_strips.png",
+            caption="../workflow/report/strips.rst",
+            category="Figures",
+            subcategory="Adjacent frames",
+            labels={
+                "dataset": "{dataset}",
+                "method": "{method}",
+                "seed": "{seed}",
+                "video": "{video}",
+            },
+        ),
+        pdf="results/figures/{dataset}/{task}/{method}/seed{seed}/{video}_strips.pdf",
+    log:
+        "results/logs/plot_strips/{dataset}/{task}/{method}/seed{seed}/{video}.log",
+    benchmark:
+        "results/benchmarks/plot_strips/{dataset}/{task}/{method}/seed{seed}/{video}.tsv"
+    conda:
+        "../envs/videottt.yaml"
+    threads: 1
+    params:
+        labels=method_labels,
+        code=code("figures/strips.py", "figures/style.py", "metrics/semantic.py"),
+    shell:
+        "videottt plot-strips --frames {input.frames:q} --fixed {input.fixed:q} "
+        "--predictions {input.predictions:q} --labels {params.labels:q} --png {output.png:q} "
+        "--pdf {output.pdf:q} > {log:q} 2>&1"
+
+
+rule trace:
+    """Learn from single frames of a video, each from the checkpoint, and keep every step."""
+    input:
+        frames=rules.ingest.output.frames,
+        checkpoint=checkpoint_of,
+        selection=selections_of,
+    output:
+        traces="results/traces/{dataset}/{task}/{method}/seed{seed}/{video}.h5",
+    log:
+        "results/logs/trace/{dataset}/{task}/{method}/seed{seed}/{video}.log",
+    benchmark:
+        "results/benchmarks/trace/{dataset}/{task}/{method}/seed{seed}/{video}.tsv"
+    conda:
+        "../envs/videottt.yaml"
+    threads: 1
+    resources:
+        gpu=GPUS,
+    params:
+        settings=method_settings,
+        selection=selection_arguments,
+        overrides=method_overrides,
+        device=config["device"],
+        code=code_of_method,
+        code_of_traces=code("traces.py", "cli/trace.py"),
+    shell:
+        "videottt trace --frames {input.frames:q} --checkpoint {input.checkpoint:q} "
+        "--task {wildcards.task:q} --method {wildcards.method:q} --settings {params.settings:q} "
+        "{params.selection} --override {params.overrides:q} --seed {wildcards.seed} "
+        "--device {params.device:q} --threads {threads} --output {output.traces:q} "
+        "> {log:q} 2>&1"
+
+
+rule plot_steps:
+    """Plot reconstruction, loss and mean IoU through gradient steps on single frames."""
+    input:
+        frames=rules.ingest.output.frames,
+        traces=rules.trace.output.traces,
+    output:
+        png=report(
+            "results/figures/{dataset}/{task}/{method}/seed{seed}/{video}_steps.png",
+            caption="../workflow/report/steps.rst",
+            category="Figures",
+            subcategory="Gradient steps",
+            labels={
+                "dataset": "{dataset}",
+                "method": "{method}",
+                "seed": "{seed}",
+                "video": "{video}",
+            },
+        ),
+        pdf="results/figures/{dataset}/{task}/{method}/seed{seed}/{video}_steps.pdf",
+    log:
+        "results/logs/plot_steps/{dataset}/{task}/{method}/seed{seed}/{video}.log",
+    benchmark:
+        "results/benchmarks/plot_steps/{dataset}/{task}/{method}/seed{seed}/{video}.tsv"
+    conda:
+        "../envs/videottt.yaml"
+    threads: 1
+    params:
+        code=code("figures/steps.py", "figures/style.py", "metrics/semantic.py"),
+    shell:
+        "videottt plot-steps --frames {input.frames:q} --traces {input.traces:q} "
+        "--png {output.png:q} --pdf {output.pdf:q} > {log:q} 2>&1"
 
 
 rule render_video:

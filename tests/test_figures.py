@@ -3,15 +3,24 @@ import json
 import h5py
 import imageio_ffmpeg
 import numpy as np
+import pandas as pd
 import pytest
+from matplotlib.colors import rgb_to_hsv
 from PIL import Image
 
 from videottt.cli import main
+from videottt.errors import InputError
+from videottt.figures.bars import bars_figure
 from videottt.figures.curves import rolling_mean
-from videottt.figures.style import class_colours, method_colours
+from videottt.figures.selection import edges, selection_figure, varied_settings
+from videottt.figures.steps import steps_figure
+from videottt.figures.strips import Strip, extreme_strips, frame_miou, strips_figure
+from videottt.figures.style import METHODS, class_colours, method_colours
+from videottt.figures.sweep import Sweep, sweep_figure
 from videottt.frame_result import PHASES, FrameResult
-from videottt.frames import SourceFrame, write_frames
-from videottt.predictions import PredictionKey, write_predictions
+from videottt.frames import FrameStore, SourceFrame, write_frames
+from videottt.predictions import PredictionKey, PredictionReader, write_predictions
+from videottt.traces import FrameTrace, read_traces, write_traces
 
 CLASSES = ["sky", "road", "car"]
 FIXED, ONLINE = "mae_joint_training", "online_ttt_mae"
@@ -35,21 +44,68 @@ def store(path, video="a", labelled=True, fps=2.0, length=LENGTH):
     return path
 
 
-def predictions(path, method, video="a", seed=0, looks=(), length=LENGTH):
-    """The fixed model takes everything for sky, the other one is right but for the void."""
+def predictions(path, method, video="a", seed=0, looks=(), length=LENGTH, right=None):
+    """The fixed model takes everything for sky, the other one is right but for the void.
+
+    `right` says of each frame whether a method is right; else it takes everything for a car.
+    """
     key = PredictionKey("toy", "semantic", method, seed, video)
     found = np.where(truth() == 255, 2, truth()) if method == ONLINE else np.zeros_like(truth())
+    frames = [found if right is None or right[t] else np.full_like(found, 2) for t in range(length)]
     with write_predictions(
         path, key, frames=length, size=(HEIGHT, WIDTH), classes=CLASSES, settings={}, provenance={}
     ) as writer:
-        for index in range(length):
+        for index, prediction in enumerate(frames):
             seconds = dict.fromkeys(PHASES, 0.01)
-            writer.add(FrameResult(index, found.astype(np.uint8), 0.5, 0.1, 0, seconds))
+            writer.add(
+                FrameResult(index, prediction.astype(np.uint8), 0.5, 0.1, 0, seconds=seconds)
+            )
         for index in looks:
             visible = np.zeros((24, 32), bool)
             visible[:8, :8] = True
             writer.look(index, visible, np.full((24, 32, 3), 90, np.uint8))
     return path
+
+
+def traces(path, indices=(1, 4), steps=6):
+    """The loss falls by a tenth a step; all is taken for road before step 3, then all is right."""
+    found = np.stack([np.where(truth() == 0, int(s < 3), 1) for s in range(steps + 1)])
+    visible = np.zeros((24, 32), bool)
+    visible[:8, :8] = True
+    pixels = np.stack([np.full((24, 32, 3), 10 * step, np.uint8) for step in range(steps + 1)])
+    frames = [
+        FrameTrace(i, 1 - 0.1 * np.arange(steps + 1), found.astype(np.uint8), visible, pixels)
+        for i in indices
+    ]
+    key = PredictionKey("toy", "semantic", ONLINE, 0, "a")
+    write_traces(path, key, frames, classes=CLASSES, settings={}, provenance={})
+    return path
+
+
+def metrics(values, seeds=(0, 1), splits=("val",)):
+    """Tidy metrics: {method: pooled mean IoU}; a seed more is a hundredth more."""
+    ids = {"dataset": "toy", "task": "semantic", "aggregation": "pooled", "metric": "miou_pooled"}
+    return pd.DataFrame(
+        [
+            {**ids, "split": split, "method": method, "seed": seed, "value": value + 0.01 * seed}
+            for split in splits
+            for method, value in values.items()
+            for seed in seeds
+        ]
+    )
+
+
+WINDOWS = {"main_task_only": 0.1, FIXED: 0.12, f"{ONLINE},window=all": 0.3, ONLINE: 0.5}
+WINDOWS |= {f"{ONLINE},window={k}": 0.2 + 0.01 * k for k in (8, 1, 2)}
+
+
+def grid(chosen=1, rate=(1e-3, 1e-4, 1e-2), scope=("layer", "position")):
+    rows = [
+        {"optimizer.learning_rate": r, "options.scope": s, "batch": 8, "miou_pooled": 0.1 + i / 100}
+        for i, (s, r) in enumerate((s, r) for s in scope for r in rate)
+    ]
+    table = pd.DataFrame(rows).assign(seeds=1)
+    return table.assign(selected=table.index == chosen)
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +125,9 @@ def made(tmp_path_factory):
             main(["score", "--split", "test", *options])
     scores = sorted(map(str, (root / "scores").iterdir()))
     main(["aggregate", "--scores", *scores, "--output", str(root / "metrics.csv")])
+    metrics(WINDOWS).to_csv(root / "window.csv", index=False)
+    grid().to_csv(root / "grid.csv", index=False)
+    traces(root / "traces.h5")
     return root
 
 
@@ -86,7 +145,15 @@ def figure_command(made, verb):
         scores = map(str, (made / "scores").iterdir())
         return [verb, "--scores", *scores, *methods, "--baseline", FIXED]
     if verb == "plot-bars":
-        return [verb, "--metrics", str(made / "metrics.csv"), *methods]
+        return [verb, "--metrics", str(made / "metrics.csv"), *methods, "--baseline", FIXED]
+    if verb == "plot-sweep":
+        sweep = ["--method", ONLINE, "--setting", "window", "--base-value", "16"]
+        return [verb, "--metrics", str(made / "window.csv"), *sweep, "--fixed", FIXED]
+    if verb == "plot-selection":
+        grids = ["--grids", *2 * [str(made / "grid.csv")], "--methods", f"{FIXED},{ONLINE}"]
+        return [verb, *grids, "--metric", "miou_pooled", "--labels", LABELS]
+    if verb == "plot-steps":
+        return [verb, "--frames", str(made / "a.h5"), "--traces", str(made / "traces.h5")]
     return [verb, *pair(made)]
 
 
@@ -111,7 +178,18 @@ def decoded(path):
     return about, pictures
 
 
-@pytest.mark.parametrize("verb", ["plot-curves", "plot-bars", "plot-reconstruction"])
+@pytest.mark.parametrize(
+    "verb",
+    [
+        "plot-curves",
+        "plot-bars",
+        "plot-sweep",
+        "plot-selection",
+        "plot-reconstruction",
+        "plot-strips",
+        "plot-steps",
+    ],
+)
 def test_figures_are_valid_and_equal_from_run_to_run(made, tmp_path, verb):
     for run in ("1", "2"):
         outputs = ["--png", str(tmp_path / run / "f.png"), "--pdf", str(tmp_path / run / "f.pdf")]
@@ -174,8 +252,9 @@ def test_other_videos_lengths_and_seeds_are_refused(made, tmp_path, capsys):
     }
     png, pdf, mp4 = (tmp_path / "out" / f"x.{kind}" for kind in ("png", "pdf", "mp4"))
     for words, other in cases.items():
-        command = ["plot-reconstruction", *pair(made, **other)]
-        assert words in refused(capsys, [*command, "--png", str(png), "--pdf", str(pdf)], png)
+        for verb in ("plot-reconstruction", "plot-strips"):
+            command = [verb, *pair(made, **other), "--png", str(png), "--pdf", str(pdf)]
+            assert words in refused(capsys, command, png)
         command = ["render-video", *pair(made, **other)]
         assert words in refused(capsys, [*command, "--output", str(mp4)], mp4)
 
@@ -265,12 +344,173 @@ def test_class_colours_are_those_of_cityscapes_or_distinct():
     assert len({tuple(colour) for colour in palette[:6]}) == 6
 
 
-def test_methods_have_distinct_colours():
+def test_a_method_has_one_colour_in_all_figures_and_no_other_has_it():
     for count in (2, 10, 25):
         methods = [f"m{index}" for index in range(count)]
-        colours = method_colours(methods)
-        assert list(colours) == methods
-        assert len(set(colours.values())) == count
+        assert list(method_colours(methods)) == methods
+        assert len(set(method_colours([*METHODS, *methods]).values())) == len(METHODS) + count
+    alone = {method: method_colours([method])[method] for method in METHODS}
+    assert method_colours([*METHODS, "another"]).items() >= alone.items()
+    colours = np.array(list(alone.values()))
+    distance = np.linalg.norm(colours[:, None] - colours, axis=-1) + np.eye(len(colours))
+    assert distance.min() > 0.15
+    # As in the paper's figure 2: blue, yellow, green.
+    hues = {"main_task_only": 0.57, "offline_ttt_mae_all_frames": 0.14, ONLINE: 0.45}
+    for method, hue in hues.items():
+        assert rgb_to_hsv(alone[method])[0] == pytest.approx(hue, abs=0.03)
+
+
+def test_variants_are_paler_than_their_method_and_as_green():
+    variants = [f"{ONLINE},window={k}" for k in (1, 2, 4)]
+    colours = method_colours([*variants, ONLINE])
+    assert colours[ONLINE] == method_colours([ONLINE])[ONLINE]
+    hue, saturation, _ = rgb_to_hsv([colours[m] for m in (ONLINE, *variants)]).T
+    np.testing.assert_allclose(hue, hue[0], atol=0.01)
+    assert (np.diff(saturation) < -0.1).all()
+
+
+def test_bars_are_means_in_percent_with_a_line_at_the_baseline():
+    values = {ONLINE: 0.2, FIXED: 0.3, "tent": np.nan}
+    figure = bars_figure(metrics(values, splits=("val", "test")), list(values), {}, FIXED)
+    assert [axes.get_title() for axes in figure.axes] == ["toy, val", "toy, test"]
+    for axes in figure.axes:
+        widths = [bar.get_width() for bar in axes.patches]
+        np.testing.assert_allclose(widths, [20.5, 30.5, np.nan])
+        assert [text.get_text() for text in axes.texts] == ["20.5 ± 0.7", "30.5 ± 0.7", "–"]
+        assert 30.5 in [pytest.approx(line.get_xdata()[0]) for line in axes.lines]
+        # The first method is on top.
+        assert axes.yaxis_inverted()
+    with pytest.raises(InputError, match="no method 'x'"):
+        bars_figure(metrics(values), list(values), {}, "x")
+
+
+def test_a_sweep_is_in_octaves_with_all_at_the_right():
+    figure = sweep_figure(metrics(WINDOWS), Sweep(ONLINE, "window", "16"), [FIXED], {})
+    (axes,) = figure.axes
+    lines = {line.get_label(): line for line in axes.lines}
+    np.testing.assert_allclose(lines[ONLINE].get_xdata(), [0, 1, 3, 4])
+    np.testing.assert_allclose(lines[ONLINE].get_ydata(), [21.5, 22.5, 28.5, 50.5])
+    np.testing.assert_allclose(lines[FIXED].get_ydata(), 12.5)
+    assert lines["value used elsewhere"].get_xydata().tolist() == [[4, pytest.approx(50.5)]]
+    ticks = [tick.get_text() for tick in axes.get_xticklabels()]
+    assert ticks == ["1", "2", "8", "16", "all"]
+    assert axes.get_xticks()[-1] > 5
+    unlimited = [line for line in axes.lines if line.get_xdata()[-1] == axes.get_xticks()[-1]]
+    assert pytest.approx(30.5) in [line.get_ydata()[-1] for line in unlimited]
+    assert "implicit memory only" in axes.texts[0].get_text().replace("\n", " ")
+
+
+@pytest.mark.parametrize(
+    ("values", "base", "words"),
+    [
+        ({f"{ONLINE},window=16": 0.1}, "16", "has the window of another method"),
+        ({f"{ONLINE},window=wide": 0.1}, "16", "window=wide is neither a positive number"),
+        ({}, None, "say its window with --base-value"),
+    ],
+)
+def test_sweeps_over_other_things_are_refused(values, base, words):
+    with pytest.raises(InputError, match=words):
+        sweep_figure(metrics({**WINDOWS, **values}), Sweep(ONLINE, "window", base), [], {})
+    with pytest.raises(InputError, match="no variant of 'tent'"):
+        sweep_figure(metrics(WINDOWS), Sweep("tent", "window", base), [], {})
+
+
+def test_strips_are_the_adjacent_frames_with_the_largest_and_the_smallest_gain():
+    gains = np.array([0.0, 1, 5, 3, -9, np.nan, 30, 0, -1])
+    # Runs of two labelled frames: 0.5, 3, 4, -3, then 15, -0.5; those with one do not count.
+    assert extreme_strips(gains, 2) == [Strip(6, 2, 15), Strip(3, 2, -3)]
+    # Where labels are sparse, runs with as many as there are.
+    assert extreme_strips(np.array([np.nan, 2, np.nan, np.nan, 7, np.nan]), 3) == [
+        Strip(2, 3, 7),
+        Strip(0, 3, 2),
+    ]
+    assert extreme_strips(np.array([1.0, 2]), 3) == [Strip(0, 2, 1.5)]
+    with pytest.raises(InputError, match="no frame of the video is labelled"):
+        extreme_strips(np.full(4, np.nan), 2)
+
+
+def test_strips_say_what_was_gained_and_what_was_lost(made, tmp_path):
+    """The fixed model has 25.2 % (all sky: 615 of 1221 pixels), a frame of cars 0 %."""
+    right = [True, True, False, False, False, True, True]
+    predictions(tmp_path / "p.h5", ONLINE, right=right)
+    with (
+        FrameStore(made / "a.h5") as frames,
+        PredictionReader(made / f"{FIXED}0.h5") as fixed,
+        PredictionReader(tmp_path / "p.h5") as learned,
+    ):
+        parts = strips_figure(frames, fixed, learned, {}).subfigs
+    heads = [part.get_suptitle() for part in parts]
+    assert heads == [
+        "Largest gain: +41.5 points of frame mIoU",
+        "Largest loss: −25.2 points of frame mIoU",
+    ]
+    # Rows are the input, the fixed model, the method, the ground truth.
+    titles = [[axes.get_title() for axes in part.axes[:9]] for part in parts]
+    for found, first in zip(titles, (0, 2), strict=True):
+        assert found[:3] == [f"frame {t}, {t / 2:.1f} s" for t in range(first, first + 3)]
+        assert found[3:6] == 3 * ["mIoU 25.2 %"]
+    assert titles[0][6:] == ["mIoU 100.0 %", "mIoU 100.0 %", "mIoU 0.0 %"]
+    assert titles[1][6:] == 3 * ["mIoU 0.0 %"]
+
+
+def test_frame_miou_is_that_of_the_scores(made):
+    table = pd.read_csv(made / "metrics.csv")
+    for method in (FIXED, ONLINE):
+        rows = table[(table.method == method) & (table.metric == "miou_frames")]
+        with (
+            FrameStore(made / "a.h5") as frames,
+            PredictionReader(made / f"{method}0.h5") as found,
+        ):
+            shares = frame_miou(frames, found)
+        assert shares.mean() == pytest.approx(100 * rows.value.iloc[0])
+        assert 0 < shares.min() <= 100
+
+
+def test_selection_shows_every_trial_and_rings_the_chosen_one():
+    table = grid(chosen=2)
+    assert varied_settings(table, "miou_pooled") == ["optimizer.learning_rate", "options.scope"]
+    # 0.01 is the largest rate, though not the last one tried; words have no edge.
+    assert edges(table, varied_settings(table, "miou_pooled")) == ["optimizer.learning_rate"]
+    assert edges(grid(chosen=0), ["optimizer.learning_rate", "batch"]) == []
+    (axes,) = selection_figure({ONLINE: table}, "miou_pooled", {}).axes
+    lines = {line.get_label(): line.get_xydata() for line in axes.lines[:2]}
+    # In the order of the rates: 1e-4, 1e-3, 1e-2.
+    np.testing.assert_allclose(lines["layer"], [[0, 11], [1, 10], [2, 12]])
+    np.testing.assert_allclose(lines["position"], [[0, 14], [1, 13], [2, 15]])
+    np.testing.assert_allclose(axes.lines[2].get_xydata(), [[2, 12]])
+
+
+def test_iterations_are_an_axis_only_where_they_tell_trials_apart():
+    ladder = pd.concat(
+        [grid(rate=(1e-3,), scope=("layer",)).assign(iteration=i) for i in (0, 10, 100)]
+    )
+    assert varied_settings(ladder, "miou_pooled") == ["iteration"]
+    both = pd.concat([grid(scope=("layer",)).assign(iteration=i) for i in (0, 10, 100)])
+    assert varied_settings(both, "miou_pooled") == ["iteration", "optimizer.learning_rate"]
+    found = grid().assign(iteration=[3, 1, 4, 1, 5, 9])
+    assert "iteration" not in varied_settings(found, "miou_pooled")
+
+
+def test_selections_that_cannot_be_drawn_are_refused():
+    for table, words in (
+        (grid().drop(columns="selected"), "no column 'selected'"),
+        (grid(chosen=99), "0 trials are chosen, not one"),
+        (grid()[["miou_pooled", "seeds", "selected"]], "no column of a setting"),
+    ):
+        with pytest.raises(InputError, match=words):
+            selection_figure({ONLINE: table}, "miou_pooled", {})
+
+
+def test_steps_show_loss_and_miou_after_each_step(made):
+    with FrameStore(made / "a.h5") as frames:
+        figure = steps_figure(frames, read_traces(made / "traces.h5"))
+    titles = [axes.get_title() for axes in figure.subfigs[0].axes[:6]]
+    assert titles[2:] == ["Before any step", "After 1 step", "After 5 steps", "After 6 steps"]
+    loss, share = (axes.lines[0].get_ydata() for axes in figure.subfigs[1].axes)
+    np.testing.assert_allclose(loss, 1 - 0.1 * np.arange(7))
+    # Of 1221 labelled pixels 606 are road; of sky there is none before step 3.
+    np.testing.assert_allclose(share[:3], 50 * 606 / 1221)
+    np.testing.assert_allclose(share[3:], 100)
 
 
 def test_rolling_mean_is_centred_and_keeps_gaps():

@@ -6,10 +6,10 @@ import os
 import sys
 from collections.abc import Sequence
 
-from videottt.cli import checkpoints, frames, predict, score, show, sources, tables
+from videottt.cli import checkpoints, frames, predict, score, show, sources, tables, theory, trace
 from videottt.errors import InputError
 
-MODULES = (sources, frames, checkpoints, predict, score, tables, show)
+MODULES = (sources, frames, checkpoints, predict, score, tables, show, trace, theory)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -3,16 +3,19 @@
 import argparse
 import logging
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from videottt.cli.arguments import add_verb, names, settings
 from videottt.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 logger = logging.getLogger(__name__)
 
 
 def add_verbs(verbs: Any) -> None:
-    """Add `plot-curves`, `plot-bars`, `plot-reconstruction` and `render-video`."""
+    """Add the verbs `plot-...`, one a figure, and `render-video`."""
     verb = add_verb(verbs, "plot-curves", plot_curves)
     verb.add_argument("--scores", required=True, nargs="+", type=Path)
     _add_methods(verb)
@@ -20,17 +23,47 @@ def add_verbs(verbs: Any) -> None:
     _add_figure(verb)
 
     verb = add_verb(verbs, "plot-bars", plot_bars)
-    verb.add_argument("--metrics", required=True, type=Path, help="CSV, one row a number")
+    _add_metrics(verb)
     _add_methods(verb)
+    verb.add_argument("--baseline", help="method whose mean is a line across all bars")
+    _add_figure(verb)
+
+    verb = add_verb(verbs, "plot-sweep", plot_sweep)
+    _add_metrics(verb)
+    verb.add_argument("--method", required=True, help="id of the method that was varied")
+    verb.add_argument("--setting", required=True, help="for example window")
+    verb.add_argument("--base-value", help="of the method itself: a number or all")
+    verb.add_argument("--fixed", default=[], type=names, help="ids that are horizontal lines")
+    _add_labels(verb)
+    _add_figure(verb)
+
+    verb = add_verb(verbs, "plot-selection", plot_selection)
+    verb.add_argument("--grids", required=True, nargs="+", type=Path, help="CSV of `select`")
+    verb.add_argument("--methods", required=True, type=names, help="ids, one a grid")
+    verb.add_argument("--metric", required=True, help="that was maximised")
+    _add_labels(verb)
     _add_figure(verb)
 
     verb = add_verb(verbs, "plot-reconstruction", plot_reconstruction)
     _add_pair(verb)
     _add_figure(verb)
 
+    verb = add_verb(verbs, "plot-strips", plot_strips)
+    _add_pair(verb)
+    _add_figure(verb)
+
+    verb = add_verb(verbs, "plot-steps", plot_steps)
+    verb.add_argument("--frames", required=True, type=Path, help="frame store of the video")
+    verb.add_argument("--traces", required=True, type=Path, help="of `trace`")
+    _add_figure(verb)
+
     verb = add_verb(verbs, "render-video", render_video)
     _add_pair(verb)
     verb.add_argument("--output", required=True, type=Path, help="mp4")
+
+
+def _add_metrics(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--metrics", required=True, type=Path, help="CSV, one row a number")
 
 
 def _add_methods(verb: argparse.ArgumentParser) -> None:
@@ -72,16 +105,51 @@ def plot_curves(options: argparse.Namespace) -> None:
 
 def plot_bars(options: argparse.Namespace) -> None:
     """Plot the pooled mean IoU of each method on each split."""
-    import pandas as pd
-
     from videottt.figures.bars import bars_figure
     from videottt.figures.style import save_figure
 
+    table = _table(options.metrics, "a table of metrics")
+    figure = bars_figure(table, options.methods, options.labels, options.baseline)
+    save_figure(figure, options.png, options.pdf)
+
+
+def plot_sweep(options: argparse.Namespace) -> None:
+    """Plot how well a method does against one of its settings, such as the window size."""
+    from videottt.figures.style import save_figure
+    from videottt.figures.sweep import Sweep, sweep_figure
+
+    table = _table(options.metrics, "a table of metrics")
+    sweep = Sweep(options.method, options.setting, options.base_value)
+    figure = sweep_figure(table, sweep, options.fixed, options.labels)
+    save_figure(figure, options.png, options.pdf)
+
+
+def plot_selection(options: argparse.Namespace) -> None:
+    """Plot how the hyper-parameters of each method were selected, trial by trial."""
+    from videottt.figures.selection import selection_figure
+    from videottt.figures.style import save_figure
+
+    if len(options.grids) != len(options.methods):
+        raise InputError(
+            f"plot-selection: {len(options.grids)} grids for {len(options.methods)} methods; "
+            "give one a method, in the same order"
+        )
+    grids = {
+        method: _table(path, "a grid of trials")
+        for method, path in zip(options.methods, options.grids, strict=True)
+    }
+    figure = selection_figure(grids, options.metric, options.labels)
+    save_figure(figure, options.png, options.pdf)
+
+
+def _table(path: Path, what: str) -> "pd.DataFrame":
+    """Read a CSV."""
+    import pandas as pd
+
     try:
-        table = pd.read_csv(options.metrics)
+        return pd.read_csv(path)
     except (OSError, ValueError) as error:
-        raise InputError(f"{options.metrics}: not a table of metrics ({error})") from None
-    save_figure(bars_figure(table, options.methods, options.labels), options.png, options.pdf)
+        raise InputError(f"{path}: not {what} ({error})") from None
 
 
 def plot_reconstruction(options: argparse.Namespace) -> None:
@@ -97,6 +165,34 @@ def plot_reconstruction(options: argparse.Namespace) -> None:
         PredictionReader(options.predictions) as predictions,
     ):
         figure = reconstruction_figure(store, fixed, predictions, options.labels)
+    save_figure(figure, options.png, options.pdf)
+
+
+def plot_strips(options: argparse.Namespace) -> None:
+    """Plot adjacent frames on which a method gains most over the fixed model, and loses most."""
+    from videottt.figures.strips import strips_figure
+    from videottt.figures.style import save_figure
+    from videottt.frames import FrameStore
+    from videottt.predictions import PredictionReader
+
+    with (
+        FrameStore(options.frames) as store,
+        PredictionReader(options.fixed) as fixed,
+        PredictionReader(options.predictions) as predictions,
+    ):
+        figure = strips_figure(store, fixed, predictions, options.labels)
+    save_figure(figure, options.png, options.pdf)
+
+
+def plot_steps(options: argparse.Namespace) -> None:
+    """Plot reconstruction, loss and mean IoU through gradient steps on single frames."""
+    from videottt.figures.steps import steps_figure
+    from videottt.figures.style import save_figure
+    from videottt.frames import FrameStore
+    from videottt.traces import read_traces
+
+    with FrameStore(options.frames) as store:
+        figure = steps_figure(store, read_traces(options.traces))
     save_figure(figure, options.png, options.pdf)
 
 

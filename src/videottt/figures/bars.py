@@ -1,5 +1,6 @@
-"""The paper's figure 2: pooled mean IoU of each method, in groups by split."""
+"""The paper's figure 2: pooled mean IoU of each method, in panels by split."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 
 import matplotlib
@@ -9,110 +10,139 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from videottt.errors import InputError, nearest
-from videottt.figures.style import STYLE, method_colours
+from videottt.figures.style import STYLE, method_colours, seeds_text
 
 METRIC = "miou_pooled"
 GROUP = ["dataset", "task", "split"]
-# Share of a group's width that its bars fill.
-FILLED = 0.86
+COLUMNS = 3
+# Inches.
+PANEL_WIDTH, LABEL_WIDTH, BAR_HEIGHT, MARGIN_HEIGHT = 3.1, 2.9, 0.27, 0.55
+# Share of its place that a bar fills.
+FILLED = 0.8
 
 
 @matplotlib.rc_context(STYLE)
-def bars_figure(table: pd.DataFrame, methods: Sequence[str], labels: Mapping[str, str]) -> Figure:
+def bars_figure(
+    table: pd.DataFrame,
+    methods: Sequence[str],
+    labels: Mapping[str, str],
+    baseline: str | None = None,
+) -> Figure:
     """Draw a bar for each method and split: the mean over seeds, with their standard deviation.
 
     Args:
         table: tidy metrics as `scores.aggregate` makes them.
-        methods: ids, in the order of the bars.
+        methods: ids, from the top.
         labels: names to show of methods; one without a name shows its id.
+        baseline: method whose mean is a line across all bars; None: no line.
 
     Raises:
-        InputError: the table lacks a column or a method.
+        InputError: the table lacks a column or a method, or the baseline is none of the methods.
     """
     groups = _groups(table, methods)
+    if baseline not in (None, *methods):
+        raise InputError(f"baseline: no method '{baseline}'; {nearest(baseline, methods)}")
     colours = method_colours(methods)
-    bars = len(groups) * len(methods)
-    width = float(np.clip(1 + 0.52 * bars, 6.5, 10.5))
-    figure = Figure(figsize=(width, 3.9), layout="constrained")
-    axes = figure.subplots()
-    step = FILLED / len(methods)
-    # Where a bar is narrower than its number, the number stands upright.
-    upright = (width - 1) / len(groups) * step < 0.3
-    for place, method in enumerate(methods):
-        x = np.arange(len(groups)) + (place - (len(methods) - 1) / 2) * step
-        rows = [
-            values.loc[method] if method in values.index else None for values in groups.values()
-        ]
-        mean = np.array([np.nan if row is None else row["mean"] for row in rows])
-        spread = np.array([np.nan if row is None else row["std"] for row in rows])
-        axes.bar(x, mean, step * 0.92, color=colours[method], label=labels.get(method, method))
-        several = ~np.isnan(spread)
-        axes.errorbar(
-            x[several], mean[several], spread[several],
-            fmt="none", ecolor="0.2", elinewidth=1, capsize=2.5,
-        )  # fmt: skip
-        _numbers(axes, x, mean, np.nan_to_num(spread), upright)
-    _axes(axes, list(groups), groups)
-    figure.legend(loc="outside lower center", ncols=min(3, len(methods)), title=_title(groups))
+    columns = min(len(groups), COLUMNS)
+    rows = -(-len(groups) // columns)
+    width = max(6.5, LABEL_WIDTH + PANEL_WIDTH * columns)
+    height = rows * (MARGIN_HEIGHT + BAR_HEIGHT * len(methods)) + 0.8
+    figure = Figure(figsize=(width, height), layout="constrained")
+    grid = figure.subplots(rows, columns, sharey=True, squeeze=False)
+    for axes in grid.flat[len(groups) :]:
+        axes.set_axis_off()
+    for axes, (ids, values) in zip(grid.flat, groups.items(), strict=False):
+        _panel(axes, values.reindex(methods), colours)
+        if baseline in values.index:
+            axes.axvline(
+                values["mean"][baseline], color="0.15", linewidth=1, linestyle=(0, (4, 3)), zorder=3
+            )
+        axes.set_title(_heading(ids, list(groups)))
+    names = [textwrap.fill(labels.get(method, method), 46) for method in methods]
+    grid[0, 0].set_yticks(range(len(methods)), names)
+    grid[0, 0].set_ylim(len(methods) - 0.4, -0.6)
+    for axes in grid.flat[max(0, len(groups) - columns) : len(groups)]:
+        axes.set_xlabel("pooled mIoU (%)")
+    _note(figure, groups, None if baseline is None else labels.get(baseline, baseline))
     return figure
 
 
 def _groups(table: pd.DataFrame, methods: Sequence[str]) -> dict[tuple, pd.DataFrame]:
     """Return, for each (dataset, task, split), mean, std and count over seeds of each method."""
-    missing = {*GROUP, "method", "aggregation", "metric", "value"} - set(table.columns)
-    if missing:
-        raise InputError(f"metrics: no column '{min(missing)}'; make them with 'aggregate'")
-    pooled = table[(table.aggregation == "pooled") & (table.metric == METRIC)]
+    pooled = pooled_percent(table)
     known = set(pooled.method)
     for method in methods:
         if method not in known:
             raise InputError(
                 f"metrics: no '{METRIC}' of method '{method}'; {nearest(method, known)}"
             )
-    pooled = pooled[pooled.method.isin(methods)].assign(value=100 * pooled.value)
+    pooled = pooled[pooled.method.isin(methods)]
     return {
         ids: rows.groupby("method").value.agg(["mean", "std", "count"])
         for ids, rows in pooled.groupby(GROUP, sort=False)
     }
 
 
-def _numbers(
-    axes: Axes, x: np.ndarray, mean: np.ndarray, spread: np.ndarray, upright: bool
+def pooled_percent(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of a table of metrics that are pooled mean IoU, in percent.
+
+    Args:
+        table: tidy metrics as `scores.aggregate` makes them.
+
+    Raises:
+        InputError: the table lacks a column, or holds no pooled mean IoU.
+    """
+    missing = {*GROUP, "method", "seed", "aggregation", "metric", "value"} - set(table.columns)
+    if missing:
+        raise InputError(f"metrics: no column '{min(missing)}'; make them with 'aggregate'")
+    pooled = table[(table.aggregation == "pooled") & (table.metric == METRIC)]
+    if pooled.empty:
+        raise InputError(f"metrics: no pooled '{METRIC}'; make them with 'aggregate'")
+    return pooled.assign(value=100 * pooled.value)
+
+
+def _panel(
+    axes: Axes, values: pd.DataFrame, colours: Mapping[str, tuple[float, float, float]]
 ) -> None:
-    for place, value, above in zip(x, mean, spread, strict=True):
-        known = not np.isnan(value)
+    mean, spread = values["mean"].to_numpy(), values["std"].to_numpy()
+    places = np.arange(len(values))
+    axes.barh(places, mean, FILLED, color=[colours[method] for method in values.index])
+    several = ~np.isnan(spread)
+    axes.errorbar(
+        mean[several], places[several], xerr=spread[several],
+        fmt="none", ecolor="0.2", elinewidth=1, capsize=2, zorder=4,
+    )  # fmt: skip
+    for place, value, beside in zip(places, mean, spread, strict=True):
+        known, end = not np.isnan(value), np.nansum([value, beside])
+        text = f"{value:.1f}" + ("" if np.isnan(beside) else f" ± {beside:.1f}") if known else "–"
         axes.annotate(
-            f"{value:.1f}" if known else "–",
-            (place, value + above if known else 0),
-            xytext=(0, 2.5),
+            text,
+            (end, place),
+            xytext=(4, 0),
             textcoords="offset points",
-            ha="center",
-            va="bottom",
+            va="center",
             fontsize=8,
-            rotation=90 if upright else 0,
+            # The baseline's line may run behind the number.
+            bbox={"boxstyle": "square,pad=0.1", "facecolor": "white", "edgecolor": "none"},
+            zorder=5,
         )
-
-
-def _axes(axes: Axes, ids: list[tuple], groups: dict[tuple, pd.DataFrame]) -> None:
-    several = [len({each[part] for each in ids}) > 1 for part in range(len(GROUP))]
-    # The split always; data set and task only where they tell groups apart.
-    several[-1] = True
-    names = ["\n".join(each[part] for part in (2, 0, 1) if several[part]) for each in ids]
-    highest = max((rows["mean"] + rows["std"].fillna(0)).max() for rows in groups.values())
-    axes.set_xticks(range(len(ids)), names)
-    axes.tick_params(axis="x", length=0)
-    axes.set_xlim(-0.5, len(ids) - 0.5)
-    axes.set_ylim(0, 1.12 * highest if highest > 0 else 1)
-    axes.set_ylabel("pooled mIoU (%)")
-    axes.grid(axis="y", color="0.9", linewidth=0.6)
+    highest = np.nan_to_num(mean + np.nan_to_num(spread)).max()
+    axes.set_xlim(0, 1.3 * highest if highest > 0 else 1)
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    axes.grid(axis="x", color="0.9", linewidth=0.6)
     axes.set_axisbelow(True)
-    if not several[0]:
-        axes.set_title(ids[0][0])
 
 
-def _title(groups: dict[tuple, pd.DataFrame]) -> str | None:
-    seeds = {int(count) for rows in groups.values() for count in rows["count"]}
-    if seeds == {1}:
-        return None
-    number = f"{min(seeds)}" if len(seeds) == 1 else f"{min(seeds)} to {max(seeds)}"
-    return f"mean and standard deviation over {number} seeds"
+def _heading(ids: tuple, every: Sequence[tuple]) -> str:
+    """Return data set and split; the task only where it tells panels apart."""
+    dataset, task, split = ids
+    several = len({each[1] for each in every}) > 1
+    return f"{dataset}, {split}" + (f", {task}" if several else "")
+
+
+def _note(figure: Figure, groups: Mapping[tuple, pd.DataFrame], baseline: str | None) -> None:
+    seeds = seeds_text({count for rows in groups.values() for count in rows["count"]})
+    parts = [seeds, None if baseline is None else f"dashed line: {baseline}"]
+    if text := "; ".join(part for part in parts if part):
+        figure.legend(handles=[], loc="outside lower center", title=text)

@@ -7,19 +7,17 @@ from dataclasses import dataclass
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch
 from PIL import Image
 
 from videottt.errors import InputError
 from videottt.figures.pairing import check_same_video
-from videottt.figures.style import STYLE, class_colours
-from videottt.frames import VOID, FrameStore
+from videottt.figures.style import STYLE, class_colours, class_legend
+from videottt.frames import FrameStore
 from videottt.predictions import PredictionReader
 
 # Inches.
 PANEL_WIDTH = 1.75
 TITLE_HEIGHT = 0.45
-LEGEND_COLUMNS = 8
 
 
 @dataclass(frozen=True)
@@ -72,7 +70,8 @@ def reconstruction_figure(
     widest = max(rows, key=len)
     for axes, panel in zip(grid[0], widest, strict=True):
         axes.set_title(textwrap.fill(panel.title, 22), fontsize=10, pad=4)
-    _legend(figure, rows, store.classes, palette)
+    maps = [panel.image for row in rows for panel in row if panel.image.ndim == 2]
+    class_legend(figure, maps, store.classes)
     return figure
 
 
@@ -112,24 +111,3 @@ def _draw(
             # Pictures at the model's input size fill the same panel as full frames.
             extent=(0, size[1], size[0], 0),
         )
-
-
-def _legend(
-    figure: Figure, rows: list[list[_Panel]], classes: list[str], palette: np.ndarray
-) -> None:
-    """Name the colours that occur in the figure."""
-    maps = [panel.image for row in rows for panel in row if panel.image.ndim == 2]
-    found = np.unique(np.concatenate([np.unique(each) for each in maps]))
-    names = {index: classes[index] for index in found if index < len(classes)}
-    if VOID in found:
-        names[VOID] = "void"
-    handles = [Patch(facecolor=palette[i] / 255, label=name) for i, name in names.items()]
-    figure.legend(
-        handles=handles,
-        loc="outside lower center",
-        # As many in each line, or nearly.
-        ncols=-(-len(handles) // -(-len(handles) // LEGEND_COLUMNS)),
-        handlelength=1.2,
-        handleheight=1,
-        columnspacing=1.4,
-    )

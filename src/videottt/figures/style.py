@@ -2,13 +2,15 @@
 
 import itertools
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import matplotlib
 import numpy as np
 import seaborn
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
 from videottt.files import complete_file
 from videottt.frames import VOID
@@ -36,8 +38,31 @@ STYLE = {
 }
 DPI = {"png": 150, "pdf": 300}
 
-# Of seaborn's colour-blind palette, so ordered that the first ones are the least alike.
-PALETTE = [seaborn.color_palette("colorblind")[i] for i in (0, 1, 2, 3, 4, 9, 7, 5, 8, 6)]
+# One colour a method in every figure. The fixed model, the offline oracle and online TTT-MAE are
+# blue, yellow and green as in the paper's figure 2; methods of one kind are of like hues.
+METHODS = {
+    "main_task_only": "#0173b2",
+    "temporal_smoothing": "#0b3c5d",
+    "majority_vote": "#7a8fc9",
+    "mae_joint_training": "#56b4e9",
+    "ttt_mae_no_memory": "#d55e00",
+    "offline_ttt_mae_all_frames": "#ecc813",
+    "offline_ttt_mae_fixed_iteration": "#a37b00",
+    "online_ttt_mae": "#029e73",
+    "online_ttt_mae_temporal_smoothing": "#8bd450",
+    "online_ttt_mae_majority_vote": "#1f5a34",
+    "implicit_memory_only": "#cc78bc",
+    "explicit_memory_only": "#6a3d9a",
+    "ln_adapt": "#5c3317",
+    "tent": "#949494",
+    "tent_class_balance": "#3f3f3f",
+    "self_train": "#f2a07b",
+    "self_train_class_balance": "#b2182b",
+    "self_train_plain": "#fbafe4",
+}
+# How pale the last of several variants of a method is; 1 would be white.
+PALEST = 0.7
+LEGEND_COLUMNS = 8
 
 CITYSCAPES = {
     "road": (128, 64, 128),
@@ -71,10 +96,63 @@ ALIASES = {
 
 
 def method_colours(methods: Sequence[str]) -> dict[str, tuple[float, float, float]]:
-    """Return a colour for each method by its position: RGB in 0..1."""
-    many = len(methods) > len(PALETTE)
-    palette = seaborn.color_palette("husl", len(methods)) if many else PALETTE
-    return dict(zip(methods, palette, strict=False))
+    """Return a colour for each method: RGB in 0..1, all different.
+
+    A method of `METHODS` has the same colour in every figure, whatever stands beside it. Its
+    variants, ``<method>,<setting>=<value>``, are paler the later they come. Other methods get
+    colours unlike all those, by their order.
+    """
+    bases: dict[str, list[str]] = {}
+    for method in methods:
+        bases.setdefault(method.partition(",")[0], []).append(method)
+    taken = [(255, 255, 255), *(_bytes(colour) for colour in METHODS.values())]
+    colours = {}
+    for base, members in bases.items():
+        if base not in METHODS:
+            taken.append(_unlike(taken))
+        own = np.array(_bytes(METHODS[base]) if base in METHODS else taken[-1]) / 255
+        variants = [method for method in members if method != base]
+        colours[base] = own
+        for place, method in enumerate(variants, start=1):
+            colours[method] = own + (1 - own) * PALEST * place / len(variants)
+    return {method: tuple(colours[method].tolist()) for method in methods}
+
+
+def _bytes(colour: str) -> tuple[int, int, int]:
+    red, green, blue = (round(255 * part) for part in to_rgb(colour))
+    return red, green, blue
+
+
+def seeds_text(counts: Collection[int], shown: str = "mean and standard deviation") -> str | None:
+    """Return over how many seeds a figure shows means, or None where there is one seed.
+
+    Args:
+        counts: how many seeds each of its numbers is of; not empty.
+        shown: what is shown of them.
+    """
+    low, high = int(min(counts)), int(max(counts))
+    if high == 1:
+        return None
+    return f"{shown} over {low if low == high else f'{low} to {high}'} seeds"
+
+
+def class_legend(figure: Figure, maps: Sequence[np.ndarray], classes: Sequence[str]) -> None:
+    """Name below a figure the colours of the classes that occur in some uint8 maps of them."""
+    palette = class_colours(classes)
+    found = np.unique(np.concatenate([np.unique(each) for each in maps]))
+    names = {index: classes[index] for index in found if index < len(classes)}
+    if VOID in found:
+        names[VOID] = "void"
+    handles = [Patch(facecolor=palette[i] / 255, label=name) for i, name in names.items()]
+    figure.legend(
+        handles=handles,
+        loc="outside lower center",
+        # As many in each line, or nearly.
+        ncols=-(-len(handles) // -(-len(handles) // LEGEND_COLUMNS)),
+        handlelength=1.2,
+        handleheight=1,
+        columnspacing=1.4,
+    )
 
 
 def class_colours(classes: Sequence[str]) -> np.ndarray:

@@ -1,0 +1,99 @@
+"""The paper's figure 3: gradient descent on the reconstruction of one frame."""
+
+from collections.abc import Sequence
+
+import matplotlib
+import numpy as np
+import seaborn
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from PIL import Image
+
+from videottt.figures.style import STYLE
+from videottt.frames import FrameStore
+from videottt.metrics.semantic import confusion, mean_iou
+from videottt.traces import FrameTrace, Traces
+
+# Steps whose reconstruction is shown, beside the last one.
+SHOWN = (0, 1, 5)
+# Inches.
+PANEL_WIDTH, TITLE_HEIGHT, CURVE_HEIGHT, LEGEND_HEIGHT = 1.6, 0.28, 2.2, 0.35
+
+
+@matplotlib.rc_context(STYLE)
+def steps_figure(store: FrameStore, traces: Traces) -> Figure:
+    """Draw what a model reconstructs of a frame through gradient steps, and its loss and mean IoU.
+
+    A row of pictures a frame: the frame, what the model was shown of it, and the masked patches as
+    it reconstructs them; the others are left white, as in the paper. Below are the loss of the
+    masked reconstruction and the mean IoU of the frame after each step, a line a frame; a frame
+    without labels has no mean IoU.
+
+    Raises:
+        InputError: the frames are not those that were traced.
+    """
+    traces.check_video(store)
+    last = len(traces.frames[0].loss) - 1
+    shown = sorted({step for step in SHOWN if step < last} | {last})
+    rows, columns = len(traces.frames), 2 + len(shown)
+    height = PANEL_WIDTH * store.size[0] / store.size[1]
+    heights = [rows * (height + TITLE_HEIGHT), CURVE_HEIGHT]
+    figure = Figure(
+        figsize=(PANEL_WIDTH * columns + 0.4, sum(heights) + LEGEND_HEIGHT), layout="constrained"
+    )
+    figure.get_layout_engine().set(w_pad=0.03, h_pad=0.02, wspace=0.01, hspace=0.01)
+    above, below = figure.subfigures(2, 1, height_ratios=heights)
+    pictures = above.subplots(rows, columns, squeeze=False)
+    curves = below.subplots(1, 2)
+    colours = seaborn.color_palette("colorblind", rows)
+    for axes_row, trace, colour in zip(pictures, traces.frames, colours, strict=True):
+        _draw_pictures(axes_row, store, trace, shown)
+        name = f"frame {trace.index}, {trace.index / store.fps:.1f} s"
+        axes_row[0].set_ylabel(name, color=colour, fontsize=9)
+        _draw_curve(curves[0], trace.loss, colour, name)
+        _draw_curve(curves[1], _miou(store, trace), colour, name)
+    curves[0].set_ylabel("reconstruction loss")
+    curves[1].set_ylabel("mIoU of the frame (%)")
+    if not any(store.labelled[trace.index] for trace in traces.frames):
+        curves[1].text(0.5, 0.5, "no labels", transform=curves[1].transAxes, ha="center")
+    handles, names = curves[0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside lower center", ncols=min(4, rows))
+    return figure
+
+
+def _draw_pictures(
+    axes_row: Sequence[Axes], store: FrameStore, trace: FrameTrace, shown: Sequence[int]
+) -> None:
+    frame = store.frame(trace.index)
+    size = trace.visible.shape[::-1]
+    seen = np.array(Image.fromarray(frame).resize(size, Image.Resampling.BILINEAR))
+    seen[~trace.visible] = 0
+    hidden = [np.where(trace.visible[..., None], 255, trace.pixels[step]) for step in shown]
+    titles = ["Input", "Masked input", *(_step_name(step) for step in shown)]
+    for axes, title, picture in zip(axes_row, titles, [frame, seen, *hidden], strict=True):
+        # Pictures at the model's input size fill the same panel as full frames.
+        axes.imshow(picture, extent=(0, store.size[1], store.size[0], 0))
+        axes.set(xticks=[], yticks=[])
+        for spine in axes.spines.values():
+            spine.set_visible(False)
+        axes.set_title(title, fontsize=9, pad=3)
+
+
+def _step_name(step: int) -> str:
+    return "Before any step" if step == 0 else f"After {step} step{'s' if step > 1 else ''}"
+
+
+def _draw_curve(axes: Axes, values: np.ndarray, colour: tuple, name: str) -> None:
+    axes.plot(values, "o-", color=colour, linewidth=1.4, markersize=3, label=name)
+    axes.set_xlabel("gradient steps on the frame")
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.grid(axis="y", color="0.9", linewidth=0.6)
+
+
+def _miou(store: FrameStore, trace: FrameTrace) -> np.ndarray:
+    """Return the mean IoU of the frame in percent after each step; NaN without labels."""
+    if not store.labelled[trace.index]:
+        return np.full(len(trace.loss), np.nan)
+    labels, classes = store.semantic(trace.index), len(store.classes)
+    counts = np.stack([confusion(each, labels, classes) for each in trace.prediction])
+    return 100 * mean_iou(counts, "ground_truth")
