@@ -14,8 +14,10 @@ from videottt.errors import InputError
 from videottt.provenance import code_fingerprint
 from videottt.tables.layout import layout_of, tables_of
 
+SCHEMA = Path(workflow.basedir) / "schemas/config.schema.yaml"
+
 try:
-    settings.validate(config, Path(workflow.basedir) / "schemas/config.schema.yaml")
+    settings.validate(config, SCHEMA)
 except InputError as error:
     sys.exit(f"videottt: error: {error}")
 
@@ -179,6 +181,7 @@ def method_settings(wildcards):
 @reported
 def method_overrides(wildcards):
     """Return what a variant of a method changes, as JSON."""
+    settings.check_variant(config, SCHEMA, wildcards.method)
     return json.dumps(settings.parse_method(config, wildcards.method)[1])
 
 

@@ -78,7 +78,7 @@ def contents(path, without=()):
 
     def visit(name, node):
         if isinstance(node, h5py.Dataset) and not name.startswith(tuple(without)):
-            values = node[:]
+            values = np.asarray(node[()])
             found[name] = values.tolist() if values.dtype == object else values.tobytes()
 
     with h5py.File(path) as file:

@@ -15,7 +15,7 @@ from videottt.cli import main
 from videottt.config import method_settings
 from videottt.datasets import kitti_step
 from videottt.datasets.kitti_step import CITYSCAPES
-from videottt.frames import FrameStore
+from videottt.frames import FrameStore, SourceFrame
 from videottt.models.checkpoint import load_checkpoint
 from videottt.predictions import PredictionReader
 from videottt.scores import read_scores
@@ -27,6 +27,12 @@ TRAIN = {
     "augmentation": {"shortest_edge": 64, "longest_edge": 256, "crop": [64, 96]},
 }
 ONLINE = {"objective": "mae", "window": 4, "batch": 2, "shortest_edge": 64, "longest_edge": 256}
+OFFLINE = {
+    **ONLINE,
+    "order": "offline",
+    "ladder": [1, 2, 3],
+    "optimizer": {"learning_rate": 1e-2, "gradient_clip": None},
+}
 RENDER = {
     "size": list(SIZE),
     "seed": 0,
@@ -163,20 +169,23 @@ def test_two_predictions_of_one_job_are_equal_but_for_their_seconds(
     made = []
     for name in ("a.h5", "b.h5"):
         predict(store_path, joint_checkpoint, tmp_path / name)
-        made.append(contents(tmp_path / name, without=["seconds"]))
+        made.append(contents(tmp_path / name, without=["seconds", "memory"]))
     assert made[0] == made[1]
     assert {"prediction", "loss", "look/pixels"} <= made[0].keys()
 
 
-def test_labels_do_not_reach_a_prediction(store_path, joint_checkpoint, source_frames, tmp_path):
+@pytest.mark.parametrize("settings", [ONLINE, OFFLINE], ids=["online", "offline"])
+def test_labels_do_not_reach_a_prediction(
+    store_path, joint_checkpoint, source_frames, tmp_path, settings
+):
     from dataclasses import replace
 
     unlabelled = [replace(each, semantic=None, instance=None) for each in source_frames]
     bare = store_frames(tmp_path / "bare.h5", unlabelled)
     made = []
     for name, frames in (("a.h5", store_path), ("b.h5", bare)):
-        predict(frames, joint_checkpoint, tmp_path / name)
-        made.append(contents(tmp_path / name, without=["seconds"]))
+        predict(frames, joint_checkpoint, tmp_path / name, settings=settings)
+        made.append(contents(tmp_path / name, without=["seconds", "memory"]))
         del made[-1]["attributes"]["provenance"]
     assert made[0] == made[1]
 
@@ -194,24 +203,83 @@ def test_phases_add_up_and_looks_are_spread_over_the_video(store_path, joint_che
         assert np.isfinite(reader.number("loss")).all()
 
 
-def test_the_six_methods_of_the_paper_run_as_the_config_has_them(
+def test_every_method_of_the_paper_runs_as_the_config_has_it(
     config, source_frames, joint_checkpoint, main_task_checkpoint, tmp_path
 ):
-    frames = store_frames(tmp_path / "short.h5", source_frames[:3])
-    losses = {}
+    short = [SourceFrame(each.name, each.image[16:48, 16:80]) for each in source_frames[:2]]
+    frames = store_frames(tmp_path / "short.h5", short)
+    checkpoint = {"main_task": main_task_checkpoint, "joint": joint_checkpoint}
+    finite = {}
     for method, entry in config["methods"].items():
-        small = {"shortest_edge": 64, **({"batch": 2} if entry["objective"] == "mae" else {})}
-        settings = with_values(method_settings(config, "synthetic", method), small)
-        checkpoint = {"main_task": main_task_checkpoint, "joint": joint_checkpoint}
+        settings = method_settings(config, "synthetic", method)
+        small = {"shortest_edge": 32, "ladder": [1, 2], "votes": 2}
+        small = {name: value for name, value in small.items() if name in settings}
+        if "batch" in settings:
+            small["batch"] = 1
         path = tmp_path / f"{method}.h5"
-        predict(frames, checkpoint[entry["checkpoint"]], path, method=method, settings=settings)
+        predict(frames, checkpoint[entry["checkpoint"]], path, method=method,
+                settings=with_values(settings, small), looks=1)  # fmt: skip
         with PredictionReader(path) as reader:
             assert reader.key.method == method
-            losses[method] = reader.number("loss")
-    fixed = {"main_task_only", "mae_joint_training"}
-    assert {method for method, loss in losses.items() if np.isnan(loss).all()} == fixed
-    learning = {method: tuple(loss) for method, loss in losses.items() if method not in fixed}
-    assert len(set(learning.values())) == 4
+            assert reader.ladder == small.get("ladder", [])
+            assert len(reader.looks()) == (entry["checkpoint"] == "joint")
+            finite[method] = bool(np.isfinite(reader.number("loss")).all())
+    learning = {"mae", "tent", "self_train"}
+    for method, entry in config["methods"].items():
+        online = entry.get("order") != "offline"
+        assert finite[method] == (entry["objective"] in learning and online), method
+
+
+@pytest.fixture(scope="module")
+def offline_predictions(store_path, joint_checkpoint, tmp_path_factory):
+    path = tmp_path_factory.mktemp("offline") / "offline.h5"
+    predict(store_path, joint_checkpoint, path, method="offline", settings=OFFLINE)
+    return path
+
+
+def test_the_iteration_of_an_offline_method_is_a_number_the_oracles_or_selected(
+    store_path, offline_predictions, tmp_path
+):
+    def scored(name, **options):
+        path = tmp_path / f"{name}.h5"
+        call("score", frames=store_path, predictions=offline_predictions, split="test",
+             output=path, **options)  # fmt: skip
+        return read_scores(path)
+
+    with FrameStore(store_path) as store, PredictionReader(offline_predictions) as reader:
+        hits = {
+            rung: sum(
+                (reader.prediction_after(rung, i) == store.semantic(i)).sum()
+                for i in range(len(store))
+            )
+            for rung in (1, 2, 3)
+        }
+    assert len(set(hits.values())) == 3
+    found = {rung: scored(rung, iteration=rung) for rung in (1, 2, 3)}
+    for rung, each in found.items():
+        assert each.iteration == rung
+        assert np.trace(each.confusion.sum(axis=0)) == hits[rung]
+    last, oracle = scored("last"), scored("oracle", iteration="oracle", method="best")
+    assert np.array_equal(last.confusion, found[3].confusion)
+    assert oracle.key.method == "best"
+
+    call("aggregate", scores=[tmp_path / f"{rung}.h5" for rung in found], output=tmp_path / "t.csv")
+    trial = {"values": {"batch": 2}, "scores": [str(tmp_path / "last.h5")]}
+    call("select", method="offline", metric="miou_pooled", trial=trial, grid=tmp_path / "grid.csv",
+         output=tmp_path / "selected.json")  # fmt: skip
+    grid = pd.read_csv(tmp_path / "grid.csv")
+    assert grid.iteration.tolist() == [1, 2, 3]
+    best = int(grid.iteration[grid.miou_pooled.idxmax()])
+    assert grid.iteration[grid.selected].tolist() == [best]
+    chosen = json.loads((tmp_path / "selected.json").read_text())
+    assert (chosen["iteration"], chosen["trials"]) == (best, 1)
+    assert oracle.iteration == best
+    # A number selected elsewhere is used even where another would be better.
+    other = next(rung for rung in found if rung != best)
+    (tmp_path / "other.json").write_text(json.dumps({**chosen, "iteration": other}))
+    picked = scored("picked", iteration="selected", selection=tmp_path / "other.json")
+    assert picked.iteration == other
+    assert np.array_equal(picked.confusion, found[other].confusion)
 
 
 def test_a_part_of_a_source_video_can_be_ingested(root, tmp_path):
@@ -341,6 +409,38 @@ def test_predict_says_what_is_wrong_in_one_line(
              device=device, **{**options, **changes})  # fmt: skip
 
     line = complaint(run, **changes)
+    assert all(part in line for part in parts), line
+
+
+@pytest.mark.parametrize(
+    ("settings", "options", "parts"),
+    [
+        (OFFLINE, {"iteration": 7}, ["after 7 updates", "[1, 2, 3]"]),
+        (OFFLINE, {"iteration": "selected"}, ["--iteration selected needs --selection"]),
+        (OFFLINE, {"iteration": "selected", "selection": "{}"}, ["selects no iteration"]),
+        (OFFLINE, {"iteration": "selected", "selection": '{"iteration": null}'}, ["selects no"]),
+        (ONLINE, {"iteration": "oracle"}, ["only an offline method has a ladder"]),
+        (ONLINE, {"iteration": 3}, ["after 3 updates", "[]"]),
+    ],
+    ids=str,
+)
+def test_score_says_what_is_wrong_in_one_line(
+    complaint, store_path, joint_checkpoint, offline_predictions, tmp_path, settings, options, parts
+):
+    predictions = offline_predictions
+    if settings is ONLINE:
+        predictions = tmp_path / "fixed.h5"
+        fixed = {"objective": "none", "shortest_edge": 32, "longest_edge": 256}
+        predict(store_path, joint_checkpoint, predictions, settings=fixed)
+    if "selection" in options:
+        (tmp_path / "s.json").write_text(options["selection"])
+        options = {**options, "selection": tmp_path / "s.json"}
+
+    def score(output):
+        call("score", frames=store_path, predictions=predictions, split="test", output=output,
+             **options)  # fmt: skip
+
+    line = complaint(score)
     assert all(part in line for part in parts), line
 
 

@@ -91,6 +91,146 @@ def test_a_result_can_be_named_whatever_study_is_run(config):
         settings.split_of(config, "synthetic", "test_00")
 
 
+# Variants, sweeps, selection
+
+
+def test_an_id_says_what_a_variant_changes_and_nothing_else_does(config):
+    name = "online_ttt_mae,window=all,steps=2,order=shuffled,optimizer.learning_rate=0.5"
+    base, changes = settings.parse_method(config, name)
+    assert base == "online_ttt_mae"
+    assert changes == {
+        "window": None,
+        "steps": 2,
+        "order": "shuffled",
+        "optimizer.learning_rate": 0.5,
+    }
+    assert settings.label_of(config, name) == (
+        "Online TTT-MAE, window = all, steps = 2, order = shuffled, optimizer.learning_rate = 0.5"
+    )
+    # What it changes comes after what was selected, so it is no part of its settings.
+    for function in (settings.method_settings, settings.checkpoint_ids, settings.selections_of):
+        assert function(config, "synthetic", name) == function(config, "synthetic", base)
+    fixed = "offline_ttt_mae_fixed_iteration"
+    predicted = "offline_ttt_mae_all_frames"
+    assert settings.predicting_method(config, fixed) == predicted
+    assert settings.predicting_method(config, f"{fixed},batch=2") == f"{predicted},batch=2"
+    assert settings.predicting_method(config, name) == name
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("online_ttt_mea,window=4", "did you mean 'online_ttt_mae'"),
+        ("online_ttt_mae,window", "'window' is not a change; write setting=value"),
+        ("online_ttt_mae,window=", "'window=' is not a change"),
+        ("online_ttt_mae,=4", "'=4' is not a change"),
+        ("online_ttt_mae,", "'' is not a change"),
+        ("online_ttt_mae,crop=[32,64]", r"'\[32' is no value"),
+    ],
+)
+def test_an_id_that_is_none_is_refused(config, name, message):
+    with pytest.raises(InputError, match=message):
+        settings.parse_method(config, name)
+
+
+def test_a_sweep_has_every_value_once_and_the_method_itself_for_its_own(config):
+    study = {**config["studies"]["demo_full"], "updates": {"steps": 2}}
+    values = [1, 16, None, "all"]
+    made = [settings.variant_id(config, study, "online_ttt_mae", "window", v) for v in values]
+    online = "online_ttt_mae"
+    assert made == [f"{online},window=1", online, f"{online},window=all", f"{online},window=all"]
+    steps = [settings.variant_id(config, study, "online_ttt_mae", "steps", v) for v in (1, 2)]
+    assert steps == [f"{online},steps=1", online]
+    unlimited = copy.deepcopy(config)
+    unlimited["methods"][online]["window"] = None
+    assert settings.variant_id(unlimited, study, online, "window", "all") == online
+    for each in config["studies"].values():
+        for sweep, entry in each.get("sweeps", {}).items():
+            methods = settings.sweep_methods(config, each, sweep)
+            assert methods[:2] == ["main_task_only", "mae_joint_training"]
+            assert len(set(methods)) == len(methods) == 2 + len(entry["values"])
+            assert methods.count(entry["method"]) == 1
+    with pytest.raises(InputError, match="did you mean 'window'"):
+        settings.sweep_methods(config, config["studies"]["demo_full"], "windows")
+
+
+def test_every_method_has_as_many_trials_and_more_for_one_are_refused(config):
+    own = {**config, "study": "camvid"}
+    grids = config["studies"]["camvid"]["selection"]["grids"]
+    sizes = {len(settings.trials(own, "camvid", method)) for method in grids}
+    assert len(sizes) == 1
+    unfair = copy.deepcopy(config)
+    unfair["studies"]["camvid"]["selection"]["grids"]["tent"]["steps"] = [1, 2]
+    with pytest.raises(InputError) as caught:
+        settings.validate(unfair, SCHEMA)
+    for part in ("'tent' has 8 trials, but '", "' has 4", "give every method the same number"):
+        assert part in str(caught.value)
+
+
+def test_a_trial_is_one_point_of_the_grid_on_top_of_the_method(config):
+    own = copy.deepcopy(config)
+    own["study"] = "camvid"
+    rates, scopes = [0.5, 0.25], ["a", "b"]
+    grid = {"optimizer.learning_rate": rates, "options.scope": scopes}
+    own["studies"]["camvid"]["selection"]["grids"] = {"tent": grid}
+    found = [settings.trial_settings(own, "camvid", "tent", number) for number in range(4)]
+    points = [(each["optimizer"]["learning_rate"], each["options"]["scope"]) for each in found]
+    assert points == [(rate, scope) for rate in rates for scope in scopes]
+    plain = settings.method_settings(own, "camvid", "tent")
+    assert {**found[0], "optimizer": 0, "options": 0} == {**plain, "optimizer": 0, "options": 0}
+    with pytest.raises(InputError, match="4 trials, from 0; there is no 4"):
+        settings.trial_settings(own, "camvid", "tent", 4)
+    with pytest.raises(InputError, match="unknown grid of method 'self_train'"):
+        settings.trials(own, "camvid", "self_train")
+
+
+def test_hyperparameters_come_from_the_methods_that_they_were_selected_for(config):
+    own = copy.deepcopy(config)
+    own["study"] = "camvid"
+    name = "online_ttt_mae_temporal_smoothing"
+    assert settings.hyperparameters_of(own, name) == ["online_ttt_mae", "temporal_smoothing"]
+    assert settings.selections_of(own, "camvid", name) == ["online_ttt_mae", "temporal_smoothing"]
+    assert settings.selections_of(own, "camvid", "online_ttt_mae") == ["online_ttt_mae"]
+    assert settings.selections_of(own, "camvid", "mae_joint_training") == []
+    fixed, oracle = "offline_ttt_mae_fixed_iteration", "offline_ttt_mae_all_frames"
+    assert settings.selections_of(own, "camvid", fixed) == [oracle]
+    own["studies"]["camvid"]["pinned"] = {
+        "online_ttt_mae": {"optimizer.learning_rate": 0.125},
+        "temporal_smoothing": {"smoothing": 9},
+        name: {"smoothing": 2},
+        fixed: {"iteration": 77},
+    }
+    found = settings.method_settings(own, "camvid", name)
+    assert (found["optimizer"]["learning_rate"], found["smoothing"]) == (0.125, 9)
+    assert settings.method_settings(own, "camvid", "online_ttt_mae").get("smoothing") is None
+    assert settings.score_iteration(own, "camvid", fixed) == 77
+    assert settings.method_settings(own, "camvid", fixed) == settings.method_settings(
+        own, "camvid", oracle
+    )
+
+
+def test_an_offline_method_is_scored_by_a_rule_and_others_at_their_end(config):
+    own = {**config, "study": "camvid"}
+    found = {name: settings.score_iteration(own, "camvid", name) for name in own["methods"]}
+    assert {name: rule for name, rule in found.items() if rule != "last"} == {
+        "offline_ttt_mae_all_frames": "oracle",
+        "offline_ttt_mae_fixed_iteration": "selected",
+    }
+
+
+def test_a_study_decides_sizes_and_the_recipe_of_votes(config):
+    own = {**config, "study": "demo"}
+    study = config["studies"]["demo"]
+    for name in ("majority_vote", "online_ttt_mae_majority_vote"):
+        method = method_from(settings.method_settings(own, "synthetic", name))
+        assert method.votes == study["sizes"][name]["votes"] != config["methods"][name]["votes"]
+        assert method.augmentation.crop == tuple(study["training"]["augmentation"]["crop"])
+        assert method.augmentation.shortest_edge == study["input"]["shortest_edge"]
+    assert method_from(settings.method_settings(own, "synthetic", "online_ttt_mae")).votes == 1
+    offline = method_from(settings.method_settings(own, "synthetic", "offline_ttt_mae_all_frames"))
+    assert list(offline.ladder) == study["sizes"]["offline_ttt_mae_all_frames"]["ladder"]
+
+
 def test_comments_and_docstrings_do_not_count_as_code_but_logic_does(tmp_path):
     module = tmp_path / "module.py"
 
@@ -104,3 +244,30 @@ def test_comments_and_docstrings_do_not_count_as_code_but_logic_does(tmp_path):
         == plain
     )
     assert fingerprint("def half(x):\n    return x / 3\n") != plain
+
+
+@pytest.mark.parametrize(
+    ("method", "message"),
+    [
+        ("online_ttt_mae,widow=4", "'online_ttt_mae,widow=4': unknown key 'widow'; did you mean"),
+        ("online_ttt_mae,window=0", "window: 0 is less than the minimum"),
+        ("online_ttt_mae,order=shuffeld", "order: 'shuffeld' is not allowed; did you mean"),
+        ("online_ttt_mae,optimizer.momentum=fast", "optimizer.momentum: 'fast'"),
+    ],
+)
+def test_a_variant_that_changes_no_setting_or_to_no_value_is_refused_before_any_job(
+    config, method, message
+):
+    with pytest.raises(InputError) as caught:
+        settings.check_variant(config, SCHEMA, method)
+    assert message in str(caught.value)
+    wrong = copy.deepcopy(config)
+    wrong["studies"]["demo"]["methods"].append(method)
+    with pytest.raises(InputError):
+        settings.validate(wrong, SCHEMA)
+
+
+def test_numbers_with_an_exponent_are_numbers_in_the_name_of_a_variant(config):
+    _, changes = settings.parse_method(config, "online_ttt_mae,optimizer.learning_rate=3e-4")
+    assert changes == {"optimizer.learning_rate": 3e-4}
+    settings.check_variant(config, SCHEMA, "online_ttt_mae,optimizer.learning_rate=3e-4")

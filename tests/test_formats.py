@@ -167,6 +167,44 @@ def test_a_prediction_cache_gives_back_what_it_was_given_in_any_order(tmp_path):
             assert np.array_equal(pixels, look[2])
 
 
+def test_a_ladder_and_its_updates_come_back_rung_by_rung(tmp_path):
+    path = tmp_path / "x.h5"
+    ids = {"frames": 4, "size": SIZE, "classes": CITYSCAPES, "provenance": {}}
+    shifted = [dataclasses.replace(result(i), prediction=result(i).prediction + 1) for i in (3, 0)]
+    with write_predictions(path, KEY, settings={"ladder": [0, 2, 5]}, **ids) as writer:
+        writer.rung(0, shifted)
+        for loss in (0.5, 0.25, float("nan"), 0.125, 0.0):
+            writer.update(loss)
+        writer.rung(2, [result(i) for i in range(4)])
+        for index in range(4):
+            writer.add(dataclasses.replace(result(index), resets=index // 2))
+        writer.peak_memory(1 << 40)
+    with PredictionReader(path) as reader:
+        assert reader.ladder == [0, 2, 5]
+        for each in shifted:
+            assert np.array_equal(reader.prediction_after(0, each.index), each.prediction)
+        assert not reader.prediction_after(0, 1).any()
+        for index in range(4):
+            assert np.array_equal(reader.prediction_after(2, index), result(index).prediction)
+            last = reader.prediction_after(5, index)
+            assert np.array_equal(last, reader.prediction(index))
+            assert np.array_equal(last, result(index).prediction)
+        assert reader.number("resets").tolist() == [0, 0, 1, 1]
+        assert reader.peak_memory() == 1 << 40
+        with pytest.raises(InputError, match=r"after 3 updates; its ladder is \[0, 2, 5\]"):
+            reader.prediction_after(3, 0)
+    with h5py.File(path) as file:
+        assert sorted(file["ladder"]) == ["0", "2"]
+        np.testing.assert_array_equal(file["updates/loss"][:], [0.5, 0.25, np.nan, 0.125, 0.0])
+    plain = save_predictions(tmp_path / "plain.h5", [result(i) for i in range(4)])
+    with PredictionReader(plain) as reader:
+        assert reader.ladder == []
+        with pytest.raises(InputError, match="no prediction after 1 updates"):
+            reader.prediction_after(1, 0)
+    with h5py.File(plain) as file:
+        assert not {"ladder", "updates"} & file.keys()
+
+
 def test_the_phases_of_learning_add_up_to_its_time(tmp_path):
     path = save_predictions(tmp_path / "x.h5", [result(i) for i in range(4)])
     with PredictionReader(path) as reader:
@@ -184,7 +222,8 @@ def test_the_phases_of_learning_add_up_to_its_time(tmp_path):
 def test_equal_results_make_equal_files_but_for_the_writing_time(tmp_path):
     made = [
         contents(
-            save_predictions(tmp_path / name, [result(i) for i in range(4)]), ["seconds/write"]
+            save_predictions(tmp_path / name, [result(i) for i in range(4)]),
+            ["seconds/write", "memory"],
         )
         for name in ("a.h5", "b.h5")
     ]

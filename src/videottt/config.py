@@ -4,6 +4,7 @@ Each function returns only what one job needs, so that a change re-runs only wha
 """
 
 import itertools
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from videottt.settings import merged, with_values
 
 Config = dict[str, Any]
 
+# YAML 1.1 takes 1e-3 for a word.
+_EXPONENT = re.compile(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+")
 # How the unlimited window is written in ids and lists of values.
 ALL = "all"
 # The two models that learn nothing at test time; every sweep shows them.
@@ -36,10 +39,25 @@ def validate(config: Config, schema_path: Path) -> None:
     if error is not None:
         raise InputError(_explained(error))
     _check_ids(config)
+    for method in variants_in(config):
+        check_variant(config, schema_path, method)
 
 
-def _explained(error: jsonschema.ValidationError) -> str:
-    where = "config.yaml: " + (".".join(map(str, error.absolute_path)) or "top level")
+def variants_in(config: Config) -> list[str]:
+    """Return the ids of all variants of methods that studies, sweeps and tables name."""
+    named: dict[str, None] = {}
+    for study in config["studies"].values():
+        named |= dict.fromkeys(study["methods"])
+        for sweep in study.get("sweeps", {}):
+            named |= dict.fromkeys(sweep_methods(config, study, sweep))
+    for table in config["tables"].values():
+        named |= dict.fromkeys(method for each in table["settings"] for method in each["methods"])
+    return [method for method in named if "," in method]
+
+
+def _explained(error: jsonschema.ValidationError, top: str = "config.yaml: top level") -> str:
+    path = ".".join(map(str, error.absolute_path))
+    where = f"{top.removesuffix(' top level').removesuffix(':')}: {path}" if path else top
     if error.validator == "additionalProperties":
         known = error.schema.get("properties", {})
         unknown = sorted(set(error.instance) - set(known))[0]
@@ -251,13 +269,34 @@ def parse_method(config: Config, method: str) -> tuple[str, Config]:
                 f"method '{method}': '{change}' is not a change; write setting=value, for example "
                 f"{base},window=4"
             )
-        try:
-            overrides[key] = None if text == ALL else yaml.safe_load(text)
-        except yaml.YAMLError:
-            raise InputError(
-                f"method '{method}': '{text}' is no value; write a number, a word or all"
-            ) from None
+        overrides[key] = _value(method, text)
     return base, overrides
+
+
+def _value(method: str, text: str) -> Any:
+    if text == ALL:
+        return None
+    try:
+        return float(text) if _EXPONENT.fullmatch(text) else yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise InputError(
+            f"method '{method}': '{text}' is no value; write a number, a word or all"
+        ) from None
+
+
+def check_variant(config: Config, schema_path: Path, method: str) -> None:
+    """Check that what a variant changes are settings of a method, with values that they can have.
+
+    Raises:
+        InputError: there is no such method, setting or value.
+    """
+    _, overrides = parse_method(config, method)
+    schema = yaml.safe_load(schema_path.read_text(encoding="utf-8"))
+    allowed = {**schema["$defs"]["updates"], "$defs": schema["$defs"]}
+    validator = jsonschema.Draft202012Validator(allowed)
+    error = jsonschema.exceptions.best_match(validator.iter_errors(with_values({}, overrides)))
+    if error is not None:
+        raise InputError(_explained(error, f"method '{method}'"))
 
 
 def variant_id(config: Config, study: Config, method: str, setting: str, value: Any) -> str:

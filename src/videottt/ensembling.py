@@ -47,7 +47,7 @@ def majority_vote(
 
     One vote is the prediction of the frame itself; the others are predictions of augmented copies,
     made by the recipe of joint training and carried back to the frame. A copy votes on the pixels
-    that it shows.
+    that it shows. Of classes with equal shares, the one with the lowest index is predicted.
 
     Args:
         frame: uint8 [H, W, 3].

@@ -71,6 +71,11 @@ class CollapseSettings:
     difference: float = 2.0
     frames: int = 10
 
+    def __post_init__(self) -> None:
+        """Check what a schema would."""
+        if self.frames < 1:
+            raise InputError(f"method: collapse.frames is {self.frames}, but must be at least 1")
+
 
 @dataclass(frozen=True)
 class Method:
@@ -81,7 +86,8 @@ class Method:
         options: of the objective, for example its mask ratio.
         window: size k of the explicit memory in frames, the current one included; None = all.
         steps: updates before each prediction.
-        every: update before every n-th frame only, the first one included.
+        every: update before every n-th frame only, the first one included; those between are
+            predicted with the weights of the last update, also where every frame is a reset.
         batch: images of one update.
         micro_batch: images of one forward and backward pass; None = the whole batch.
         sampling: how a batch is drawn from the window.

@@ -86,7 +86,14 @@ class Scores:
 
         Paper section 6.1: "we report results from the best iteration on each test video, as
         measured by actual test performance, which would not be available in real world".
+
+        Raises:
+            InputError: the method is not offline.
         """
+        if not self.ladder:
+            raise InputError(
+                f"{self.key.method}: no scores to choose from; only an offline method has a ladder"
+            )
         values = {n: metrics_of(counts)[ORACLE_METRIC] for n, counts in self.ladder.items()}
         return self.after(max(values, key=values.__getitem__))
 
@@ -254,6 +261,8 @@ def _weighted(videos: list[dict[str, float]]) -> dict[str, float]:
     for count in ("frames", "frames_undefined", "skipped_steps", "resets"):
         means[count] = float(sum(values[count] for values in videos))
     means["peak_memory_bytes"] = max(values["peak_memory_bytes"] for values in videos)
+    if len({values["iteration"] for values in videos}) > 1:
+        means["iteration"] = np.nan
     return means
 
 

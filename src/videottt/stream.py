@@ -84,8 +84,9 @@ class Stream:
         key: what random draws are keyed by.
 
     Raises:
-        InputError: the method's objective or one of its options does not exist, or the method
-            averages predictions that the task cannot average.
+        InputError: the method's objective or one of its options does not exist, the method
+            averages predictions that the task cannot average, or it is offline and its objective
+            trains nothing.
     """
 
     def __init__(self, model: YShapedModel, task: Task, method: Method, key: StreamKey) -> None:
@@ -102,6 +103,11 @@ class Stream:
         self._collapse = ClassCollapse(method.collapse.difference, method.collapse.frames)
         self._objective.prepare(model)
         self._parameters = self._objective.trainable(model)
+        if method.order == "offline" and not self._parameters:
+            raise InputError(
+                f"method: order is 'offline', but objective '{method.objective}' trains no "
+                "parameter; use another objective or the order 'stream'"
+            )
         model.requires_grad_(False)
         for parameter in self._parameters:
             parameter.requires_grad_(True)
@@ -149,6 +155,8 @@ class Stream:
         from the whole video in the same way as from the sliding window.
         """
         self._window = WholeVideo(len(video), self._read_from(video))
+        # Scores that smoothing remembers are of other weights, and of the video's end.
+        self._predictor = Predictor(self._model, self._task, self.method, self._key)
         for iteration in range(first, last):
             clock = _Clock(self._device)
             loss, norm = self._update("offline", iteration, clock)
@@ -309,20 +317,26 @@ def run_offline(
         the frames.
     """
     spent = dict.fromkeys(PHASES, 0.0)
+    skipped = 0
     for first, last in itertools.pairwise([0, *stream.method.ladder]):
         for update in stream.train_offline(video, first, last):
             for phase, seconds in update.seconds.items():
                 spent[phase] += seconds
+            skipped += not np.isfinite([update.loss, update.gradient_norm]).all()
             after_update(update)
-        yield last, _predicted(stream, video, spent)
+        yield last, _predicted(stream, video, spent, skipped)
 
 
-def _predicted(stream: Stream, video: WholeVideo, spent: dict[str, float]) -> Iterator[FrameResult]:
+def _predicted(
+    stream: Stream, video: WholeVideo, spent: dict[str, float], skipped: int
+) -> Iterator[FrameResult]:
     for index in range(len(video)):
         start = time.perf_counter()
         frame = video.batch([index])[0]
         loaded = time.perf_counter() - start
         result = stream.predict(frame, index)
+        # No update belongs to a frame: those left out are counted with the first.
+        result.skipped_steps = skipped if index == 0 else 0
         for phase, seconds in spent.items():
             result.seconds[phase] += seconds / len(video)
         result.seconds["load"] += loaded

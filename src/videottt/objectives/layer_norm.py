@@ -10,9 +10,10 @@ paper does not say which. Here it is this:
     accumulated, they are averages of these over frames, either of each position (a token of the
     encoder, a query of the head) or of all positions of the layer together.
 
-When a frame is predicted, each token is normalised by a mixture of its own statistics and the
-accumulated ones, as Schneider et al. mix source and test statistics: (1 - weight) · own + weight ·
-accumulated. With weight 0 it is the fixed model; nothing with a gradient changes.
+The head's last layer norm follows every layer of its decoder: its statistics are averages over
+these too. When a frame is predicted, each token is normalised by a mixture of its own statistics
+and the accumulated ones, as Schneider et al. mix source and test statistics: (1 - weight) · own +
+weight · accumulated. With weight 0 it is the fixed model; nothing with a gradient changes.
 
 What was tried, on CamVid's dusk sequence with the tiny model and seed 0 (mIoU 21.35 without): each
 position with weight 0.03 (21.34) and 0.3 (21.12), the whole layer with 0.03 (21.39) and 0.3
