@@ -26,6 +26,16 @@ logger = logging.getLogger(__name__)
 def add_verbs(verbs: Any) -> None:
     """Add `predict`."""
     verb = add_verb(verbs, "predict", predict)
+    add_method_arguments(verb)
+    verb.add_argument("--seed", required=True, type=int)
+    verb.add_argument("--looks", type=int, default=4, help="reconstructions to keep for a figure")
+    verb.add_argument("--device", default="auto")
+    verb.add_argument("--threads", type=int, default=1)
+    verb.add_argument("--output", required=True, type=Path)
+
+
+def add_method_arguments(verb: argparse.ArgumentParser) -> None:
+    """Add what says which video a method learns from, and what the method is."""
     verb.add_argument("--frames", required=True, type=Path, help="frame store of the video")
     verb.add_argument("--checkpoint", required=True, type=Path)
     verb.add_argument("--task", required=True)
@@ -37,11 +47,6 @@ def add_verbs(verbs: Any) -> None:
                       help="JSON of selected values, the later the stronger")  # fmt: skip
     verb.add_argument("--override", default={}, type=settings,
                       help="JSON: {dotted setting: value} that overrides everything")  # fmt: skip
-    verb.add_argument("--seed", required=True, type=int)
-    verb.add_argument("--looks", type=int, default=4, help="reconstructions to keep for a figure")
-    verb.add_argument("--device", default="auto")
-    verb.add_argument("--threads", type=int, default=1)
-    verb.add_argument("--output", required=True, type=Path)
 
 
 def predict(options: argparse.Namespace) -> None:
@@ -177,10 +182,14 @@ def _follow_offline(
         for result in results:
             writer.add(result)
             if result.index in looks:
-                writer.look(
-                    result.index, *stream.reconstruct(store.frame(result.index), result.index)
-                )
+                _keep_look(stream, store, writer, result.index)
         logger.info("predicted %d frames at each of %s updates", len(store), list(ladder))
+
+
+def _keep_look(
+    stream: "Stream", store: "FrameStore", writer: "PredictionWriter", index: int
+) -> None:
+    writer.look(index, *stream.reconstruct(store.frame(index), index))
 
 
 def _look_frames(length: int, count: int) -> set[int]:

@@ -8,8 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from videottt.cli.arguments import add_verb, settings
-from videottt.cli.predict import check_classes, load_for, selected_values
+from videottt.cli.arguments import add_verb
+from videottt.cli.predict import (
+    add_method_arguments,
+    check_classes,
+    load_for,
+    selected_values,
+)
 from videottt.errors import InputError
 from videottt.files import sha256
 
@@ -21,19 +26,7 @@ FRAMES = 3  # traced where none are named
 def add_verbs(verbs: Any) -> None:
     """Add `trace`."""
     verb = add_verb(verbs, "trace", trace)
-    verb.add_argument("--frames", required=True, type=Path, help="frame store of the video")
-    verb.add_argument("--checkpoint", required=True, type=Path)
-    verb.add_argument("--task", required=True)
-    verb.add_argument(
-        "--method", required=True, help="id of the method, for the result's attributes"
-    )
-    verb.add_argument("--settings", required=True, type=settings, help="JSON: of the method")
-    verb.add_argument(
-        "--selection", nargs="*", default=[], type=Path, help="JSON of values that override them"
-    )
-    verb.add_argument(
-        "--override", default={}, type=settings, help="JSON: {dotted setting: value} above all"
-    )
+    add_method_arguments(verb)
     verb.add_argument("--seed", required=True, type=int)
     verb.add_argument(
         "--frame", type=_indices, default=[], dest="indices",
