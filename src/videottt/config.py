@@ -3,6 +3,7 @@
 Each function returns only what one job needs, so that a change re-runs only what depends on it.
 """
 
+import functools
 import itertools
 import re
 from collections.abc import Callable, Iterator
@@ -33,14 +34,19 @@ def validate(config: Config, schema_path: Path) -> None:
     Raises:
         InputError: one line for the first problem: the key, what is wrong, the nearest valid name.
     """
-    schema = yaml.safe_load(schema_path.read_text(encoding="utf-8"))
-    validator = jsonschema.Draft202012Validator(schema)
+    validator = jsonschema.Draft202012Validator(_schema(schema_path))
     error = jsonschema.exceptions.best_match(validator.iter_errors(config))
     if error is not None:
         raise InputError(_explained(error))
     _check_ids(config)
     for method in variants_in(config):
         check_variant(config, schema_path, method)
+
+
+@functools.cache
+def _schema(path: Path) -> Config:
+    # Asked for once a job while the DAG is built.
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
 
 
 def variants_in(config: Config) -> list[str]:
@@ -291,7 +297,7 @@ def check_variant(config: Config, schema_path: Path, method: str) -> None:
         InputError: there is no such method, setting or value.
     """
     _, overrides = parse_method(config, method)
-    schema = yaml.safe_load(schema_path.read_text(encoding="utf-8"))
+    schema = _schema(schema_path)
     allowed = {**schema["$defs"]["updates"], "$defs": schema["$defs"]}
     validator = jsonschema.Draft202012Validator(allowed)
     error = jsonschema.exceptions.best_match(validator.iter_errors(with_values({}, overrides)))
