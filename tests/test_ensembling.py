@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 
+from support import SPACE
 from videottt.augmentation import Augmentation, View, draw_view, unviewed, viewed
 from videottt.ensembling import majority_vote
 from videottt.errors import InputError
@@ -45,7 +46,7 @@ def frames(source_frames):
 
 def run(model, method, frames, order=None):
     """Return the results of the frames by their index, in the order in which they arrived."""
-    stream = Stream(model, task_named("semantic"), method, KEY)
+    stream = Stream(model, task_named("semantic", SPACE), method, KEY)
     arrivals = [(index, frames[index]) for index in (order or range(len(frames)))]
     return {result.index: result for result in run_stream(stream, arrivals)}
 
@@ -56,7 +57,7 @@ def run(model, method, frames, order=None):
 @pytest.mark.parametrize("length", [1, 3, 4])
 @pytest.mark.parametrize("order", [[0, 1, 2, 3, 4], [3, 0, 4, 1, 2]])
 def test_smoothing_predicts_by_the_mean_score_of_the_last_frames(fresh, frames, length, order):
-    model, task = fresh(), task_named("semantic")
+    model, task = fresh(), task_named("semantic", SPACE)
     with torch.no_grad():
         outputs = [model.predict(normalise(torch.from_numpy(frame[None]))) for frame in frames]
     scores = [task.scores(each, SIZE, SIZE, SIZE).numpy().astype(np.float64) for each in outputs]
@@ -119,7 +120,7 @@ def test_votes_are_counted_pixel_by_pixel():
     assert shares.shape == (4, *SIZE)
     assert shares[:, 0, 0].tolist() == pytest.approx([1 / 20, 12 / 20, 7 / 20, 0])
     assert shares[:, 31, 63].tolist() == pytest.approx([0, 19 / 20, 0, 1 / 20])
-    assert task_named("semantic").decode_scores(shares).tolist() == np.ones(SIZE).tolist()
+    assert task_named("semantic", SPACE).decode_scores(shares).tolist() == np.ones(SIZE).tolist()
 
 
 def test_a_copy_votes_only_on_what_it_shows():
@@ -155,7 +156,7 @@ def test_copies_are_keyed_by_frame_and_vote():
 
 def view_of(scaled, crop, start=(0, 0), *, flipped):
     inner = tuple(min(pair) for pair in zip(scaled, crop, strict=True))
-    return View(scaled, inner, start, crop, (1.0, 1.0, 1.0), 0.0, False, flipped)
+    return View(scaled, inner, start, crop, 0, (1.0, 1.0, 1.0), 0.0, False, flipped)
 
 
 @pytest.mark.parametrize("flipped", [False, True])

@@ -5,14 +5,16 @@ import h5py
 import numpy as np
 import pytest
 
-from support import FRAMES, SIZE, VIDEO, contents, store_frames
+from support import FRAMES, SIZE, SPACE, VIDEO, contents, store_frames
 from videottt.datasets.kitti_step import CITYSCAPES
 from videottt.errors import InputError
 from videottt.files import complete_file, sha256, write_text
 from videottt.frame_result import ADAPT_PHASES, PHASES, FrameResult
 from videottt.frames import VOID, FrameStore, SourceFrame
+from videottt.layers import InstanceLists
 from videottt.predictions import SECONDS, PredictionKey, PredictionReader, write_predictions
 from videottt.scores import read_scores
+from videottt.segments import instances_from, instances_of, panoptic_from
 
 KEY = PredictionKey("synthetic", "semantic", "online_ttt_mae", 3, VIDEO)
 
@@ -28,6 +30,7 @@ def save_predictions(path, results, looks=()):
     with write_predictions(
         path,
         KEY,
+        kind="classes",
         frames=4,
         size=SIZE,
         classes=CITYSCAPES,
@@ -53,10 +56,45 @@ def test_a_frame_store_gives_back_what_it_was_given(store, source_frames):
     for index, frame in enumerate(source_frames):
         assert np.array_equal(store.frame(index), frame.image)
         assert np.array_equal(store.semantic(index), frame.semantic)
-    with h5py.File(store.path) as file:
-        instances = file["labels/instance"]
-        assert instances.dtype == np.uint16
-        assert np.array_equal(instances, np.stack([frame.instance for frame in source_frames]))
+        assert np.array_equal(store.instance(index), frame.instance)
+    assert store.instance(0).dtype == np.uint16
+    assert store.space == SPACE
+    assert store.sizes.tolist() == [list(SIZE)] * FRAMES
+
+
+def test_segments_of_a_frame_are_those_of_its_two_maps(store, source_frames):
+    pairs = [(frame.semantic, frame.instance) for frame in source_frames]
+    things = [SPACE.classes.index(name) for name in SPACE.things]
+    for index, (semantic, instance) in enumerate(pairs):
+        panoptic, instances = store.panoptic(index), store.instances(index)
+        assert np.array_equal(panoptic.semantic, semantic)
+        assert not panoptic.crowd.any()
+        pairs_of_pixels = zip(semantic.flat, instance.flat, strict=True)
+        objects = sorted({(label, number) for label, number in pairs_of_pixels if number})
+        assert instances.classes.tolist() == [label for label, _ in objects]
+        assert set(instances.classes.tolist()) <= set(things)
+        masks = instances.pixels()
+        for mask, (label, number) in zip(masks, objects, strict=True):
+            assert np.array_equal(mask, (semantic == label) & (instance == number))
+    assert sum(len(store.instances(index)) for index in range(FRAMES)) > 0
+
+
+def test_things_without_instance_ids_are_a_crowd(tmp_path, source_frames):
+    bare = [SourceFrame(each.name, each.image, each.semantic) for each in source_frames]
+    with FrameStore(store_frames(tmp_path / "x.h5", bare)) as store:
+        assert (store.instance(3) == 0).all()
+        for index in range(FRAMES):
+            things = {SPACE.classes[each] for each in store.instances(index).classes}
+            assert things == {SPACE.classes[i] for i in np.unique(bare[index].semantic)} & set(
+                SPACE.things
+            )
+            assert store.instances(index).crowd.all()
+
+
+def test_a_thing_that_is_no_class_is_refused(tmp_path, source_frames):
+    with pytest.raises(InputError, match="no class 'persons'; did you mean 'person'"):
+        store_frames(tmp_path / "x.h5", source_frames, things=["persons"])
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_equal_frames_make_equal_files(source_frames, store_path, tmp_path):
@@ -120,6 +158,14 @@ def changed_frame(frame, **changes):
         ({"semantic": lambda f: np.full(SIZE, 300)}, "semantic labels|label id 300"),
         ({"semantic": lambda f: f.semantic[:, 1:]}, "its semantic labels are 95x64"),
         ({"instance": lambda f: f.instance[1:]}, "its instance labels are 96x63"),
+        ({"instance": lambda f: f.instance + np.uint32(65536)}, r"has instance id \d+, but"),
+        ({"instance": lambda f: f.instance.astype(int) - 1}, "has instance id -1"),
+        ({"instances": lambda f: instances_from(np.ones((1, 9, 9)), [11])},
+         "its instances labels are 9x9"),
+        ({"instances": lambda f: instances_from(np.ones((1, *SIZE)), [10])},
+         "an instance of class 10, which is no thing of 'synthetic'"),
+        ({"instances": lambda f: instances_from(np.ones((1, *SIZE)), [VOID])},
+         "an instance of class 255, which is no thing"),
     ],
 )  # fmt: skip
 def test_a_frame_that_cannot_be_right_is_named_and_leaves_no_file(
@@ -169,7 +215,7 @@ def test_a_prediction_cache_gives_back_what_it_was_given_in_any_order(tmp_path):
 
 def test_a_ladder_and_its_updates_come_back_rung_by_rung(tmp_path):
     path = tmp_path / "x.h5"
-    ids = {"frames": 4, "size": SIZE, "classes": CITYSCAPES, "provenance": {}}
+    ids = {"kind": "classes", "frames": 4, "size": SIZE, "classes": CITYSCAPES, "provenance": {}}
     shifted = [dataclasses.replace(result(i), prediction=result(i).prediction + 1) for i in (3, 0)]
     with write_predictions(path, KEY, settings={"ladder": [0, 2, 5]}, **ids) as writer:
         writer.rung(0, shifted)
@@ -230,6 +276,58 @@ def test_equal_results_make_equal_files_but_for_the_writing_time(tmp_path):
     assert made[0] == made[1]
 
 
+# Layers
+
+
+def random_segments(seed, space=SPACE):
+    """Return a panoptic map and instances, some of which share a mask; frame 0 has none."""
+    draws = np.random.default_rng(seed)
+    kinds = draws.integers(0, 3, SIZE) * bool(seed)
+    semantic = np.choose(kinds, [255, 11, 0]).astype(np.uint8)
+    labels = panoptic_from(semantic, draws.integers(0, 4, SIZE).astype(np.uint16), space)
+    scores = draws.random(len(labels.classes)).astype(np.float32)
+    panoptic = dataclasses.replace(labels, scores=scores, crowd=np.zeros(len(scores), bool))
+    found = instances_of(panoptic, space)
+    twice = dataclasses.replace(
+        found,
+        classes=np.concatenate([found.classes, found.classes[:2] + 2]),
+        scores=np.concatenate([found.scores, found.scores[:2] / 2]),
+        masks=(*found.masks, *found.masks[:2]),
+        crowd=np.concatenate([found.crowd, found.crowd[:2]]),
+    )
+    return {"panoptic": panoptic, "instances": twice}
+
+
+@pytest.mark.parametrize("kind", ["panoptic", "instances"])
+def test_segments_come_back_by_frame_whatever_order_they_were_written_in(tmp_path, kind):
+    order, given = [3, 0, 2, 1], [random_segments(seed)[kind] for seed in range(4)]
+    results = [dataclasses.replace(result(i), prediction=given[i]) for i in order]
+    ids = {"frames": 4, "size": SIZE, "classes": CITYSCAPES, "provenance": {}}
+    path = tmp_path / "x.h5"
+    with write_predictions(path, KEY, kind=kind, settings={"ladder": [1, 2]}, **ids) as writer:
+        writer.rung(1, reversed(results))
+        for each in results:
+            writer.add(each)
+    with PredictionReader(path) as reader:
+        assert (len(reader), reader.kind) == (4, kind)
+        for index in (2, 0, 3, 1):
+            for found in (reader.prediction(index), reader.prediction_after(1, index)):
+                for field in dataclasses.fields(found):
+                    np.testing.assert_equal(
+                        getattr(found, field.name), getattr(given[index], field.name)
+                    )
+
+
+def test_a_mask_that_several_instances_share_is_stored_once(tmp_path):
+    given = random_segments(1)["instances"]
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        layer = InstanceLists.create(file, "layer", 2, SIZE)
+        layer.write(1, given)
+        layer.write(0, given)
+        assert len(file["layer/class"]) == 2 * len(given)
+        assert len(file["layer/begin"]) == 2 * len(set(given.masks)) == 2 * len(given) - 4
+
+
 # Both
 
 
@@ -239,9 +337,9 @@ def test_equal_results_make_equal_files_but_for_the_writing_time(tmp_path):
 @pytest.mark.parametrize("kind", [FrameStore, PredictionReader, read_scores])
 def test_a_format_that_is_not_known_is_refused(store_path, tmp_path, kind, change):
     name, version = {
-        FrameStore: ("frames", 1),
-        PredictionReader: ("predictions", 2),
-        read_scores: ("scores", 2),
+        FrameStore: ("frames", 2),
+        PredictionReader: ("predictions", 3),
+        read_scores: ("scores", 3),
     }[kind]
     path = tmp_path / "x.h5"
     with h5py.File(path, "w") as file:

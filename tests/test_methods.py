@@ -10,11 +10,12 @@ import yaml
 from torch import nn
 
 from conftest import ROOT
-from support import changed, weights_of
+from support import SPACE, changed, weights_of
 from videottt.config import method_settings, parse_method
 from videottt.errors import InputError
 from videottt.memory import ClassCollapse, WholeVideo
 from videottt.method import CollapseSettings, Method, OptimizerSettings, method_from
+from videottt.metrics.semantic import ConfusionCounts
 from videottt.models.checkpoint import load_checkpoint
 from videottt.models.inputs import normalise
 from videottt.models.y_shaped import QueryOutputs
@@ -25,6 +26,7 @@ from videottt.objectives.objective import REGISTERED
 from videottt.predictions import SECONDS, PredictionKey
 from videottt.randomness import generator
 from videottt.scores import Scores, aggregate, read_scores, write_scores
+from videottt.segments import ClassSpace
 from videottt.settings import with_values
 from videottt.stream import Stream, StreamKey, run_offline, run_stream
 from videottt.tasks import task_named
@@ -77,7 +79,7 @@ def method_of(objective, **changes):
 
 
 def stream_of(model, method, task=None):
-    return Stream(model, task or task_named("semantic"), method, KEY)
+    return Stream(model, task or task_named("semantic", SPACE), method, KEY)
 
 
 def numbers(result):
@@ -209,7 +211,7 @@ def test_a_collapse_resets_after_the_frame_that_gave_it_away_and_not_before(fres
     assert up_to == list(never.values())[: first + 1]
     # The window outlives the weights.
     counts = [
-        [task_named("semantic").count_classes(each.prediction) for each in found]
+        [task_named("semantic", SPACE).count_classes(each.prediction) for each in found]
         for found in (results, [stream_of(fresh(), method_of("none")).step(f) for f in video])
     ]
     gaps = [abs(np.subtract(*[np.mean(c[max(0, t - 1) : t + 1]) for c in counts]))
@@ -597,13 +599,16 @@ def test_offline_is_refused_for_what_has_nothing_to_train(fresh, objective):
 
 def scores_of(video, hits, **changes):
     """Scores of ten pixels of class 0 a frame, of which `hits` are right, after 1, 2, 3 updates."""
-    ladder = {n: np.array([[[hit, 10 - hit], [0, 10]]]) for n, hit in enumerate(hits, start=1)}
+    space = ClassSpace(("road", "sky"))
+    ladder = {
+        updates: ConfusionCounts(space, np.array([[[hit, 10 - hit], [0, 10]]]))
+        for updates, hit in enumerate(hits, start=1)
+    }
     values = {
         "split": "test",
-        "classes": ["road", "sky"],
         "fps": 10.0,
         "index": np.array([0]),
-        "confusion": ladder[3],
+        "statistics": ladder[3],
         "seconds": {name: np.full(4, 0.5) for name in SECONDS},
         "skipped_steps": np.zeros(4, int),
         "resets": np.array([0, 1, 0, 1]),
@@ -624,7 +629,7 @@ def test_the_oracle_takes_the_best_rung_of_each_video(tmp_path):
     scores = [scores_of("a", (4, 8, 6)), scores_of("b", (9, 1, 7))]
     best = [each.oracle() for each in scores]
     assert [each.iteration for each in best] == [2, 1]
-    assert [int(each.confusion[0, 0, 0]) for each in best] == [8, 9]
+    assert [int(each.statistics.confusion[0, 0, 0]) for each in best] == [8, 9]
     table = aggregate(best)
     assert metric(table, "iteration", "video", "a") == 2
     for aggregation in ("pooled", "frame_weighted"):
@@ -643,7 +648,14 @@ def test_the_oracle_takes_the_best_rung_of_each_video(tmp_path):
     write_scores(path, best[0], {})
     read = read_scores(path)
     for field in dataclasses.fields(Scores):
-        np.testing.assert_equal(getattr(read, field.name), getattr(best[0], field.name))
+        if field.name not in ("statistics", "ladder"):
+            np.testing.assert_equal(getattr(read, field.name), getattr(best[0], field.name))
+    assert read.space == best[0].space
+    for one, other in (
+        (read.statistics, best[0].statistics),
+        *((read.ladder[rung], best[0].ladder[rung]) for rung in (1, 2, 3)),
+    ):
+        assert np.array_equal(one.confusion, other.confusion)
     assert read.after(3).iteration == 3
     streamed = dataclasses.replace(scores[0], ladder={}, iteration=None)
     write_scores(path, streamed, {})

@@ -5,7 +5,7 @@ import pytest
 import safetensors.torch
 import torch
 
-from support import changed, small_model, weights_of
+from support import SPACE, changed, small_model, weights_of
 from videottt.datasets.kitti_step import CITYSCAPES
 from videottt.errors import InputError
 from videottt.models.checkpoint import load_checkpoint, save_checkpoint
@@ -16,6 +16,7 @@ from videottt.objectives import list_objectives, objective_named
 from videottt.optimization import clip_gradients, gradient_norm, parameter_groups
 from videottt.randomness import generator, global_draws
 from videottt.tasks import task_named
+from videottt.tasks.task import LabelMaps
 
 
 def size_of(module):
@@ -52,7 +53,7 @@ def test_an_unknown_preset_or_objective_is_answered_with_the_nearest_name():
     with pytest.raises(InputError, match="did you mean 'mask_ratio'"):
         objective_named("mae", {"mask_ration": 0.5})
     with pytest.raises(InputError, match="semantic"):
-        task_named("depth")
+        task_named("depth", SPACE)
     assert {"mae", "none"} <= set(list_objectives())
 
 
@@ -106,7 +107,7 @@ def test_padding_is_cut_before_a_prediction_is_enlarged():
     classes[0, 0, 0] = classes[0, 1, 1] = 9.0
     masks = torch.full((1, 2, 8, 8), -9.0)
     masks[0, 0, :, :6] = masks[0, 1, :, 6:] = 9.0
-    decoded = task_named("semantic").decode(
+    decoded = task_named("semantic", SPACE).decode(
         QueryOutputs((classes,), (masks,)), padded=(32, 32), inner=(32, 24), size=(80, 60)
     )
     assert decoded.shape == (80, 60)
@@ -116,7 +117,8 @@ def test_padding_is_cut_before_a_prediction_is_enlarged():
 
 def test_targets_are_one_mask_for_each_class_in_an_image_and_void_is_in_none():
     labels = torch.tensor([[[3, 3], [255, 7]], [[255, 255], [255, 255]]], dtype=torch.uint8)
-    masks, classes = task_named("semantic").targets(labels)
+    labels = LabelMaps(labels, torch.zeros_like(labels).int())
+    masks, classes = task_named("semantic", SPACE).targets(labels)
     assert [each.tolist() for each in classes] == [[3, 7], []]
     assert masks[0].tolist() == [[[1, 1], [0, 0]], [[0, 0], [0, 1]]]
     assert masks[1].shape == (0, 2, 2)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from support import FRAMES, changed, small_model, store_frames, weights_of
+from support import FRAMES, SPACE, changed, small_model, store_frames, weights_of
 from videottt.config import method_settings
 from videottt.frames import FrameStore, SourceFrame
 from videottt.memory import ExplicitMemory, sample_indices
@@ -45,7 +45,7 @@ def online(**changes):
 
 
 def stream_of(model, method, key=KEY):
-    return Stream(model, task_named("semantic"), method, key)
+    return Stream(model, task_named("semantic", SPACE), method, key)
 
 
 def run(model, method, frames, order=None):
@@ -132,7 +132,7 @@ def follow_equation_2(model, method, frames):
         optimizer.zero_grad()
         with torch.no_grad():
             outputs = model.predict(normalise(torch.from_numpy(frame[None])))
-            prediction = task_named("semantic").decode(outputs, SIZE, SIZE, SIZE)
+            prediction = task_named("semantic", SPACE).decode(outputs, SIZE, SIZE, SIZE)
         rows.append((loss.item(), prediction))
     return rows
 

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from videottt.segments import Prediction
+
 # Parts of learning from one frame, in the order in which they happen.
 ADAPT_PHASES = ("reset", "sample", "forward", "backward", "optimizer")
 PHASES = ("load", *ADAPT_PHASES, "predict")
@@ -15,7 +17,7 @@ class FrameResult:
 
     Attributes:
         index: of the frame in its video, from 0.
-        prediction: as the task decodes it; uint8 [H, W] class indices for semantic segmentation.
+        prediction: as the task decodes it: a map of classes, instances or a panoptic map.
         loss: of the objective before its update, mean over the steps; NaN without an update.
         gradient_norm: L2 norm before clipping, mean over the steps; NaN without an update.
         skipped_steps: updates left out because loss or gradient was not finite.
@@ -25,7 +27,7 @@ class FrameResult:
     """
 
     index: int
-    prediction: np.ndarray
+    prediction: Prediction
     loss: float
     gradient_norm: float
     skipped_steps: int
@@ -47,6 +49,6 @@ class Traced:
 
     step: int
     loss: float
-    prediction: np.ndarray
+    prediction: Prediction
     visible: np.ndarray
     pixels: np.ndarray

@@ -1,5 +1,7 @@
 """Opening HDF5 files after checking what they are."""
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -8,6 +10,8 @@ import h5py
 import numpy as np
 
 from videottt.errors import InputError, absent
+from videottt.layers import Layer
+from videottt.segments import Prediction
 
 
 def open_checked(path: Path, file_format: str, version: int) -> h5py.File:
@@ -49,8 +53,22 @@ class StoredFile:
         Raises:
             InputError: the chunk is damaged.
         """
-        try:
+        with self._reported(index):
             return self._file[name][index]
+
+    def _from_layer(self, layer: Layer, index: int) -> Prediction:
+        """Return one frame of a layer.
+
+        Raises:
+            InputError: it is damaged.
+        """
+        with self._reported(index):
+            return layer.read(index)
+
+    @contextlib.contextmanager
+    def _reported(self, index: int) -> Iterator[None]:
+        try:
+            yield
         except OSError as error:
             raise InputError(
                 f"{self.path}: frame {index} cannot be read ({error}); make the file again"

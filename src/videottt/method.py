@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from videottt.augmentation import Augmentation
+from videottt.decoding import Decoding
 from videottt.errors import InputError, nearest
 from videottt.settings import build_settings
 
@@ -106,6 +107,7 @@ class Method:
         smoothing: frames over which predicted scores are averaged, the current one included.
         votes: predictions of a frame that vote: the frame itself and augmented copies of it.
         augmentation: the recipe of those copies.
+        decoding: how queries become instances or a panoptic map.
     """
 
     objective: str
@@ -130,6 +132,7 @@ class Method:
     smoothing: int = 1
     votes: int = 1
     augmentation: Augmentation | None = None
+    decoding: Decoding = field(default_factory=Decoding)
 
     def __post_init__(self) -> None:
         """Check what a schema would, for methods that do not come from config.yaml."""
@@ -172,6 +175,7 @@ def method_from(settings: dict[str, Any]) -> Method:
         "optimizer": OptimizerSettings,
         "collapse": CollapseSettings,
         "augmentation": Augmentation,
+        "decoding": Decoding,
     }
     built = {
         name: build_settings(kind, settings[name], f"method: {name}")

@@ -1,14 +1,15 @@
 """The prediction cache: one HDF5 file per (dataset, task, method, seed, video), defined here only.
 
-Layout of format version 2, for a video of T frames of height H and width W::
+Layout of format version 3, for a video of T frames of height H and width W::
 
-    /prediction        uint8   [T, H, W]  class of each pixel; one chunk a frame, gzip
+    /prediction        group of T frames in one of the forms of videottt.layers: maps of classes
+                       (semantic), panoptic maps or lists of instances
     /loss              float64 [T]        of the objective, before the update; NaN without one
     /gradient_norm     float64 [T]        before clipping; NaN without an update
     /skipped_steps     int64   [T]        updates left out because loss or gradient was not finite
     /resets            int64   [T]        1 where predictions had collapsed: the weights were reset
-    /ladder/<N>        uint8   [T, H, W]  offline methods only: the prediction after N updates, for
-                                          each rung N but the last, which is in /prediction
+    /ladder/<N>        the same; offline methods only: the prediction after N updates, for each
+                       rung N but the last, which is in /prediction
     /updates/loss      float64 [N]        ... and the loss of each of their updates, before it
     /seconds/load      float64 [T]        wall time of reading the frame
     /seconds/adapt     float64 [T]        ... of learning: the sum of the next five
@@ -41,9 +42,11 @@ from videottt.files import complete_file
 from videottt.frame_result import ADAPT_PHASES, FrameResult
 from videottt.frames import FrameStore
 from videottt.hdf5 import StoredFile
+from videottt.layers import LAYERS, Layer, layer_of
+from videottt.segments import Prediction
 
 FORMAT = "videottt predictions"
-VERSION = 2
+VERSION = 3
 NUMBERS = ("loss", "gradient_norm", "skipped_steps", "resets")
 COUNTS = ("skipped_steps", "resets")
 SECONDS = ("load", "adapt", *(f"adapt_{phase}" for phase in ADAPT_PHASES), "predict", "write")
@@ -63,9 +66,9 @@ class PredictionKey:
 class PredictionWriter:
     """Writes the results of one job frame by frame; made by `write_predictions`."""
 
-    def __init__(self, file: h5py.File, frames: int, size: tuple[int, int]) -> None:
+    def __init__(self, file: h5py.File, kind: str, frames: int, size: tuple[int, int]) -> None:
         self._file = file
-        self._shape = (frames, *size)
+        self._kind, self._frames, self._size = kind, frames, size
         self._predictions = self._created("prediction")
         self._numbers = {name: np.zeros(frames) for name in NUMBERS}
         self._seconds = {name: np.zeros(frames) for name in SECONDS}
@@ -73,20 +76,13 @@ class PredictionWriter:
         self._updates: list[float] = []
         self._peak = 0
 
-    def _created(self, name: str) -> h5py.Dataset:
-        return self._file.create_dataset(
-            name,
-            shape=self._shape,
-            chunks=(1, *self._shape[1:]),
-            dtype="u1",
-            compression="gzip",
-            compression_opts=1,
-        )
+    def _created(self, name: str) -> Layer:
+        return LAYERS[self._kind].create(self._file, name, self._frames, self._size)
 
     def add(self, result: FrameResult) -> None:
         """Write the result of one frame, and what it cost."""
         start = time.perf_counter()
-        self._predictions[result.index] = result.prediction
+        self._predictions.write(result.index, result.prediction)
         for name, values in self._numbers.items():
             values[result.index] = getattr(result, name)
         spent = {f"adapt_{phase}": result.seconds[phase] for phase in ADAPT_PHASES}
@@ -107,7 +103,7 @@ class PredictionWriter:
         """
         predictions = self._created(f"ladder/{updates}")
         for result in results:
-            predictions[result.index] = result.prediction
+            predictions.write(result.index, result.prediction)
 
     def peak_memory(self, size: int) -> None:
         """Keep how much memory the job took at most, in bytes."""
@@ -138,13 +134,25 @@ def write_predictions(
     path: Path,
     key: PredictionKey,
     *,
+    kind: str,
     frames: int,
     size: tuple[int, int],
     classes: Sequence[str],
     settings: dict,
     provenance: dict,
 ) -> Iterator[PredictionWriter]:
-    """Yield a writer for one job; the file appears only if the block succeeds."""
+    """Yield a writer for one job; the file appears only if the block succeeds.
+
+    Args:
+        path: of the file.
+        key: the ids of the job.
+        kind: of the predictions, one of `layers.LAYERS`.
+        frames: their number.
+        size: (H, W).
+        classes: names of all classes of the data set.
+        settings: of the method.
+        provenance: how the file is made.
+    """
     with complete_file(path) as part, h5py.File(part, "w") as file:
         file.attrs.update(
             format=FORMAT,
@@ -159,7 +167,7 @@ def write_predictions(
             ladder=settings.get("ladder", []),
             provenance=json.dumps(provenance, sort_keys=True),
         )
-        writer = PredictionWriter(file, frames, size)
+        writer = PredictionWriter(file, kind, frames, size)
         yield writer
         writer.finish()
 
@@ -173,6 +181,7 @@ class PredictionReader(StoredFile):
         settings: of the method.
         provenance: how the file was made.
         ladder: numbers of updates at which an offline method predicted; empty for others.
+        kind: of the predictions, one of `layers.LAYERS`.
 
     Raises:
         InputError: the file is absent, is no prediction cache or has an unknown version.
@@ -192,9 +201,11 @@ class PredictionReader(StoredFile):
         self.settings: dict = json.loads(attributes["settings"])
         self.provenance: dict = json.loads(attributes["provenance"])
         self.ladder: list[int] = [int(rung) for rung in attributes["ladder"]]
+        self._predictions = layer_of(self._file["prediction"])
+        self.kind = self._predictions.kind
 
     def __len__(self) -> int:
-        return len(self._file["prediction"])
+        return len(self._predictions)
 
     def check_video(self, store: FrameStore) -> None:
         """Check that these predictions are of the video in `store`.
@@ -210,11 +221,11 @@ class PredictionReader(StoredFile):
                 f"'{store.video}' ({store.dataset}); predict that video again"
             )
 
-    def prediction(self, index: int) -> np.ndarray:
-        """Return the prediction of frame `index`: uint8 [H, W]."""
-        return self._read("prediction", index)
+    def prediction(self, index: int) -> Prediction:
+        """Return the prediction of frame `index`."""
+        return self._from_layer(self._predictions, index)
 
-    def prediction_after(self, updates: int, index: int) -> np.ndarray:
+    def prediction_after(self, updates: int, index: int) -> Prediction:
         """Return the prediction of frame `index` after `updates` updates of offline training.
 
         Raises:
@@ -224,8 +235,9 @@ class PredictionReader(StoredFile):
             raise InputError(
                 f"{self.path}: no prediction after {updates} updates; its ladder is {self.ladder}"
             )
-        last = updates == self.ladder[-1]
-        return self._read("prediction" if last else f"ladder/{updates}", index)
+        if updates == self.ladder[-1]:
+            return self.prediction(index)
+        return self._from_layer(layer_of(self._file[f"ladder/{updates}"]), index)
 
     def number(self, name: str) -> np.ndarray:
         """Return one of `NUMBERS` for every frame, [T]."""

@@ -19,6 +19,7 @@ from videottt.models.inputs import (
 from videottt.models.masking import random_visible
 from videottt.models.y_shaped import QueryOutputs, YShapedModel
 from videottt.randomness import generator
+from videottt.segments import Prediction
 from videottt.tasks.task import Task
 
 
@@ -61,7 +62,7 @@ class Predictor:
         return pad_to_stride(normalise(torch.from_numpy(image[None]).to(self._device)))
 
     @torch.inference_mode()
-    def predict(self, frame: np.ndarray, image: np.ndarray, index: int) -> np.ndarray:
+    def predict(self, frame: np.ndarray, image: np.ndarray, index: int) -> Prediction:
         """Return the prediction of frame number `index`, as the task decodes it.
 
         Args:

@@ -34,6 +34,7 @@ from videottt.optimization import clip_gradients, gradient_norm, optimizer_for
 from videottt.precision import Precision
 from videottt.predictor import Predictor
 from videottt.randomness import generator, global_draws
+from videottt.segments import Prediction
 from videottt.tasks.task import Task
 
 # Of reconstructions that are only looked at, where the objective masks nothing.
@@ -235,7 +236,7 @@ class Stream:
             self._optimizer.state.clear()
 
     def _forget_on_collapse(
-        self, frame: np.ndarray, image: np.ndarray, index: int, prediction: np.ndarray
+        self, frame: np.ndarray, image: np.ndarray, index: int, prediction: Prediction
     ) -> int:
         """Reset the model if its predictions have collapsed; return the number of resets."""
         if self._initial is None:

@@ -1,4 +1,4 @@
-"""From queries to a score for each class at each pixel."""
+"""From queries to scores: of classes at each pixel, and of each query's mask at a frame's size."""
 
 import torch
 from torch import Tensor, nn
@@ -27,3 +27,25 @@ def class_log_probabilities(outputs: QueryOutputs) -> Tensor:
     """
     scores = semantic_scores(outputs).clamp_min(torch.finfo(torch.float32).tiny)
     return scores.log() - scores.sum(dim=1, keepdim=True).log()
+
+
+def query_masks(
+    outputs: QueryOutputs, padded: tuple[int, int], inner: tuple[int, int], size: tuple[int, int]
+) -> Tensor:
+    """Return the final layer's mask logits of one frame at its own size: float [queries, H, W].
+
+    Enlarged to what the model saw, cut to the image within it, and resized: logits all the way, as
+    the authors' code does before it decodes instances or a panoptic map.
+
+    Args:
+        outputs: of a batch of one.
+        padded: (H, W) that the model saw.
+        inner: (H, W) of the image within it, at the upper left.
+        size: (H, W) of the frame.
+    """
+    logits = outputs.mask_logits[-1].float()
+    logits = nn.functional.interpolate(logits, size=padded, mode="bilinear", align_corners=False)
+    logits = logits[:, :, : inner[0], : inner[1]]
+    if inner != size:
+        logits = nn.functional.interpolate(logits, size=size, mode="bilinear", align_corners=False)
+    return logits[0]

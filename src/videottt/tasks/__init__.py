@@ -1,24 +1,60 @@
 """What the head h predicts: how it is trained, decoded, stored and scored.
 
-Adding a task: one file here that registers a `Task`.
+Adding a task: one file here that registers a `Task`, and its metrics in videottt.metrics.
 """
 
+from collections.abc import Sequence
+
+from videottt.decoding import Decoding
 from videottt.errors import InputError, nearest
+from videottt.segments import ClassSpace
+from videottt.tasks.instance import InstanceSegmentation
+from videottt.tasks.panoptic import PanopticSegmentation
 from videottt.tasks.semantic import SemanticSegmentation
 from videottt.tasks.task import Task
 
-TASKS = {"semantic": SemanticSegmentation}
+TASKS: dict[str, type[Task]] = {
+    "semantic": SemanticSegmentation,
+    "instance": InstanceSegmentation,
+    "panoptic": PanopticSegmentation,
+}
 
 
-def task_named(name: str) -> Task:
+def task_named(
+    name: str,
+    space: ClassSpace,
+    classes: Sequence[str] | None = None,
+    decoding: Decoding | None = None,
+) -> Task:
     """Return a task by its name.
 
+    Args:
+        name: semantic, instance or panoptic.
+        space: the classes of the data set.
+        classes: those that the model names; by default what it would be trained on.
+        decoding: thresholds; by default those of Mask2Former.
+
     Raises:
-        InputError: there is no such task.
+        InputError: there is no such task, or the model does not name the classes that it needs.
     """
+    kind = _known(name)
+    found = kind.model_classes(space) if classes is None else classes
+    return kind(space, found, Decoding() if decoding is None else decoding)
+
+
+def model_classes(name: str, space: ClassSpace) -> tuple[str, ...]:
+    """Return the classes that a model of a task is trained to name.
+
+    Raises:
+        InputError: there is no such task, or the data set has no class for it.
+    """
+    return _known(name).model_classes(space)
+
+
+def _known(name: str) -> type[Task]:
     if name not in TASKS:
         raise InputError(f"task '{name}' does not exist; {nearest(name, TASKS)}")
-    return TASKS[name]()
+    return TASKS[name]
 
 
-__all__ = ["Task", "task_named"]
+__all__ = ["Task", "model_classes", "task_named"]

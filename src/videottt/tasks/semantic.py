@@ -1,21 +1,38 @@
 """Semantic segmentation: a class for every pixel."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from videottt.frames import VOID
+from videottt.decoding import Decoding
 from videottt.models.class_scores import semantic_scores
 from videottt.models.y_shaped import QueryOutputs
+from videottt.segments import VOID, ClassSpace
+from videottt.tasks.task import LabelMaps, check_classes
 
 
 class SemanticSegmentation:
-    """Mask2Former's semantic segmentation: one segment for each class that is in the image."""
+    """Mask2Former's semantic segmentation: one segment for each class that is in the image.
 
-    def targets(self, labels: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+    A model of the task panoptic will do: its segments are summed by class.
+    """
+
+    kind = "classes"
+
+    def __init__(self, space: ClassSpace, classes: Sequence[str], _: Decoding) -> None:
+        check_classes(classes, [space.classes], "semantic")
+
+    @classmethod
+    def model_classes(cls, space: ClassSpace) -> tuple[str, ...]:
+        """Return all classes."""
+        return space.classes
+
+    def targets(self, labels: LabelMaps) -> tuple[list[Tensor], list[Tensor]]:
         """Return one mask for each class in each image; void belongs to no mask."""
         masks, classes = [], []
-        for image in labels:
+        for image in labels.semantic:
             present = image.unique()
             present = present[present != VOID]
             masks.append((image[None] == present[:, None, None]).float())

@@ -1,25 +1,53 @@
 """The interface of a task."""
 
-from typing import Protocol
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
 
 import numpy as np
 from torch import Tensor
 
+from videottt.errors import InputError
 from videottt.models.y_shaped import QueryOutputs
+from videottt.segments import ClassSpace, Prediction
+
+
+@dataclass(frozen=True)
+class LabelMaps:
+    """Labels of a batch, for training.
+
+    Attributes:
+        semantic: uint8 [B, H, W], indices into all classes of the data set, 255 = void.
+        instance: int32 [B, H, W], 0 = none.
+    """
+
+    semantic: Tensor
+    instance: Tensor
+
+    def to(self, device: object) -> "LabelMaps":
+        """Return the same labels on a device."""
+        return LabelMaps(self.semantic.to(device), self.instance.to(device))
 
 
 class Task(Protocol):
-    """Turns labels into targets for training, and what the head says into a prediction."""
+    """Turns labels into targets for training, and what the head says into a prediction.
 
-    def targets(self, labels: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-        """Return masks and classes of the segments in each image.
+    Made for the classes of a data set and those that a model names, with a
+    `videottt.decoding.Decoding`.
 
-        Args:
-            labels: uint8 [B, H, W], 255 = void.
+    Attributes:
+        kind: of the layer that its predictions are stored in; see videottt.layers.
+    """
 
-        Returns:
-            For each image, masks float [N, H, W] and classes int64 [N].
-        """
+    kind: ClassVar[str]
+
+    @classmethod
+    def model_classes(cls, space: ClassSpace) -> tuple[str, ...]:
+        """Return the classes that a model of this task is trained to name."""
+        ...
+
+    def targets(self, labels: LabelMaps) -> tuple[list[Tensor], list[Tensor]]:
+        """Return, for each image, masks float [N, H, W] and the model's classes int64 [N]."""
         ...
 
     def decode(
@@ -28,7 +56,7 @@ class Task(Protocol):
         padded: tuple[int, int],
         inner: tuple[int, int],
         size: tuple[int, int],
-    ) -> np.ndarray:
+    ) -> Prediction:
         """Return the prediction of one frame at its own size.
 
         Args:
@@ -39,7 +67,7 @@ class Task(Protocol):
         """
         ...
 
-    def count_classes(self, prediction: np.ndarray) -> int:
+    def count_classes(self, prediction: Prediction) -> int:
         """Return how many classes occur in a prediction, for resets on collapse."""
         ...
 
@@ -60,3 +88,19 @@ class PixelTask(Task, Protocol):
     def decode_scores(self, scores: Tensor) -> np.ndarray:
         """Return the prediction that scores, possibly averaged ones, amount to."""
         ...
+
+
+def check_classes(
+    found: Sequence[str], allowed: Sequence[tuple[str, ...]], task: str
+) -> tuple[str, ...]:
+    """Return the classes that a model names, if a task can decode them.
+
+    Raises:
+        InputError: they are none of `allowed`.
+    """
+    if tuple(found) not in allowed:
+        raise InputError(
+            f"the model's {len(found)} classes are not the {len(allowed[0])} of the data set that "
+            f"the task '{task}' needs; take a checkpoint that was trained on the same classes"
+        )
+    return tuple(found)
