@@ -26,6 +26,7 @@ from videottt.method import method_from
 from videottt.models.presets import preset_named
 from videottt.models.y_shaped import YShapedModel
 from videottt.predictions import PredictionKey, write_predictions
+from videottt.segments import ClassSpace
 from videottt.stream import Stream, StreamKey, run_stream
 from videottt.tasks import task_named
 
@@ -45,7 +46,7 @@ def main() -> None:
     settings = method_settings(config, "synthetic", options.method)
     stream = Stream(
         YShapedModel(preset_named("tiny"), len(classes)),
-        task_named("semantic"),
+        task_named("semantic", ClassSpace(tuple(classes))),
         method_from(settings),
         StreamKey(0, "synthetic", "benchmark"),
     )
@@ -78,7 +79,8 @@ def measure(stream: Stream, path: Path, output: Path) -> tuple[dict[str, np.ndar
     with (
         FrameStore(path) as store,
         write_predictions(
-            output, key, frames=len(store), size=store.size, classes=store.classes,
+            output, key, kind="classes",
+            frames=len(store), size=store.size, classes=store.classes,
             settings={}, provenance={},
         ) as writer,
     ):  # fmt: skip

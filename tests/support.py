@@ -12,22 +12,38 @@ from videottt.datasets.kitti_step import CITYSCAPES
 from videottt.frames import FrameStore, write_frames
 from videottt.models.presets import PRESETS
 from videottt.models.y_shaped import YShapedModel
+from videottt.segments import ClassSpace
 from videottt.tasks import task_named
 from videottt.training import TrainingSettings, start_run, train
 
 SIZE = (64, 96)
 FRAMES = 12
 VIDEO = "tiny_0"
+SPACE = ClassSpace(CITYSCAPES, ("person", "car"))
 
 
 def store_frames(path, frames, **changes):
     """Write a frame store, by default of the tiny video, and return its path."""
-    ids = {"dataset": "synthetic", "video": VIDEO, "fps": 10, "classes": CITYSCAPES}
+    ids = {
+        "dataset": "synthetic",
+        "video": VIDEO,
+        "fps": 10,
+        "classes": SPACE.classes,
+        "things": SPACE.things,
+    }
     write_frames(path, frames, **{**ids, "provenance": {"made": "here"}, **changes})
     return path
 
 
-def train_small(model, store_paths, after_iteration=lambda run: None, *, resume=None, **changes):
+def train_small(
+    model,
+    store_paths,
+    after_iteration=lambda run: None,
+    *,
+    task="semantic",
+    resume=None,
+    **changes,
+):
     """Train with the real loop, optionally from a saved state, and return the run."""
     values = {"iterations": 4, "batch": 2, "learning_rate": 1e-3, "warmup": 1}
     settings = TrainingSettings(**{**values, **changes})
@@ -38,7 +54,7 @@ def train_small(model, store_paths, after_iteration=lambda run: None, *, resume=
     with contextlib.ExitStack() as opened:
         stores = [opened.enter_context(FrameStore(path)) for path in store_paths]
         stills = StillImages(stores, recipe, 0, settings.iterations * settings.batch)
-        train(run, task_named("semantic"), stills, settings, 0, after_iteration)
+        train(run, task_named(task, SPACE), stills, settings, 0, after_iteration)
     return run
 
 

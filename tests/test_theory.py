@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from scipy.optimize import minimize_scalar
 
-from support import changed, contents, store_frames, weights_of
+from support import SPACE, changed, contents, store_frames, weights_of
 from videottt.cli import main
 from videottt.errors import InputError
 from videottt.frames import FrameStore
@@ -19,6 +19,7 @@ from videottt.objectives import objective_named
 from videottt.randomness import generator, global_draws, numpy_generator
 from videottt.stream import StreamKey
 from videottt.tasks import task_named
+from videottt.tasks.task import LabelMaps
 from videottt.theory import bound, toy
 from videottt.theory.estimators import bootstrap_weights, estimate, window_sizes
 from videottt.theory.gradients import Sampling, labelled_run, stream_gradients
@@ -260,7 +261,7 @@ def test_sketch_keeps_inner_products_on_average():
 
 def frame_gradients(model, store, frames, method=METHOD, **sampling):
     settings = Sampling(**{"masks": 4, "point_draws": 2, "dimension": 10**7, **sampling})
-    task = task_named("semantic")
+    task = task_named("semantic", SPACE)
     run = range(frames[0], frames[-1] + 1)
     return list(stream_gradients(model, task, method, store, run, KEY, settings))
 
@@ -274,7 +275,8 @@ def seen(store, frame, edge):
     below, right = (-size[axis] % 32 for axis in (1, 0))
     images = torch.nn.functional.pad(pixels, (0, right, 0, below))
     labels = np.pad(np.array(classes), ((0, below), (0, right)), constant_values=255)
-    return images, torch.from_numpy(labels[None])
+    labels = torch.from_numpy(labels[None])
+    return images, LabelMaps(labels, torch.zeros_like(labels).int())
 
 
 @pytest.mark.parametrize("edge", [64, 40])
@@ -291,7 +293,7 @@ def test_gradients_are_those_of_both_losses_for_the_encoder(model, store, edge):
         model.zero_grad()
         with global_draws(*ids, "points", half, 0):
             outputs = model.predict(images)
-            task = task_named("semantic")
+            task = task_named("semantic", SPACE)
             main_task_loss(criterion, weights, outputs, task, labels).backward()
         _check_equal(found.main[half], encoder)
         model.zero_grad()

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from support import changed, small_model, store_frames, train_small, weights_of
+from support import SPACE, changed, small_model, store_frames, train_small, weights_of
 from videottt.augmentation import Augmentation, StillImages, augmented
 from videottt.datasets.synthetic import render_stills
 from videottt.errors import InputError
@@ -15,6 +15,7 @@ from videottt.models.y_shaped import QueryOutputs, main_task_criterion
 from videottt.randomness import global_draws, numpy_generator
 from videottt.settings import build_settings
 from videottt.tasks import task_named
+from videottt.tasks.task import LabelMaps
 from videottt.training import TrainingSettings, main_task_loss, rate_factor, start_run
 
 SETTINGS = TrainingSettings(iterations=6, batch=2, learning_rate=1e-3)
@@ -142,6 +143,7 @@ def test_images_without_any_label_still_train(tmp_path):
 def test_the_main_task_loss_is_small_for_a_perfect_answer_and_counts_every_layer():
     labels = torch.zeros(1, 32, 32, dtype=torch.uint8)
     labels[:, :, 16:] = 2
+    maps = LabelMaps(labels, torch.zeros_like(labels).int())
     preset = dataclasses.replace(PRESETS["tiny"], queries=2, loss_points=256)
     criterion, weights = main_task_criterion(preset, 3)
     assert weights == {"loss_cross_entropy": 2.0, "loss_mask": 5.0, "loss_dice": 5.0}
@@ -154,7 +156,7 @@ def test_the_main_task_loss_is_small_for_a_perfect_answer_and_counts_every_layer
         outputs = QueryOutputs(*(tuple(each) for each in zip(*layers, strict=True)))
         with global_draws("points"):
             return main_task_loss(
-                criterion, weights, outputs, task_named("semantic"), labels
+                criterion, weights, outputs, task_named("semantic", SPACE), maps
             ).item()
 
     perfect, wrong = (classes, masks), (classes, -masks)
@@ -208,9 +210,11 @@ def test_augmentation_keeps_image_and_labels_together(flip, scales):
     recipe = Augmentation(80, 200, (64, 96), scales=scales, flip=flip, colour=0.0)
     wrong, seen, two = 0, 0, BLOCKS // 2
     for index in range(12):
-        image, labels = augmented(coded(two), two, recipe, numpy_generator("align", index))
+        layers = coded(two), two, two.astype(np.uint16) * 300
+        image, labels, numbers = augmented(*layers, recipe, numpy_generator("align", index))
         assert image.shape == (64, 96, 3)
         assert labels.shape == (64, 96)
+        assert (numbers == np.where(labels == VOID, 0, labels.astype(int) * 300)).all()
         inside = labels != VOID
         assert (image[~inside] == 0).all()
         # Enlarged colours are blended at borders, where they must still be nearer to their label.
@@ -224,13 +228,15 @@ def test_a_flip_mirrors_and_a_small_image_is_completed_with_black_and_void():
     still = {"scales": (1.0, 1.0), "colour": 0.0}
     draws = lambda: numpy_generator("flip", 0)  # noqa: E731
     plain, mirrored = (
-        augmented(coded(BLOCKS), BLOCKS, Augmentation(80, 200, (64, 96), flip=f, **still), draws())
+        augmented(
+            coded(BLOCKS), BLOCKS, BLOCKS, Augmentation(80, 200, (64, 96), flip=f, **still), draws()
+        )
         for f in (0.0, 1.0)
     )
     for one, other in zip(plain, mirrored, strict=True):
         assert np.array_equal(one[:, ::-1], other)
-    image, labels = augmented(
-        coded(BLOCKS), BLOCKS, Augmentation(80, 200, (96, 128), flip=0.0, **still), draws()
+    image, labels, _ = augmented(
+        coded(BLOCKS), BLOCKS, BLOCKS, Augmentation(80, 200, (96, 128), flip=0.0, **still), draws()
     )
     assert np.array_equal(labels[:80, :112], BLOCKS)
     assert np.array_equal(image[:80, :112], coded(BLOCKS))
@@ -243,12 +249,33 @@ def test_colour_changes_the_image_and_never_the_labels():
 
     def colours(strength, index):
         recipe = Augmentation(80, 200, (64, 96), scales=(1.0, 1.0), flip=0.0, colour=strength)
-        return augmented(image, BLOCKS, recipe, numpy_generator("colour", index))
+        return augmented(image, BLOCKS, BLOCKS, recipe, numpy_generator("colour", index))
 
     plain, strong, other = colours(0.0, 0), colours(0.5, 0), colours(0.5, 1)
     assert np.array_equal(plain[1], strong[1])
     assert 1 < abs(plain[0].astype(int) - strong[0]).mean() < 100
     assert not np.array_equal(strong[0], other[0])
+
+
+@pytest.mark.parametrize("size", [(80, 112), (200, 60)])
+def test_large_scale_jitter_fits_the_crop_at_scale_1_and_is_grey_beyond_the_image(size):
+    image = np.full((*size, 3), 7, np.uint8)
+    labels = np.zeros(size, np.uint8)
+
+    def share_seen(scale):
+        recipe = Augmentation(
+            800, 1333, (64, 64), scales=(scale, scale), colour=0.0, scale_to="crop", padding=128
+        )
+        found, seen, _ = augmented(image, labels, labels, recipe, numpy_generator("jitter"))
+        assert (found[seen == VOID] == 128).all()
+        assert (found[seen != VOID] == 7).all()
+        return (seen != VOID).any(axis=1).mean(), (seen != VOID).any(axis=0).mean()
+
+    height, width = share_seen(1.0)
+    assert max(height, width) == 1
+    assert min(height, width) == pytest.approx(min(size) / max(size), abs=0.02)
+    assert max(share_seen(0.25)) == 0.25
+    assert share_seen(4.0) == (1, 1)
 
 
 @pytest.fixture

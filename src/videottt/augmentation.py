@@ -9,20 +9,29 @@ from PIL import Image, ImageEnhance
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from videottt.errors import InputError
-from videottt.frames import VOID, FrameStore
+from videottt.errors import InputError, nearest
+from videottt.frames import FrameStore
 from videottt.models.inputs import input_size
 from videottt.randomness import generator, numpy_generator
+from videottt.segments import VOID
+
+SCALES_TO = ("edges", "crop")
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Mask2Former's recipe for semantic segmentation.
+    """Mask2Former's recipe: for semantic segmentation, or large-scale jitter for COCO.
+
+    Large-scale jitter (Ghiasi et al., CVPR 2021) is ``scale_to="crop"``, scales from 0.1 to 2.0,
+    no change of colours and grey beyond the image.
 
     Attributes:
         shortest_edge: of the image at scale 1, in pixels.
         longest_edge: but no longer than this.
         crop: (H, W) of what the model trains on, multiples of 32.
+        scale_to: what an image at scale 1 fits: "edges", the two above, or "crop", as large as fits
+            into it (detectron2's ResizeScale).
+        padding: grey level in 0..255 of what the model sees beyond the image.
         scales: smallest and largest factor on the size at scale 1.
         flip: probability of a horizontal flip.
         colour: largest relative change of contrast and saturation; brightness changes by up to a
@@ -36,6 +45,17 @@ class Augmentation:
     scales: tuple[float, float] = (0.5, 2.0)
     flip: float = 0.5
     colour: float = 0.5
+    scale_to: str = "edges"
+    padding: int = 0
+
+    def __post_init__(self) -> None:
+        """Check what a schema would."""
+        if self.scale_to not in SCALES_TO:
+            raise InputError(
+                f"augmentation: scale_to is '{self.scale_to}'; {nearest(self.scale_to, SCALES_TO)}"
+            )
+        if not 0 <= self.padding <= 255:
+            raise InputError(f"augmentation: padding is {self.padding}, but must be in 0..255")
 
 
 class StillImages(Dataset):
@@ -65,18 +85,23 @@ class StillImages(Dataset):
     def __len__(self) -> int:
         return self._samples
 
-    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        """Return an image uint8 [H, W, 3] and its labels uint8 [H, W], both of the crop's size."""
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Return an image with its labels, all of the crop's size.
+
+        Returns:
+            image uint8 [H, W, 3], classes uint8 [H, W] (255 = void), instances int32 [H, W] (0 =
+            none).
+        """
         epoch, position = divmod(index, len(self._stills))
         order = torch.randperm(
             len(self._stills), generator=generator(self._seed, "training order", epoch)
         )
         store, frame = self._stills[order[position]]
         draws = numpy_generator(self._seed, "augmentation", index)
-        image, labels = augmented(
-            store.frame(frame), store.semantic(frame), self._augmentation, draws
-        )
-        return torch.from_numpy(image), torch.from_numpy(labels)
+        layers = store.frame(frame), store.semantic(frame), store.instance(frame)
+        found = augmented(*layers, self._augmentation, draws)
+        image, semantic, instance = (torch.from_numpy(layer) for layer in found)
+        return image, semantic, instance
 
 
 @dataclass(frozen=True)
@@ -87,7 +112,8 @@ class View:
         scaled: (H, W) of the whole image after scaling.
         inner: (H, W) of the part that is seen.
         start: (top, left) of that part.
-        crop: (H, W) of what the model sees; beyond `inner` it is black and void.
+        crop: (H, W) of what the model sees; beyond `inner` it is grey and void.
+        padding: grey level there.
         factors: on brightness, contrast and saturation.
         turn: of the hue, in turns of the colour circle.
         recoloured: whether colours change at all.
@@ -98,6 +124,7 @@ class View:
     inner: tuple[int, int]
     start: tuple[int, int]
     crop: tuple[int, int]
+    padding: int
     factors: tuple[float, float, float]
     turn: float
     recoloured: bool
@@ -106,7 +133,7 @@ class View:
 
 def draw_view(size: tuple[int, int], settings: Augmentation, draws: np.random.Generator) -> View:
     """Draw how an image of `size` (H, W) is augmented."""
-    base = input_size(size, settings.shortest_edge, settings.longest_edge)
+    base = _at_scale_1(size, settings)
     scale = draws.uniform(*settings.scales)
     scaled = tuple(max(1, round(edge * scale)) for edge in base)
     inner = tuple(min(scaled[axis], settings.crop[axis]) for axis in (0, 1))
@@ -118,6 +145,7 @@ def draw_view(size: tuple[int, int], settings: Augmentation, draws: np.random.Ge
         inner=inner,
         start=start,
         crop=settings.crop,
+        padding=settings.padding,
         factors=tuple(factors.tolist()),
         turn=turn,
         recoloured=settings.colour != 0,
@@ -125,25 +153,40 @@ def draw_view(size: tuple[int, int], settings: Augmentation, draws: np.random.Ge
     )
 
 
+def _at_scale_1(size: tuple[int, int], settings: Augmentation) -> tuple[float, float]:
+    if settings.scale_to == "edges":
+        return input_size(size, settings.shortest_edge, settings.longest_edge)
+    ratio = min(settings.crop[axis] / size[axis] for axis in (0, 1))
+    return size[0] * ratio, size[1] * ratio
+
+
 def augmented(
-    image: np.ndarray, labels: np.ndarray, settings: Augmentation, draws: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
+    image: np.ndarray,
+    semantic: np.ndarray,
+    instance: np.ndarray,
+    settings: Augmentation,
+    draws: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Scale, crop, flip and recolour an image with its labels.
 
-    Where the scaled image is smaller than the crop, black and void are added below and at one side.
+    Where the scaled image is smaller than the crop, grey and void are added below and at one side.
 
     Args:
         image: uint8 [H, W, 3].
-        labels: uint8 [H, W].
+        semantic: uint8 [H, W], 255 = void.
+        instance: uint16 [H, W], 0 = none.
         settings: the recipe.
         draws: where every random draw comes from.
 
     Returns:
-        image and labels of the crop's size, as new arrays.
+        image, semantic and, as int32, instance of the crop's size, as new arrays.
     """
     view = draw_view(image.shape[:2], settings, draws)
-    classes = _seen(Image.fromarray(labels), view, Image.Resampling.NEAREST)
-    return viewed(image, view), _placed(np.asarray(classes), view, VOID)
+    classes, numbers = (
+        np.asarray(_seen(Image.fromarray(labels), view, Image.Resampling.NEAREST))
+        for labels in (semantic, instance.astype(np.int32))
+    )
+    return viewed(image, view), _placed(classes, view, VOID), _placed(numbers, view, 0)
 
 
 def viewed(image: np.ndarray, view: View) -> np.ndarray:
@@ -151,7 +194,7 @@ def viewed(image: np.ndarray, view: View) -> np.ndarray:
     picture = _seen(Image.fromarray(image), view, Image.Resampling.BILINEAR)
     if view.recoloured:
         picture = _recoloured(picture, view)
-    return _placed(np.asarray(picture), view, 0)
+    return _placed(np.asarray(picture), view, view.padding)
 
 
 def unviewed(labels: np.ndarray, view: View, size: tuple[int, int]) -> np.ndarray:
@@ -178,7 +221,7 @@ def _seen(picture: Image.Image, view: View, resampling: Image.Resampling) -> Ima
 
 
 def _placed(pixels: np.ndarray, view: View, outside: int) -> np.ndarray:
-    whole = np.full((*view.crop, *pixels.shape[2:]), outside, np.uint8)
+    whole = np.full((*view.crop, *pixels.shape[2:]), outside, pixels.dtype)
     whole[: view.inner[0], : view.inner[1]] = pixels
     return whole[:, ::-1].copy() if view.flipped else whole
 

@@ -21,7 +21,7 @@ from videottt.objectives.mae import MaskedAutoencoding
 from videottt.optimization import clip_gradients, gradient_norm, parameter_groups
 from videottt.precision import Precision
 from videottt.randomness import generator, global_draws
-from videottt.tasks.task import Task
+from videottt.tasks.task import LabelMaps, Task
 
 
 @dataclass(frozen=True)
@@ -124,8 +124,8 @@ def train(
     Args:
         run: trained in place, from its iteration on.
         task: makes targets of labels.
-        stills: sample i is (uint8 [H, W, 3], uint8 [H, W]); iteration n uses samples
-            n · batch ... (n + 1) · batch - 1.
+        stills: sample i is an image uint8 [H, W, 3], its classes uint8 [H, W] and its instances
+            int32 [H, W]; iteration n uses samples n · batch ... (n + 1) · batch - 1.
         settings: how long and how fast.
         seed: what random draws are keyed by.
         after_iteration: for progress and for saving the state.
@@ -144,7 +144,7 @@ def train(
         sampler=range(first, settings.iterations * settings.batch),
         num_workers=settings.workers,
     )
-    for images, labels in loader:
+    for images, semantic, instance in loader:
         for group in run.optimizer.param_groups:
             group["lr"] = group["initial_lr"] * rate_factor(run.iteration, settings)
         draws = generator(seed, "training masks", run.iteration)
@@ -152,7 +152,8 @@ def train(
             pixels = normalise(images.to(device))
             with run.precision.autocast():
                 outputs = run.model.predict(pixels)
-            loss = main_task_loss(criterion, weights, outputs, task, labels.to(device))
+            labels = LabelMaps(semantic, instance).to(device)
+            loss = main_task_loss(criterion, weights, outputs, task, labels)
             run.precision.scale(loss).backward()
             row = {"iteration": run.iteration, "main_task": float(loss.detach())}
             if settings.reconstruction:
@@ -188,7 +189,7 @@ def main_task_loss(
     weights: dict[str, float],
     outputs: QueryOutputs,
     task: Task,
-    labels: Tensor,
+    labels: LabelMaps,
 ) -> Tensor:
     """Return ℓ_m: Mask2Former's set criterion on every decoder layer, weighted and summed."""
     masks, classes = task.targets(labels)

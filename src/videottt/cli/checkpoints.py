@@ -6,13 +6,18 @@ import hashlib
 import json
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from videottt.cli.arguments import add_verb, settings
 from videottt.errors import InputError
 from videottt.files import sha256
+
+if TYPE_CHECKING:
+    from videottt.frames import FrameStore
+    from videottt.segments import ClassSpace
 
 logger = logging.getLogger(__name__)
 
@@ -57,7 +62,7 @@ def train(options: argparse.Namespace) -> None:
     from videottt.progress import Progress
     from videottt.provenance import provenance
     from videottt.settings import build_settings
-    from videottt.tasks import task_named
+    from videottt.tasks import model_classes, task_named
 
     parts = build_settings(_TrainSettings, options.settings, "checkpoint")
     values = build_settings(training.TrainingSettings, parts.training, "checkpoint: training")
@@ -76,7 +81,9 @@ def train(options: argparse.Namespace) -> None:
     state = _state_path(options.state, made)
     with contextlib.ExitStack() as opened:
         stores = [opened.enter_context(FrameStore(path)) for path in options.frames]
-        model = _initial_model(options, stores[0].classes).to(device)
+        space = _common_space(stores)
+        classes = list(model_classes(options.task, space))
+        model = _initial_model(options, classes).to(device)
         run = training.start_run(model, values)
         if state and state.is_file():
             run.resume(state)
@@ -96,18 +103,35 @@ def train(options: argparse.Namespace) -> None:
                 saved = time.monotonic()
 
         stills = StillImages(stores, recipe, options.seed, values.iterations * values.batch)
-        training.train(run, task_named(options.task), stills, values, options.seed, after_iteration)
+        task = task_named(options.task, space)
+        training.train(run, task, stills, values, options.seed, after_iteration)
     with complete_file(options.history) as part:
         pd.DataFrame(run.history).to_csv(part, index=False)
     save_checkpoint(
         options.output,
         run.model,
-        stores[0].classes,
+        classes,
         decoder=values.reconstruction,
         provenance=made,
     )
     if state:
         state.unlink(missing_ok=True)
+
+
+def _common_space(stores: "Sequence[FrameStore]") -> "ClassSpace":
+    """Return the classes of all frame stores.
+
+    Raises:
+        InputError: they differ.
+    """
+    first = stores[0]
+    for store in stores[1:]:
+        if store.space != first.space:
+            raise InputError(
+                f"{store.path}: its classes or things are not those of {first.path}; train on data "
+                "of one class list, or ingest again"
+            )
+    return first.space
 
 
 def _initial_model(options: argparse.Namespace, classes: list[str]) -> Any:

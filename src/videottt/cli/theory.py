@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from videottt.cli.arguments import add_verb, settings
+from videottt.cli.predict import task_for
 from videottt.errors import InputError
 from videottt.files import complete_file, sha256, write_text
 
@@ -60,7 +61,6 @@ def theory(options: argparse.Namespace) -> None:
     from videottt.progress import Progress
     from videottt.provenance import provenance
     from videottt.stream import StreamKey
-    from videottt.tasks import task_named
     from videottt.theory.gradients import (
         Sampling,
         labelled_run,
@@ -79,9 +79,8 @@ def theory(options: argparse.Namespace) -> None:
         run = labelled_run(store, options.length)
         progress = Progress(len(run), "frames")
         key = StreamKey(options.seed, store.dataset, store.video)
-        found = stream_gradients(
-            checkpoint.model, task_named(options.task), method, store, run, key, sampling
-        )
+        task = task_for(options, store, checkpoint, method)
+        found = stream_gradients(checkpoint.model, task, method, store, run, key, sampling)
         statistics = stream_statistics(found, run, progress.report)
         made = provenance(
             str(device),
@@ -118,11 +117,6 @@ def _check(
         raise InputError(
             f"{options.checkpoint}: has no decoder g, which objective '{method.objective}' needs; "
             "use the 'joint' checkpoint"
-        )
-    if store.classes != checkpoint.classes:
-        raise InputError(
-            f"{options.frames}: its classes are not those of {options.checkpoint}; take a "
-            "checkpoint that was trained on the same classes"
         )
 
 

@@ -19,7 +19,7 @@ from videottt.models.y_shaped import YShapedModel, main_task_criterion
 from videottt.objectives import objective_named
 from videottt.randomness import generator, global_draws
 from videottt.stream import StreamKey
-from videottt.tasks.task import Task
+from videottt.tasks.task import LabelMaps, Task
 from videottt.theory.sketch import CountSketch
 from videottt.theory.statistics import GradientStatistics, gradient_statistics
 from videottt.training import main_task_loss
@@ -190,15 +190,28 @@ def _gradients(loss: Tensor, parameters: Sequence[Tensor], keep: bool = False) -
 
 def _inputs(
     store: FrameStore, frame: int, method: Method, device: torch.device
-) -> tuple[Tensor, Tensor]:
-    """Return a frame as the model sees it, float [1, 3, H, W], and its labels uint8 [1, H, W]."""
+) -> tuple[Tensor, LabelMaps]:
+    """Return a frame as the model sees it, float [1, 3, H, W], and its labels."""
     image = store.frame(frame)
     size = input_size(image.shape[:2], method.shortest_edge, method.longest_edge)
     resized = resize_image(image, size)
     images = pad_to_stride(normalise(torch.from_numpy(resized[None]).to(device)))
-    classes = Image.fromarray(store.semantic(frame))
-    inner = np.asarray(classes.resize((size[1], size[0]), Image.Resampling.NEAREST))
+    padded = tuple(images.shape[-2:])
     # The padding belongs to no segment.
-    labels = np.full(tuple(images.shape[-2:]), VOID, np.uint8)
-    labels[: size[0], : size[1]] = inner
-    return images, torch.from_numpy(labels[None]).to(device)
+    semantic, instance = (
+        torch.from_numpy(_resized(labels, size, padded, outside)[None])
+        for labels, outside in (
+            (store.semantic(frame), VOID),
+            (store.instance(frame).astype(np.int32), 0),
+        )
+    )
+    return images, LabelMaps(semantic, instance).to(device)
+
+
+def _resized(
+    labels: np.ndarray, size: tuple[int, int], padded: tuple[int, int], outside: int
+) -> np.ndarray:
+    inner = Image.fromarray(labels).resize((size[1], size[0]), Image.Resampling.NEAREST)
+    whole = np.full(padded, outside, labels.dtype)
+    whole[: size[0], : size[1]] = inner
+    return whole
