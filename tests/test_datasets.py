@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from support import SIZE
+from support import SIZE, SPACE
 from videottt.datasets import camvid, kitti_step, layout_named
 from videottt.errors import InputError
 from videottt.frames import VOID
@@ -21,12 +21,12 @@ def picture(path, array):
 def kitti(tmp_path, source_frames):
     """Two videos of four frames in KITTI-STEP's layout."""
     for video, frames in (("0002", source_frames[:4]), ("0014", source_frames[4:8])):
-        assert kitti_step.write(tmp_path, "val", video, iter(frames)) == 4
+        assert kitti_step.write(tmp_path, "val", video, iter(frames), SPACE) == 4
     return tmp_path
 
 
 def read_kitti(root, video="0002", split="val"):
-    return list(kitti_step.read(root, split, video))
+    return list(kitti_step.read(root, split, video, SPACE))
 
 
 def test_kitti_step_is_read_as_it_was_written(kitti, source_frames):
@@ -169,7 +169,7 @@ def camvid_root(request, tmp_path):
 
 
 def test_camvid_is_read_in_the_order_of_its_frame_numbers_from_either_layout(camvid_root):
-    frames = list(camvid.read(camvid_root, "any", "0001TP"))
+    frames = list(camvid.read(camvid_root, "any", "0001TP", SPACE))
     assert tuple(frame.name for frame in frames) == NAMES
     assert [int(frame.image[0, 0, 0]) for frame in frames] == [0, 10, 20]
     for frame in frames:
@@ -186,7 +186,7 @@ def test_an_unknown_video_is_answered_with_the_nearest_one(
 ):
     root = request.getfixturevalue("kitti" if layout == "kitti_step" else "camvid_folders")
     with pytest.raises(InputError, match=f"did you mean '{nearest}'"):
-        list(layout_named(layout)(root, "val", video))
+        list(layout_named(layout)(root, "val", video, SPACE))
 
 
 @pytest.fixture
@@ -198,7 +198,7 @@ def camvid_folders(tmp_path):
 def test_an_unknown_video_of_segnet_s_layout_is_answered_with_the_nearest_one(tmp_path):
     write_segnet(tmp_path)
     with pytest.raises(InputError, match="did you mean '0001TP'"):
-        list(camvid.read(tmp_path, "test", "0001TB"))
+        list(camvid.read(tmp_path, "test", "0001TB", SPACE))
 
 
 def test_camvid_labels_of_the_wrong_kind_or_missing_are_refused(camvid_root):
@@ -206,11 +206,11 @@ def test_camvid_labels_of_the_wrong_kind_or_missing_are_refused(camvid_root):
     label = min(folder.glob("*6690.png"), key=lambda path: "0006R0" in path.name)
     picture(label, np.zeros((2, 3, 3), np.uint8))
     with pytest.raises(InputError, match=r"mode RGB, expected L or P") as caught:
-        list(camvid.read(camvid_root, "any", "0001TP"))
+        list(camvid.read(camvid_root, "any", "0001TP", SPACE))
     assert str(label) in str(caught.value)
     label.unlink()
     with pytest.raises(InputError, match=f"{label.name}: missing label map"):
-        list(camvid.read(camvid_root, "any", "0001TP"))
+        list(camvid.read(camvid_root, "any", "0001TP", SPACE))
 
 
 def test_camvid_palette_labels_are_ids_not_colours(camvid_folders):
@@ -220,12 +220,12 @@ def test_camvid_palette_labels_are_ids_not_colours(camvid_folders):
     coloured.putpalette([channel for index in range(256) for channel in (index, 0, 255 - index)])
     coloured.save(path)
     assert Image.open(path).mode == "P"
-    first = next(iter(camvid.read(camvid_folders, "any", "0001TP")))
+    first = next(iter(camvid.read(camvid_folders, "any", "0001TP", SPACE)))
     assert first.semantic.tolist() == [[0, 3, VOID], [10, VOID, 8]]
 
 
 def test_a_missing_folder_says_what_to_check(tmp_path):
     with pytest.raises(InputError, match=r"check data_root in config\.yaml"):
-        list(camvid.read(tmp_path / "nowhere", "any", "0001TP"))
+        list(camvid.read(tmp_path / "nowhere", "any", "0001TP", SPACE))
     with pytest.raises(InputError, match="did you mean 'kitti_step'"):
         layout_named("kitti-step")

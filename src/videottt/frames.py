@@ -1,17 +1,23 @@
 """The frame store: one HDF5 file per video, defined, versioned and documented here only.
 
-Layout of format version 1, for a video of T frames of height H and width W::
+Layout of format version 2, for T frames of at most H x W pixels::
 
     /frames            uint8  [T, H, W, 3]  RGB, one chunk a frame, gzip
+    /sizes             int64  [T, 2]        height and width of frame t, at the top left of H x W:
+                                            the same for all frames of a video, not of stills
     /names             str    [T]           name of the source frame, without its suffix
     /labelled          bool   [T]           whether frame t has labels
     /labels/semantic   uint8  [T, H, W]     class index, 255 = void; one chunk a frame, gzip
     /labels/instance   uint16 [T, H, W]     instance id, 0 = none; only where the source has it
-    attributes         format, version, dataset, video, fps, classes (JSON), provenance (JSON)
+    /labels/instances  group                masks that overlap (the form InstanceLists of
+                                            layers.py); only where the source has them
+    attributes         format, version, dataset, video, fps, classes (JSON), things (JSON),
+                       provenance (JSON)
 
 A store is written once, whole or not at all, and read lazily: no function here loads a video whole.
 """
 
+import dataclasses
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -23,10 +29,20 @@ import numpy as np
 from videottt.errors import InputError
 from videottt.files import complete_file
 from videottt.hdf5 import StoredFile
+from videottt.layers import InstanceLists
+from videottt.segments import (
+    VOID,
+    ClassSpace,
+    Instances,
+    Panoptic,
+    instances_from,
+    instances_of,
+    panoptic_from,
+)
 
 FORMAT = "videottt frames"
-VERSION = 1
-VOID = 255
+VERSION = 2
+LAST_INSTANCE = 65535  # of uint16
 
 
 @dataclass(frozen=True)
@@ -38,12 +54,14 @@ class SourceFrame:
         image: uint8 [H, W, 3], RGB.
         semantic: uint8 [H, W], class index or 255 = void; None where the frame has no labels.
         instance: uint16 [H, W], 0 = none; None where the source has no instances.
+        instances: masks of the objects, where the source has masks that may overlap; else None.
     """
 
     name: str
     image: np.ndarray
     semantic: np.ndarray | None = None
     instance: np.ndarray | None = None
+    instances: Instances | None = None
 
 
 def write_frames(
@@ -54,22 +72,39 @@ def write_frames(
     video: str,
     fps: float,
     classes: Sequence[str],
+    things: Sequence[str] = (),
+    canvas: tuple[int, int] | None = None,
     provenance: dict,
 ) -> int:
     """Write a frame store from frames that arrive one by one, and return how many there were.
 
+    Args:
+        path: of the store.
+        frames: in the order of the video.
+        dataset: id of the data set.
+        video: id of the video.
+        fps: frames a second.
+        classes: names of the classes, in the order of their indices.
+        things: names of the classes whose objects are counted one by one.
+        canvas: (H, W) that holds stills of several sizes; None = all frames have one size.
+        provenance: what decides the content, to be kept beside it.
+
     Raises:
-        InputError: there is no frame, two frames differ in size, labels do not fit their image, or
-            a label is neither a class index nor 255.
+        InputError: a thing is no class, there is no frame, two frames differ in size or one exceeds
+            the canvas, labels do not fit their image, or a label is no class index nor 255, or no
+            instance id.
     """
+    space = ClassSpace(tuple(classes), tuple(things))
     with complete_file(path) as part, h5py.File(part, "w") as file:
         names: list[str] = []
         first = None
         for frame in frames:
             first = first if names else frame
-            _check(frame, first, classes, dataset, video)
+            where = f"frame '{frame.name}' of video '{video}' ({dataset})"
+            _check_image(frame, first, canvas, where)
+            _check_labels(frame, space, dataset, where)
             if not names:
-                _create(file, first)
+                _create(file, canvas or first.image.shape[:2])
             _append(file, len(names), frame)
             names.append(frame.name)
         if not names:
@@ -81,20 +116,21 @@ def write_frames(
             dataset=dataset,
             video=video,
             fps=float(fps),
-            classes=json.dumps(list(classes)),
+            classes=json.dumps(space.classes),
+            things=json.dumps(space.things),
             provenance=json.dumps(provenance, sort_keys=True),
         )
         return len(names)
 
 
-def _create(file: h5py.File, frame: SourceFrame) -> None:
-    height, width = frame.image.shape[:2]
-    _create_layer(file, "frames", (height, width, 3), "u1")
-    _create_layer(file, "labels/semantic", (height, width), "u1")
+def _create(file: h5py.File, size: tuple[int, int]) -> None:
+    _create_maps(file, "frames", (*size, 3), "u1")
+    _create_maps(file, "labels/semantic", size, "u1")
     file.create_dataset("labelled", shape=(0,), maxshape=(None,), dtype=bool)
+    file.create_dataset("sizes", shape=(0, 2), maxshape=(None, 2), dtype="i8")
 
 
-def _create_layer(file: h5py.File, name: str, shape: tuple[int, ...], dtype: str) -> None:
+def _create_maps(file: h5py.File, name: str, shape: tuple[int, ...], dtype: str) -> None:
     file.create_dataset(
         name,
         shape=(0, *shape),
@@ -108,56 +144,92 @@ def _create_layer(file: h5py.File, name: str, shape: tuple[int, ...], dtype: str
 
 
 def _append(file: h5py.File, index: int, frame: SourceFrame) -> None:
-    void = np.full(frame.image.shape[:2], VOID, np.uint8)
-    rows = {
+    size = frame.image.shape[:2]
+    labels = file["labels"]
+    # Frames before the first one with instances had none: rows that are not written are 0.
+    if frame.instance is not None and "instance" not in labels:
+        _create_maps(file, "labels/instance", file["frames"].shape[1:3], "u2")
+    if frame.instances is not None and "instances" not in labels:
+        InstanceLists.create(labels, "instances", index, file["frames"].shape[1:3])
+    maps = {
         "frames": frame.image,
-        "labels/semantic": void if frame.semantic is None else frame.semantic,
-        "labelled": frame.semantic is not None,
+        "labels/semantic": VOID if frame.semantic is None else frame.semantic,
+        "labels/instance": 0 if frame.instance is None else frame.instance,
     }
-    if frame.instance is not None and "instance" not in file["labels"]:
-        # Frames before this one had none: rows that are not written are 0.
-        _create_layer(file, "labels/instance", frame.image.shape[:2], "u2")
-    if "instance" in file["labels"]:
-        rows["labels/instance"] = 0 if frame.instance is None else frame.instance
-    for name, row in rows.items():
+    for name in (name for name in maps if name in file):
+        file[name].resize(index + 1, axis=0)
+        file[name][index, : size[0], : size[1]] = maps[name]
+    for name, row in (("labelled", frame.semantic is not None), ("sizes", size)):
         file[name].resize(index + 1, axis=0)
         file[name][index] = row
+    if "instances" in labels:
+        none = instances_from(np.zeros((0, *size), bool), [])
+        InstanceLists(labels["instances"]).append(frame.instances or none)
 
 
-def _check(
-    frame: SourceFrame, first: SourceFrame, classes: Sequence[str], dataset: str, video: str
+def _check_image(
+    frame: SourceFrame, first: SourceFrame, canvas: tuple[int, int] | None, where: str
 ) -> None:
-    where = f"frame '{frame.name}' of video '{video}' ({dataset})"
     if frame.image.dtype != np.uint8 or frame.image.ndim != 3 or frame.image.shape[2] != 3:
         raise InputError(
             f"{where} is not 8-bit RGB but {frame.image.dtype} {list(frame.image.shape)}"
         )
-    if frame.image.shape != first.image.shape:
+    if canvas is not None and np.greater(frame.image.shape[:2], canvas).any():
         raise InputError(
-            f"{where} is {_size(frame.image)} but '{first.name}' is {_size(first.image)}; "
-            "all frames of a video must have one size: resize them or split the video"
+            f"{where} is {_size(frame.image.shape)}, larger than the data set's 'canvas' of "
+            f"{_size(canvas)} in config.yaml; enlarge that"
         )
-    for kind, labels in (("semantic", frame.semantic), ("instance", frame.instance)):
-        if labels is not None and labels.shape != frame.image.shape[:2]:
+    if canvas is None and frame.image.shape != first.image.shape:
+        raise InputError(
+            f"{where} is {_size(frame.image.shape)} but '{first.name}' is "
+            f"{_size(first.image.shape)}; all frames of a video must have one size: resize them "
+            "or split the video, or give stills a 'canvas' in config.yaml"
+        )
+
+
+def _check_labels(frame: SourceFrame, space: ClassSpace, dataset: str, where: str) -> None:
+    sizes = {
+        "semantic": frame.semantic if frame.semantic is None else frame.semantic.shape,
+        "instance": frame.instance if frame.instance is None else frame.instance.shape,
+        "instances": frame.instances if frame.instances is None else frame.instances.size,
+    }
+    for kind, size in sizes.items():
+        if size is not None and size != frame.image.shape[:2]:
             raise InputError(
-                f"{where}: its {kind} labels are {_size(labels)} but the image is "
-                f"{_size(frame.image)}; export both at one size"
+                f"{where}: its {kind} labels are {_size(size)} but the image is "
+                f"{_size(frame.image.shape)}; export both at one size"
             )
     if frame.semantic is not None and frame.semantic.dtype != np.uint8:
         raise InputError(f"{where}: its semantic labels are {frame.semantic.dtype}, not uint8")
+    known = len(space.classes)
     if frame.semantic is not None:
         found = np.bincount(frame.semantic.ravel(), minlength=256)
-        outside = np.flatnonzero(found[len(classes) : VOID]) + len(classes)
+        outside = np.flatnonzero(found[known:VOID]) + known
         if outside.size:
             raise InputError(
-                f"{where} has label id {outside[0]}, but '{dataset}' has {len(classes)} classes "
-                f"(0..{len(classes) - 1}) and {VOID} for void; correct the labels or the dataset's "
+                f"{where} has label id {outside[0]}, but '{dataset}' has {known} classes "
+                f"(0..{known - 1}) and {VOID} for void; correct the labels or the dataset's "
                 "'classes' in config.yaml"
+            )
+    if frame.instance is not None:
+        low, high = int(frame.instance.min()), int(frame.instance.max())
+        if low < 0 or high > LAST_INSTANCE:
+            raise InputError(
+                f"{where} has instance id {low if low < 0 else high}, but instance ids are "
+                f"0..{LAST_INSTANCE}, 0 for none; number the instances anew"
+            )
+    if frame.instances is not None:
+        things = np.flatnonzero(space.is_thing)
+        outside = frame.instances.classes[~np.isin(frame.instances.classes, things)]
+        if outside.size:
+            raise InputError(
+                f"{where} has an instance of class {outside[0]}, which is no thing of '{dataset}'; "
+                "correct the labels or the dataset's 'things' in config.yaml"
             )
 
 
-def _size(array: np.ndarray) -> str:
-    return f"{array.shape[1]}x{array.shape[0]}"
+def _size(shape: tuple[int, ...]) -> str:
+    return f"{shape[1]}x{shape[0]}"
 
 
 class FrameStore(StoredFile):
@@ -167,10 +239,11 @@ class FrameStore(StoredFile):
         dataset: id of the data set.
         video: id of the video.
         fps: frames a second.
-        classes: names of the classes, in the order of their indices.
+        space: the classes and which of them are things.
         names: names of the source frames.
         labelled: bool [T], whether frame t has labels.
-        size: (H, W).
+        sizes: int64 [T, 2], height and width of frame t.
+        size: (H, W), the same in a video; in stills of several sizes, what holds them all.
 
     Raises:
         InputError: the file is absent, is no frame store or has an unknown version.
@@ -182,18 +255,49 @@ class FrameStore(StoredFile):
         self.dataset: str = attributes["dataset"]
         self.video: str = attributes["video"]
         self.fps = float(attributes["fps"])
-        self.classes: list[str] = json.loads(attributes["classes"])
+        self.space = ClassSpace(
+            tuple(json.loads(attributes["classes"])), tuple(json.loads(attributes["things"]))
+        )
         self.names: list[str] = [name.decode() for name in self._file["names"][:]]
         self.labelled: np.ndarray = self._file["labelled"][:]
+        self.sizes: np.ndarray = self._file["sizes"][:]
         self.size: tuple[int, int] = tuple(self._file["frames"].shape[1:3])
 
     def __len__(self) -> int:
         return len(self.names)
 
+    @property
+    def classes(self) -> list[str]:
+        """Return the names of the classes, in the order of their indices."""
+        return list(self.space.classes)
+
     def frame(self, index: int) -> np.ndarray:
         """Return frame `index`: uint8 [H, W, 3], RGB."""
-        return self._read("frames", index)
+        return self._map("frames", index)
 
     def semantic(self, index: int) -> np.ndarray:
         """Return the labels of frame `index`: uint8 [H, W], 255 = void."""
-        return self._read("labels/semantic", index)
+        return self._map("labels/semantic", index)
+
+    def instance(self, index: int) -> np.ndarray:
+        """Return the instance ids of frame `index`: uint16 [H, W], 0 = none."""
+        if "instance" not in self._file["labels"]:
+            return np.zeros(self.sizes[index], np.uint16)
+        return self._map("labels/instance", index)
+
+    def panoptic(self, index: int) -> Panoptic:
+        """Return the segments of frame `index`; things without an instance id are a crowd."""
+        return panoptic_from(self.semantic(index), self.instance(index), self.space)
+
+    def instances(self, index: int) -> Instances:
+        """Return the objects of frame `index`, overlapping where the source has such masks."""
+        if "instances" in self._file["labels"]:
+            listed = self._from_layer(InstanceLists(self._file["labels/instances"]), index)
+            if len(listed):
+                height, width = self.sizes[index].tolist()
+                return dataclasses.replace(listed, size=(height, width))
+        return instances_of(self.panoptic(index), self.space)
+
+    def _map(self, name: str, index: int) -> np.ndarray:
+        height, width = self.sizes[index]
+        return np.ascontiguousarray(self._read(name, index)[:height, :width])

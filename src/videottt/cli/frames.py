@@ -24,7 +24,7 @@ def add_verbs(verbs: Any) -> None:
         "--settings",
         required=True,
         type=settings,
-        help="JSON: layout, classes, fps; optional first and last frame name",
+        help="JSON: layout, classes, fps; optional things, canvas, first and last frame name",
     )
     verb.add_argument("--output", required=True, type=Path)
 
@@ -37,6 +37,8 @@ class IngestSettings:
         layout: name of the layout on disk.
         fps: frames a second.
         classes: names of the classes, in the order of their indices.
+        things: names of those whose objects are counted one by one.
+        canvas: (H, W) that holds stills of several sizes; None = all frames have one size.
         first: name of the first frame; None = from the beginning.
         last: name of the last frame; None = to the end.
     """
@@ -44,6 +46,8 @@ class IngestSettings:
     layout: str
     fps: float
     classes: tuple[str, ...]
+    things: tuple[str, ...] = ()
+    canvas: tuple[int, int] | None = None
     first: str | None = None
     last: str | None = None
 
@@ -53,10 +57,12 @@ def ingest(options: argparse.Namespace) -> None:
     from videottt.datasets import layout_named
     from videottt.frames import write_frames
     from videottt.provenance import provenance
+    from videottt.segments import ClassSpace
     from videottt.settings import build_settings
 
     values = build_settings(IngestSettings, options.settings, "ingest")
-    frames = layout_named(values.layout)(options.root, options.split, options.video)
+    space = ClassSpace(values.classes, values.things)
+    frames = layout_named(values.layout)(options.root, options.split, options.video, space)
     count = write_frames(
         options.output,
         _between(frames, values.first, values.last),
@@ -64,6 +70,8 @@ def ingest(options: argparse.Namespace) -> None:
         video=options.video,
         fps=values.fps,
         classes=values.classes,
+        things=values.things,
+        canvas=values.canvas,
         provenance=provenance(layout=values.layout, split=options.split),
     )
     logger.info("%d frames of '%s'", count, options.video)

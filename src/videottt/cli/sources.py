@@ -13,6 +13,7 @@ from videottt.errors import InputError
 
 if TYPE_CHECKING:
     from videottt.datasets.synthetic import RenderedFrame
+    from videottt.frames import SourceFrame
 
 logger = logging.getLogger(__name__)
 
@@ -26,12 +27,24 @@ class RenderSettings:
         seed: of everything in the scene.
         frames: length of the video, or number of stills.
         phases: ``{"place": ..., "light": ...}`` one after the other; none for stills.
+        layout: to write.
+        label_every: one frame in so many is labelled, beginning with the first.
+        classes: names of the classes, where the layout writes them.
+        things: names of those whose objects are counted one by one.
     """
 
     size: tuple[int, int]
     seed: int
     frames: int
     phases: tuple[dict[str, str], ...] = ()
+    layout: str = "kitti_step"
+    label_every: int = 1
+    classes: tuple[str, ...] = ()
+    things: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.label_every < 1:
+            raise InputError(f"render: label_every must be at least 1, got {self.label_every}")
 
 
 def add_verbs(verbs: Any) -> None:
@@ -43,7 +56,8 @@ def add_verbs(verbs: Any) -> None:
         "--settings",
         required=True,
         type=settings,
-        help='JSON: size, seed, frames and, for a video, phases [{"place", "light"}]',
+        help='JSON: size, seed, frames and, for a video, phases [{"place", "light"}]; '
+        "optional layout, label_every, classes, things",
     )
     verb.add_argument("--output", required=True, type=Path, help="folder to write")
 
@@ -51,19 +65,20 @@ def add_verbs(verbs: Any) -> None:
 def render(options: argparse.Namespace) -> None:
     """Render a video (or, without phases, training stills) of the embedded benchmark.
 
-    Written in KITTI-STEP's layout below the output folder.
+    Written in the layout of a real data set below the output folder.
     """
-    from videottt.datasets import kitti_step
-    from videottt.frames import SourceFrame
+    from videottt.datasets import writer_named
+    from videottt.segments import ClassSpace
+    from videottt.settings import build_settings
 
-    frames = (
-        SourceFrame(f"{index:06d}", frame.image, frame.semantic, frame.instance)
-        for index, frame in enumerate(_rendered(options.video, options.settings))
-    )
+    values = build_settings(RenderSettings, options.settings, "render")
+    write = writer_named(values.layout)
+    space = ClassSpace(values.classes, values.things)
+    frames = _frames(options.video, values)
     part = options.output.with_name(options.output.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
     try:
-        count = kitti_step.write(part, options.split, options.video, frames)
+        count = write(part, options.split, options.video, frames, space)
         shutil.rmtree(options.output, ignore_errors=True)
         part.rename(options.output)
     except OSError as error:
@@ -73,12 +88,19 @@ def render(options: argparse.Namespace) -> None:
     logger.info("rendered %d frames of '%s'", count, options.video)
 
 
-def _rendered(video: str, values: dict[str, Any]) -> Iterator["RenderedFrame"]:
+def _frames(video: str, values: RenderSettings) -> Iterator["SourceFrame"]:
+    from videottt.frames import SourceFrame
+
+    for index, frame in enumerate(_rendered(video, values)):
+        labels = (frame.semantic, frame.instance) if index % values.label_every == 0 else ()
+        yield SourceFrame(f"{index:06d}", frame.image, *labels)
+
+
+def _rendered(video: str, values: RenderSettings) -> Iterator["RenderedFrame"]:
     from videottt.datasets import synthetic
     from videottt.settings import build_settings
 
-    known = build_settings(RenderSettings, values, "render")
-    if not known.phases:
-        return synthetic.render_stills(known.frames, known.size, known.seed)
-    phases = [build_settings(synthetic.Phase, phase, "render: phase") for phase in known.phases]
-    return synthetic.render_video(video, phases, known.frames, known.size, known.seed)
+    if not values.phases:
+        return synthetic.render_stills(values.frames, values.size, values.seed)
+    phases = [build_settings(synthetic.Phase, phase, "render: phase") for phase in values.phases]
+    return synthetic.render_video(video, phases, values.frames, values.size, values.seed)

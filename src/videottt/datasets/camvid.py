@@ -14,18 +14,20 @@ from pathlib import Path
 from videottt.datasets.images import list_images, pair_labels, read_image, read_map
 from videottt.errors import InputError, nearest
 from videottt.frames import VOID, SourceFrame
+from videottt.segments import ClassSpace
 
 UNLABELLED = 11
 PARTS = ("train", "val", "test")
 
 
-def read(root: Path, split: str, video: str) -> Iterator[SourceFrame]:
+def read(root: Path, split: str, video: str, space: ClassSpace) -> Iterator[SourceFrame]:
     """Read the frames of one sequence in the order of their source frame numbers.
 
     Args:
         root: the folder that holds ``images`` and ``labels``, or ``train``, ``trainannot``, ...
         split: not part of either layout, therefore unused.
         video: for example "0001TP".
+        space: the classes; their number is the layout's, therefore unused.
 
     Raises:
         InputError: a folder or file is missing or unreadable.

@@ -14,6 +14,7 @@ from PIL import Image
 from videottt.datasets.images import list_images, pair_labels, read_image, read_map
 from videottt.errors import InputError
 from videottt.frames import SourceFrame
+from videottt.segments import ClassSpace
 
 CITYSCAPES = (
     "road", "sidewalk", "building", "wall", "fence", "pole", "traffic light", "traffic sign",
@@ -22,8 +23,8 @@ CITYSCAPES = (
 )  # fmt: skip
 
 
-def read(root: Path, split: str, video: str) -> Iterator[SourceFrame]:
-    """Read the frames of one sequence in order.
+def read(root: Path, split: str, video: str, space: ClassSpace) -> Iterator[SourceFrame]:
+    """Read the frames of one sequence in order; `space` is that of the layout.
 
     Raises:
         InputError: a folder or file is missing or unreadable, or the numbering has a gap.
@@ -56,13 +57,24 @@ def encode(semantic: np.ndarray, instance: np.ndarray) -> np.ndarray:
     return np.stack([semantic, instance // 256, instance % 256], axis=-1).astype(np.uint8)
 
 
-def write(root: Path, split: str, video: str, frames: Iterable[SourceFrame]) -> int:
-    """Write the frames of one sequence in this layout and return how many there were."""
+def write(
+    root: Path, split: str, video: str, frames: Iterable[SourceFrame], space: ClassSpace
+) -> int:
+    """Write the frames of one sequence in this layout and return how many there were.
+
+    Raises:
+        InputError: a frame has no labels.
+    """
     folders = root / "images" / split / video, root / "panoptic_maps" / split / video
     for folder in folders:
         folder.mkdir(parents=True, exist_ok=True)
     count = 0
     for frame in frames:
+        if frame.semantic is None:
+            raise InputError(
+                f"frame {count} of video '{video}' has no labels, but kitti_step labels every "
+                "frame; leave out label_every or write another layout, such as coco_videos"
+            )
         layers = frame.image, encode(frame.semantic, frame.instance)
         for folder, layer in zip(folders, layers, strict=True):
             Image.fromarray(layer).save(folder / f"{count:06d}.png", compress_level=1)
