@@ -1,17 +1,17 @@
 """Scores of one video: sufficient statistics, from which any aggregate is made in seconds.
 
-Layout of format version 2, for a video of T frames of which N are labelled, with C classes::
+Layout of format version 3, for a video of T frames of which N are labelled::
 
     /index             int64   [N]        frames that are labelled, and therefore scored
-    /confusion         int64   [N, C, C]  pixels of class row predicted as class column, gzip
-    /ladder/<N>        int64   [N, C, C]  ... of an offline method after each rung N of its ladder
+    /statistics/*                         the arrays of the task's `metrics.Statistics`, gzip
+    /ladder/<N>/*                         ... of an offline method after each rung N of its ladder
     /seconds/*         float64 [T]        as in the prediction cache: wall time of every frame
     /skipped_steps     int64   [T]        updates left out because loss or gradient was not finite
     /resets            int64   [T]        1 where predictions had collapsed: the weights were reset
     /memory/peak       int64   scalar     bytes
     attributes         format, version, dataset, split, task, method, seed, video, fps,
-                       iteration (the rung in /confusion; -1 without a ladder), classes (JSON),
-                       provenance (JSON)
+                       iteration (the rung in /statistics; -1 without a ladder), classes (JSON),
+                       things (JSON), provenance (JSON)
 """
 
 import json
@@ -27,13 +27,12 @@ from videottt.errors import InputError
 from videottt.files import complete_file
 from videottt.frames import FrameStore
 from videottt.hdf5 import open_checked
-from videottt.metrics.semantic import class_iou, confusion, metrics_of
+from videottt.metrics import Statistics, headline, label_of, statistics_of
 from videottt.predictions import SECONDS, PredictionKey, PredictionReader
+from videottt.segments import ClassSpace, Prediction
 
 FORMAT = "videottt scores"
-VERSION = 2
-# The metric that the oracle among the rungs of an offline method goes by.
-ORACLE_METRIC = "miou_pooled"
+VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -43,30 +42,33 @@ class Scores:
     Attributes:
         key: the ids of the job.
         split: that the video is in.
-        classes: names of the classes.
         fps: frames a second of the video.
         index: int64 [N], frames that were scored.
-        confusion: int64 [N, C, C], rows are ground truth.
+        statistics: of those frames.
         seconds: for each of `SECONDS`, float64 [T].
         skipped_steps: int64 [T].
         resets: int64 [T].
         peak_memory: bytes.
-        ladder: updates -> confusion after so many, for an offline method.
-        iteration: updates after which `confusion` was made, for an offline method.
+        ladder: updates -> statistics after so many, for an offline method.
+        iteration: updates after which `statistics` were made, for an offline method.
     """
 
     key: PredictionKey
     split: str
-    classes: list[str]
     fps: float
     index: np.ndarray
-    confusion: np.ndarray
+    statistics: Statistics
     seconds: dict[str, np.ndarray]
     skipped_steps: np.ndarray
     resets: np.ndarray
     peak_memory: int
-    ladder: dict[int, np.ndarray] = field(default_factory=dict)
+    ladder: dict[int, Statistics] = field(default_factory=dict)
     iteration: int | None = None
+
+    @property
+    def space(self) -> ClassSpace:
+        """Return the classes."""
+        return self.statistics.space
 
     def after(self, iteration: int) -> "Scores":
         """Return the same scores, of the predictions made after `iteration` offline updates.
@@ -79,7 +81,7 @@ class Scores:
                 f"{self.key.method}: no scores after {iteration} updates; its ladder is "
                 f"{list(self.ladder)}"
             )
-        return replace(self, confusion=self.ladder[iteration], iteration=iteration)
+        return replace(self, statistics=self.ladder[iteration], iteration=iteration)
 
     def oracle(self) -> "Scores":
         """Return the best rung by these very scores: no method, but the paper's upper bound.
@@ -94,59 +96,72 @@ class Scores:
             raise InputError(
                 f"{self.key.method}: no scores to choose from; only an offline method has a ladder"
             )
-        values = {n: metrics_of(counts)[ORACLE_METRIC] for n, counts in self.ladder.items()}
-        return self.after(max(values, key=values.__getitem__))
+        metric = headline(self.key.task).pooled
+        values = {rung: each.metrics()[metric] for rung, each in self.ladder.items()}
+        # NaN, where a metric is not defined, would compare as neither better nor worse.
+        return self.after(max(values, key=lambda rung: np.nan_to_num(values[rung], nan=-1.0)))
 
 
 def score_video(store: FrameStore, predictions: PredictionReader, split: str) -> Scores:
     """Compare the predictions of one video with its labels; of an offline method, every rung.
 
     Raises:
-        InputError: predictions and frames are not of the same video, classes or length, or no
-            frame is labelled.
+        InputError: predictions and frames are not of the same video, classes or length, the
+            predictions are not what their task predicts, or no frame is labelled.
     """
     predictions.check_video(store)
+    _check_kind(predictions)
     index = np.flatnonzero(store.labelled)
     if not index.size:
         raise InputError(f"{store.path}: no frame of '{store.video}' is labelled: nothing to score")
     rungs = predictions.ladder or [None]
-    counts = {rung: _confusions(store, predictions, rung, index) for rung in rungs}
+    statistics = {rung: _statistics(store, predictions, rung, index) for rung in rungs}
     last = rungs[-1]
     return Scores(
         key=predictions.key,
         split=split,
-        classes=store.classes,
         fps=store.fps,
         index=index,
-        confusion=counts[last],
+        statistics=statistics[last],
         seconds={name: predictions.seconds(name) for name in SECONDS},
         skipped_steps=predictions.number("skipped_steps"),
         resets=predictions.number("resets"),
         peak_memory=predictions.peak_memory(),
-        ladder=counts if predictions.ladder else {},
+        ladder=statistics if predictions.ladder else {},
         iteration=last,
     )
 
 
-def _confusions(
+def _check_kind(predictions: PredictionReader) -> None:
+    task = predictions.key.task
+    wanted = statistics_of(task).kind
+    if predictions.kind != wanted:
+        raise InputError(
+            f"{predictions.path}: holds predictions of the form '{predictions.kind}', but the task "
+            f"'{task}' is scored on '{wanted}'; predict that video again"
+        )
+
+
+def _statistics(
     store: FrameStore, predictions: PredictionReader, rung: int | None, index: np.ndarray
-) -> np.ndarray:
-    def predicted(frame: int) -> np.ndarray:
+) -> Statistics:
+    def predicted(frame: int) -> Prediction:
         if rung is None:
             return predictions.prediction(frame)
         return predictions.prediction_after(rung, frame)
 
-    classes = len(store.classes)
-    return np.stack([confusion(predicted(i), store.semantic(i), classes) for i in index])
+    task = predictions.key.task
+    pairs = ((label_of(store, frame, task), predicted(frame)) for frame in index.tolist())
+    return statistics_of(task).of_frames(pairs, store.space)
 
 
 def write_scores(path: Path, scores: Scores, provenance: dict) -> None:
     """Write scores, whole or not at all."""
     with complete_file(path) as part, h5py.File(part, "w") as file:
         file["index"] = scores.index
-        file.create_dataset("confusion", data=scores.confusion, compression="gzip")
-        for rung, counts in scores.ladder.items():
-            file.create_dataset(f"ladder/{rung}", data=counts, compression="gzip")
+        _write_statistics(file.create_group("statistics"), scores.statistics)
+        for rung, statistics in scores.ladder.items():
+            _write_statistics(file.create_group(f"ladder/{rung}"), statistics)
         file["skipped_steps"] = scores.skipped_steps
         file["resets"] = scores.resets
         file["memory/peak"] = scores.peak_memory
@@ -159,9 +174,15 @@ def write_scores(path: Path, scores: Scores, provenance: dict) -> None:
             split=scores.split,
             fps=scores.fps,
             iteration=-1 if scores.iteration is None else scores.iteration,
-            classes=json.dumps(scores.classes),
+            classes=json.dumps(scores.space.classes),
+            things=json.dumps(scores.space.things),
             provenance=json.dumps(provenance, sort_keys=True),
         )
+
+
+def _write_statistics(group: h5py.Group, statistics: Statistics) -> None:
+    for name, values in statistics.arrays().items():
+        group.create_dataset(name, data=values, compression="gzip")
 
 
 def read_scores(path: Path) -> Scores:
@@ -176,18 +197,24 @@ def read_scores(path: Path) -> Scores:
             ids["dataset"], ids["task"], ids["method"], int(ids["seed"]), ids["video"]
         )
         rungs = sorted(int(name) for name in file.get("ladder", ()))
+        space = ClassSpace(tuple(json.loads(ids["classes"])), tuple(json.loads(ids["things"])))
+        kind = statistics_of(key.task)
+
+        def statistics(name: str) -> Statistics:
+            arrays = {array: stored[:] for array, stored in file[name].items()}
+            return kind.from_arrays(arrays, space)
+
         return Scores(
             key=key,
             split=ids["split"],
-            classes=json.loads(ids["classes"]),
             fps=float(ids["fps"]),
             index=file["index"][:],
-            confusion=file["confusion"][:],
+            statistics=statistics("statistics"),
             seconds={name: file[f"seconds/{name}"][:] for name in SECONDS},
             skipped_steps=file["skipped_steps"][:],
             resets=file["resets"][:],
             peak_memory=int(file["memory/peak"][()]),
-            ladder={rung: file[f"ladder/{rung}"][:] for rung in rungs},
+            ladder={rung: statistics(f"ladder/{rung}") for rung in rungs},
             iteration=int(ids["iteration"]) if rungs else None,
         )
 
@@ -197,12 +224,15 @@ def aggregate(scores: Iterable[Scores]) -> pd.DataFrame:
 
     Returns:
         One row a number: dataset, split, task, method, seed, aggregation, video, metric, value.
-        `aggregation` is "video"; "pooled" (counts of all videos of a split summed first); or
-        "frame_weighted" (mean of the videos' values, weighted by their scored frames). Metrics are
-        those of `metrics_of`, ``iou:<class>``, ``frames``, ``seconds_<phase>`` per frame,
-        ``seconds_per_frame`` (adapt + predict), ``skipped_steps``, ``resets``,
-        ``peak_memory_bytes`` (the largest of the videos) and ``iteration`` (offline updates; NaN
-        for other methods, and where videos differ).
+        `aggregation` is "video"; "pooled" (the frames of all videos of a split as if they were one
+        video); or "frame_weighted" (mean of the videos' values, weighted by their scored frames;
+        NaN where a video's value is). Metrics are those of `Statistics.metrics` of the task,
+        ``frames``, ``seconds_<phase>`` per frame, ``seconds_per_frame`` (adapt + predict),
+        ``skipped_steps``, ``resets``, ``peak_memory_bytes`` (the largest of the videos) and
+        ``iteration`` (offline updates; NaN for other methods, and where videos differ).
+
+    Raises:
+        InputError: videos of one split were scored with different classes.
     """
     rows: list[dict] = []
     groups: dict[tuple, list[Scores]] = {}
@@ -221,9 +251,7 @@ def aggregate(scores: Iterable[Scores]) -> pd.DataFrame:
 
 
 def _values(scores: Scores) -> dict[str, float]:
-    values = metrics_of(scores.confusion)
-    shares = class_iou(scores.confusion.sum(axis=0))
-    values |= {f"iou:{name}": float(v) for name, v in zip(scores.classes, shares, strict=True)}
+    values = scores.statistics.metrics()
     values["frames"] = float(len(scores.index))
     for name, seconds in scores.seconds.items():
         values[f"seconds_{name}"] = float(seconds.mean())
@@ -241,7 +269,7 @@ def _joined(members: list[Scores]) -> Scores:
     return replace(
         first,
         index=np.concatenate([each.index for each in members]),
-        confusion=np.concatenate([each.confusion for each in members]),
+        statistics=first.statistics.joined([each.statistics for each in members]),
         seconds={n: np.concatenate([each.seconds[n] for each in members]) for n in SECONDS},
         skipped_steps=np.concatenate([each.skipped_steps for each in members]),
         resets=np.concatenate([each.resets for each in members]),

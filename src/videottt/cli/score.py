@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from videottt.cli.arguments import add_verb, settings
-from videottt.errors import InputError
+from videottt.errors import InputError, nearest
 from videottt.files import complete_file, sha256, write_text
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def add_verbs(verbs: Any) -> None:
 
     verb = add_verb(verbs, "select", select)
     verb.add_argument("--method", required=True)
-    verb.add_argument("--metric", required=True, help="for example miou_pooled")
+    verb.add_argument("--metric", required=True, help="for example miou_pooled, ap_pooled")
     verb.add_argument("--trial", required=True, action="append", type=settings, dest="trials",
                       help='JSON: {"values": {dotted key: value}, "scores": [files]}')  # fmt: skip
     verb.add_argument("--grid", required=True, type=Path, help="CSV of all trials")
@@ -137,8 +137,8 @@ def _candidates(trial: Trial, metric: str) -> list[Candidate]:
         pooled = table[(table.aggregation == "pooled") & (table.metric == metric)]
         if pooled.empty:
             raise InputError(
-                f"selection: no metric '{metric}'; take one of "
-                + ", ".join(sorted(table.metric.unique())[:6])
+                f"selection: no metric '{metric}' of the task '{read[0].key.task}'; "
+                + nearest(metric, table.metric.unique())
             )
         rung = {} if iteration is None else {"iteration": iteration}
         row = {**trial.values, **rung, metric: pooled.value.mean(), "seeds": len(pooled)}

@@ -1,1 +1,59 @@
-"""From predictions and labels to statistics, and from statistics to numbers."""
+"""From predictions and labels to statistics, and from statistics to numbers.
+
+Adding a task: one file here with its `Statistics`, named below.
+"""
+
+from videottt.errors import InputError, nearest
+from videottt.frames import FrameStore
+from videottt.metrics.instance import DetectionMatches
+from videottt.metrics.panoptic import SegmentMatches
+from videottt.metrics.semantic import ConfusionCounts
+from videottt.metrics.statistics import Headline, Statistics
+from videottt.segments import ClassSpace, Prediction
+
+STATISTICS: dict[str, type[Statistics]] = {
+    "semantic": ConfusionCounts,
+    "instance": DetectionMatches,
+    "panoptic": SegmentMatches,
+}
+
+
+def statistics_of(task: str) -> type[Statistics]:
+    """Return how a task is scored.
+
+    Raises:
+        InputError: there is no such task.
+    """
+    if task not in STATISTICS:
+        raise InputError(f"task '{task}' has no metrics; {nearest(task, STATISTICS)}")
+    return STATISTICS[task]
+
+
+def headline(task: str) -> Headline:
+    """Return the metric of a task that the paper reports.
+
+    Raises:
+        InputError: there is no such task.
+    """
+    return statistics_of(task).headline
+
+
+def label_of(store: FrameStore, index: int, task: str) -> Prediction:
+    """Return what the predictions of a task are compared with: of the same form as they are.
+
+    Raises:
+        InputError: there is no such task, or the frame cannot be read.
+    """
+    return statistics_of(task).label(store, index)
+
+
+def frame_value(task: str, prediction: Prediction, label: Prediction, space: ClassSpace) -> float:
+    """Return the headline metric of one frame by itself, a fraction; NaN where it is undefined.
+
+    Raises:
+        InputError: there is no such task.
+    """
+    return float(statistics_of(task).of_frame(label, prediction, space).frame_values()[0])
+
+
+__all__ = ["Headline", "Statistics", "frame_value", "headline", "label_of", "statistics_of"]

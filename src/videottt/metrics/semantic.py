@@ -8,9 +8,14 @@ Two choices tell published numbers apart, and neither is hidden here:
   or the prediction, where a class predicted but absent counts as 0 (the authors' detectron2).
 """
 
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
 import numpy as np
 
-from videottt.frames import VOID
+from videottt.frames import FrameStore
+from videottt.metrics.statistics import Headline, Statistics, defined_mean
+from videottt.segments import VOID, ClassSpace
 
 # Of `mean_iou`: the classes that it is an average over.
 DENOMINATORS = ("ground_truth", "ground_truth_or_prediction")
@@ -76,11 +81,44 @@ def metrics_of(counts: np.ndarray) -> dict[str, float]:
     pooled = counts.sum(axis=0)
     values: dict[str, float] = {}
     for denominator in DENOMINATORS:
-        each = mean_iou(counts, denominator)
-        defined = each[~np.isnan(each)]
-        values[f"miou_pooled{SUFFIX[denominator]}"] = float(mean_iou(pooled, denominator))
-        values[f"miou_frames{SUFFIX[denominator]}"] = (
-            float(defined.mean()) if defined.size else float("nan")
-        )
+        suffix = SUFFIX[denominator]
+        values[f"miou_pooled{suffix}"] = float(mean_iou(pooled, denominator))
+        values[f"miou_frames{suffix}"] = defined_mean(mean_iou(counts, denominator))
     values["frames_undefined"] = float(np.isnan(mean_iou(counts, "ground_truth")).sum())
     return values
+
+
+@dataclass(frozen=True)
+class ConfusionCounts(Statistics):
+    """Which class was predicted as which in N frames.
+
+    Attributes:
+        confusion: int64 [N, classes, classes], pixels; rows are ground truth.
+    """
+
+    headline: ClassVar[Headline] = Headline(
+        "mIoU", "miou_pooled", "miou_frames_gt_or_predicted", "iou"
+    )
+    kind: ClassVar[str] = "classes"
+
+    confusion: np.ndarray
+
+    @staticmethod
+    def label(store: FrameStore, index: int) -> np.ndarray:
+        """Return the map of classes of frame `index`: uint8 [H, W], 255 = void."""
+        return store.semantic(index)
+
+    @classmethod
+    def of_frame(cls, label: np.ndarray, prediction: np.ndarray, space: ClassSpace) -> Self:
+        """Return the counts of one frame, of two maps of classes: uint8 [H, W]."""
+        return cls(space, confusion(prediction, label, len(space.classes))[None])
+
+    def metrics(self) -> dict[str, float]:
+        """Return the metrics of `metrics_of`, and ``iou:<class>`` over all frames."""
+        shares = class_iou(self.confusion.sum(axis=0))
+        of_class = zip(self.space.classes, shares, strict=True)
+        return metrics_of(self.confusion) | {f"iou:{name}": float(iou) for name, iou in of_class}
+
+    def frame_values(self) -> np.ndarray:
+        """Return the mean IoU of each frame over the classes in its ground truth: float64 [N]."""
+        return mean_iou(self.confusion, "ground_truth")
