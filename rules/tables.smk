@@ -25,8 +25,8 @@ rule make_table:
     benchmark:
         "results/benchmarks/make_table/{study}/{table}.tsv"
     wildcard_constraints:
-        # Those of each class and of the theory are other rules'.
-        table=r"(?!classes\.|theory_)[^/]+",
+        # Those of each class, of conventions and of the theory are other rules'.
+        table=r"(?!(classes|conventions)\.|theory_)[^/]+",
     conda:
         "../envs/videottt.yaml"
     threads: 1
@@ -35,16 +35,16 @@ rule make_table:
         labels=method_labels,
         model=model_of_study,
         paper=paper_of_study,
-        code=code("tables", "cli/tables.py"),
+        code=code("tables", "cli/tables.py", "metrics"),
     shell:
         "videottt table --metrics {input.metrics:q} --layout {params.layout:q} "
         "--labels {params.labels:q} --model {params.model:q} --paper {input.paper:q} "
-        "{params.paper} --csv {output.csv:q} --markdown {output.markdown:q} "
+        "--beside {params.paper:q} --csv {output.csv:q} --markdown {output.markdown:q} "
         "--latex {output.latex:q} > {log:q} 2>&1"
 
 
 rule make_class_table:
-    """Write the IoU of each class of every method of a study."""
+    """Write the IoU, AP or PQ of each class of every method of a study."""
     input:
         metrics=rules.aggregate.output.metrics,
     output:
@@ -52,7 +52,7 @@ rule make_class_table:
             "results/tables/{study}/classes.csv",
             caption="../workflow/report/classes.rst",
             category="Tables",
-            labels={"study": "{study}", "table": "IoU of each class", "form": "all numbers"},
+            labels={"study": "{study}", "table": "each class", "form": "all numbers"},
         ),
     log:
         "results/logs/make_class_table/{study}.log",
@@ -63,7 +63,41 @@ rule make_class_table:
     threads: 1
     params:
         methods=methods_of_study,
-        code=code("tables/classes.py", "cli/tables.py"),
+        code=code("tables/classes.py", "tables/numbers.py", "cli/tables.py", "metrics"),
     shell:
         "videottt class-table --metrics {input.metrics:q} --methods {params.methods:q} "
         "--output {output.classes:q} > {log:q} 2>&1"
+
+
+rule make_convention_table:
+    """Write each method's metric in every form that is in use, and what mixing them would do."""
+    input:
+        metrics=rules.aggregate.output.metrics,
+    output:
+        csv=report(
+            "results/tables/{study}/conventions.csv",
+            caption="../workflow/report/conventions.rst",
+            category="Tables",
+            labels={"study": "{study}", "table": "conventions", "form": "all numbers"},
+        ),
+        markdown=report(
+            "results/tables/{study}/conventions.md",
+            caption="../workflow/report/conventions.rst",
+            category="Tables",
+            labels={"study": "{study}", "table": "conventions", "form": "to read"},
+        ),
+    log:
+        "results/logs/make_convention_table/{study}.log",
+    benchmark:
+        "results/benchmarks/make_convention_table/{study}.tsv"
+    conda:
+        "../envs/videottt.yaml"
+    threads: 1
+    params:
+        methods=methods_of_study,
+        labels=method_labels,
+        code=code("tables", "cli/tables.py", "metrics"),
+    shell:
+        "videottt convention-table --metrics {input.metrics:q} --methods {params.methods:q} "
+        "--labels {params.labels:q} --csv {output.csv:q} --markdown {output.markdown:q} "
+        "> {log:q} 2>&1"

@@ -13,11 +13,12 @@ from videottt.cli import tables as verbs
 from videottt.errors import InputError
 from videottt.tables.caption import caption
 from videottt.tables.classes import class_table
+from videottt.tables.conventions import convention_caption, convention_sheets, convention_table
 from videottt.tables.formats import csv_text, latex, markdown
 from videottt.tables.layout import OTHER, Layout, layout_of, tables_of
 from videottt.tables.numbers import main_table, without_metrics
-from videottt.tables.paper import PaperNumbers, read_paper
-from videottt.tables.sheets import cost_sheet, quality_sheet
+from videottt.tables.paper import PaperNumbers, PaperSource, read_paper
+from videottt.tables.sheets import cost_sheet, quality_sheet, sheets_of
 
 PAPER = Path(__file__).parents[1] / "workflow/resources/paper"
 FILES = [PAPER / f"{name}.csv" for name in ("table1", "table4", "ablations")]
@@ -52,10 +53,21 @@ LABELS = {
 }
 
 
-def tidy(values, *, split="test", aggregation="pooled", metric="miou_pooled", dataset="d"):
+KITTI = {"semantic": PaperSource("kitti_step")}
+
+
+def tidy(
+    values,
+    *,
+    split="test",
+    aggregation="pooled",
+    metric="miou_pooled",
+    dataset="d",
+    task="semantic",
+):
     """Return metrics as `aggregate` makes them, from one value a seed for each method."""
     return pd.DataFrame([
-        {"dataset": dataset, "split": split, "task": "semantic", "method": method, "seed": seed,
+        {"dataset": dataset, "split": split, "task": task, "method": method, "seed": seed,
          "aggregation": aggregation, "video": "all", "metric": metric, "value": value}
         for method, of_seeds in values.items() for seed, value in enumerate(of_seeds)
     ])  # fmt: skip
@@ -66,7 +78,7 @@ def layout(table="table1", methods=tuple(MIOU)):
 
 
 def numbers(metrics, table="table1", methods=tuple(MIOU), paper=None):
-    paper = read_paper(FILES, "kitti_step") if paper is None else paper
+    paper = read_paper(FILES, KITTI) if paper is None else paper
     return main_table(metrics, layout(table, methods), paper).set_index("method")
 
 
@@ -79,7 +91,7 @@ def cells(text, heading):
 
 
 def quality(metrics, table="table1", methods=tuple(MIOU), paper=None):
-    paper = read_paper(FILES, "kitti_step") if paper is None else paper
+    paper = read_paper(FILES, KITTI) if paper is None else paper
     made = main_table(metrics, layout(table, methods), paper)
     return markdown("", [quality_sheet(made, layout(table, methods), LABELS)], "")
 
@@ -102,7 +114,7 @@ def test_gains_are_taken_seed_by_seed_and_stand_beside_the_papers():
     table = numbers(tidy(MIOU)).loc["online_ttt_mae"]
     # Gains of 3 and 5 points: their spread is far below that of the values themselves.
     assert (table.test_gain_mean, table.test_gain_std) == pytest.approx((4, 2**0.5))
-    assert (table.test_miou_pooled_mean, table.test_miou_pooled_std) == pytest.approx((59, 72**0.5))
+    assert (table.test_pooled_mean, table.test_pooled_std) == pytest.approx((59, 72**0.5))
     assert table.test_paper_gain == pytest.approx(54.3 - 52.5)
     assert table.test_minus_paper == pytest.approx(59 - 54.3)
     assert (table.paper_seconds_per_frame, table.test_seeds) == (4.1, 2)
@@ -137,14 +149,17 @@ def test_data_sets_splits_seeds_and_aggregations_are_never_mixed():
     ])  # fmt: skip
     table = main_table(metrics, layout(), PaperNumbers())
     assert list(table.dataset) == ["d", "e"]
-    assert list(table.test_miou_pooled_mean) == pytest.approx([15, 90])
-    assert list(table.test_miou_pooled_std) == [pytest.approx(50**0.5), None]
-    assert list(table.val_miou_pooled_mean) == [pytest.approx(50), None]
+    assert list(table.test_pooled_mean) == pytest.approx([15, 90])
+    assert list(table.test_pooled_std) == [pytest.approx(50**0.5), None]
+    assert list(table.val_pooled_mean) == [pytest.approx(50), None]
     assert list(table.val_seeds) == [1, None]
-    shown = quality(metrics, paper=PaperNumbers())
-    assert cells(shown, "Data") == [["d semantic"], ["e semantic"]]
-    assert cells(shown, "val: mIoU") == [["50.0"], ["–"]]
-    assert cells(shown, "seeds") == [["1–2"], ["1"]]
+    made = main_table(metrics, layout(), PaperNumbers())
+    sheets = sheets_of(made, layout(), LABELS)
+    summary, first, second = (markdown("", [sheet], "") for sheet in sheets[:3])
+    assert cells(summary, "mIoU") == [["15.0 ± 7.1", "50.0", "90.0"]]
+    assert (cells(first, "val: mIoU"), cells(first, "seeds")) == ([["50.0"]], [["1–2"]])
+    # It has no such split.
+    assert (cells(second, "val: mIoU"), cells(second, "seeds")) == ([[]], [["1"]])
 
 
 def test_an_undefined_number_is_shown_and_a_missing_one_is_not_made_up():
@@ -156,8 +171,8 @@ def test_an_undefined_number_is_shown_and_a_missing_one_is_not_made_up():
     # Read as text: a number that is not there is empty, one that is not defined says NaN.
     lines = [line.split(",") for line in csv_text(made).splitlines()]
     online = dict(zip(lines[0], lines[-1], strict=True))
-    assert online["test_miou_pooled_mean"] == "NaN"
-    assert online["test_paper_miou"] == online["test_resets_mean"] == ""
+    assert online["test_pooled_mean"] == "NaN"
+    assert online["test_paper"] == online["test_resets_mean"] == ""
     assert without_metrics(tidy(undefined), layout(methods=[*MIOU, "tent"])) == ["tent"]
     assert "Without metrics, hence without a row: Tent." in caption(
         made, layout(), PaperNumbers(), "tiny", ["Tent"]
@@ -190,7 +205,7 @@ def test_costs_are_of_the_test_split_by_phase_with_iterations_of_offline_methods
         tidy({two[0]: (np.nan,) * 2, two[1]: (np.nan,) * 2}, metric="iteration"),
         tidy({two[0]: (np.nan,), two[1]: (200, 1000)}, metric="iteration", aggregation="video"),
     ])  # fmt: skip
-    paper = read_paper(FILES, "kitti_step")
+    paper = read_paper(FILES, KITTI)
     made = main_table(metrics, layout(methods=two), paper)
     shown = markdown("", [cost_sheet(made, layout(methods=two), LABELS)], "")
     assert cells(shown, "s/frame: adapt") == [
@@ -231,14 +246,145 @@ def test_the_papers_tables_agree_and_a_wrong_data_set_is_named():
     for column in tables[1]:
         assert (tables[0].loc[both, column] == tables[1].loc[both, column]).all()
     with pytest.raises(InputError, match="did you mean 'kitti_step'"):
-        read_paper(FILES, "kiti_step")
+        read_paper(FILES, {"semantic": PaperSource("kiti_step")})
 
 
-def test_the_paper_s_numbers_can_stand_beside_a_split_of_another_name():
-    paper = read_paper(FILES, "kitti_step").beside({"short": "test"})
-    assert paper.miou["short", "online_ttt_mae"] == paper.miou["test", "online_ttt_mae"] == 54.3
-    assert paper.gain("short", "online_ttt_mae", "main_task_only") == pytest.approx(1.8)
-    assert paper.gain("val", "temporal_smoothing", "main_task_only") == 0.4
+def test_the_papers_numbers_can_stand_beside_a_split_of_another_name():
+    sources = {"semantic": PaperSource("kitti_step", {"short": "test"})}
+    paper = read_paper(FILES, sources)
+    values = [
+        paper.value("semantic", split, "online_ttt_mae") for split in ("short", "test", "val")
+    ]
+    assert values == [54.3, 54.3, 55.4]
+    gain = paper.gain("semantic", "short", "online_ttt_mae", "main_task_only")
+    assert gain == pytest.approx(1.8)
+    assert paper.gain("semantic", "val", "temporal_smoothing", "main_task_only") == 0.4
+    # What is called test here is another of the paper's, and so is not the paper's test.
+    swapped = read_paper(FILES, {"semantic": PaperSource("kitti_step", {"test": "val"})})
+    assert swapped.value("semantic", "test", "online_ttt_mae") == 55.4
+
+
+def test_the_papers_numbers_are_of_a_task_and_stand_beside_every_split_where_it_has_none():
+    sources = {task: PaperSource("coco_videos") for task in ("instance", "panoptic")}
+    paper = read_paper(FILES, sources)
+    for split in ("test", "val"):
+        assert paper.value("instance", split, "main_task_only") == 16.7
+        assert paper.value("panoptic", split, "main_task_only") == 13.9
+        gain = paper.gain("instance", split, "online_ttt_mae", "main_task_only")
+        assert gain == pytest.approx(37.6 - 16.7)
+    assert paper.value("semantic", "test", "main_task_only") is None
+    assert paper.value("instance", "test", "self_train") is None
+    assert paper.seconds["online_ttt_mae"] == 4.1
+    with pytest.raises(InputError, match=r"'coco_videos' is no data set .* 'semantic'.*kitti_step"):
+        read_paper(FILES, {"semantic": PaperSource("coco_videos")})
+    assert read_paper(FILES, {}) == PaperNumbers()
+
+
+SELF = "self_train"
+SEVERAL = {
+    **TABLES["table1"],
+    "settings": [{"label": "", "methods": ["main_task_only", SELF, "online_ttt_mae"]}],
+}
+METHODS = ["main_task_only", SELF, "online_ttt_mae"]
+
+
+def several():
+    """Metrics of three tasks on two data sets, one of which lacks a split; two seeds."""
+    semantic = {"main_task_only": (0.5, 0.6), SELF: (0.52, 0.6), "online_ttt_mae": (0.55, 0.6)}
+    fixed, online = {"main_task_only": (0.10, 0.20)}, {"online_ttt_mae": (0.30, 0.50)}
+    parts = [tidy(semantic), tidy(semantic, split="val"), tidy(semantic, metric="miou_frames")]
+    coco = {"dataset": "coco", "task": "instance"}
+    for metric, aggregation, of_fixed, of_online in (
+        ("ap_pooled", "pooled", (0.10, 0.20), (0.30, 0.50)),
+        ("ap_pooled", "frame_weighted", (0.12, 0.24), (0.32, 0.52)),
+        ("ap_frames", "pooled", (0.20, 0.40), (0.28, 0.50)),
+        ("ap50_pooled", "pooled", (0.3, 0.3), (0.6, 0.6)),
+        ("seconds_per_frame", "pooled", (1, 1), (2, 2)),
+        ("ap:car", "pooled", (0.1, 0.3), (0.2, np.nan)),
+    ):
+        both = {"main_task_only": of_fixed, "online_ttt_mae": of_online}
+        parts.append(tidy(both, metric=metric, aggregation=aggregation, **coco))
+    panoptic = {"dataset": "coco", "task": "panoptic", "metric": "pq_pooled"}
+    parts.append(tidy({**fixed, **online}, **panoptic))
+    return pd.concat(parts)
+
+
+def test_one_table_has_every_task_in_the_papers_shape_and_then_each_in_detail():
+    rows = Layout(**layout_of({"table1": SEVERAL}, "table1", METHODS))
+    sources = KITTI | {task: PaperSource("coco_videos") for task in ("instance", "panoptic")}
+    paper = read_paper(FILES, sources)
+    made = main_table(several(), rows, paper)
+    sheets = sheets_of(made, rows, LABELS)
+    titles = ["d, semantic: mIoU", "coco, instance: AP", "coco, panoptic: PQ", "What it costs"]
+    assert [sheet.title for sheet in sheets[1:]] == titles
+    summary = markdown("", sheets[:1], "")
+    assert cells(summary, "Method") == [["Main Task Only"], [SELF], ["Online TTT-MAE"]]
+    # Of a data set without the split val there is no column of it.
+    assert [heading[0] for heading in sheets[0].headings] == [
+        "", "d test", "d val", "coco test", "coco test", "s/frame", "s/frame"
+    ]  # fmt: skip
+    assert cells(summary, "AP (paper)") == [
+        ["15.0 ± 7.1 (16.7)"], ["–"], ["**40.0 ± 14.1** (37.6)"]
+    ]  # fmt: skip
+    assert [row[0] for row in cells(summary, "PQ (paper)")][1:] == ["–", "**40.0 ± 14.1** (21.7)"]
+    assert cells(summary, "d val: mIoU (paper)")[1] == ["56.0 ± 5.7 (54.7)"]
+    assert cells(summary, "s/frame: coco instance") == [["1.000"], ["–"], ["2.000"]]
+    instance = markdown("", sheets[2:3], "")
+    assert cells(instance, "test: frame AP")[1] == ["39.0 ± 15.6"]
+    assert cells(instance, "gain (paper)")[1] == ["+25.0 ± 7.1 (+20.9)"]
+    # The CSV has all, under names that say whose.
+    online = made[(made.method == "online_ttt_mae") & (made.task == "instance")].iloc[0]
+    assert (online.metric, online.test_ap50_pooled_mean) == ("AP", 60)
+    assert (online.val_pooled_mean, online.test_miou_frames_mean) == (None, None)
+    below = caption(made, rows, paper, "tiny", [])
+    for said in ("mIoU: counts", "AP: predictions", "PQ: segments", "cannot be mixed",
+                 "kitti_step, not d; coco_videos, not coco",
+                 "beside every split of ours"):  # fmt: skip
+        assert said in below
+    assert r"\textit{coco, instance: AP}" in latex("t", "T", sheets, below)
+
+
+def test_conventions_show_what_the_form_alone_changes_and_what_mixing_adds():
+    table = convention_table(several(), METHODS)
+    rows = table[table.task == "instance"].set_index("method")
+    assert list(rows.index) == ["main_task_only", "online_ttt_mae"]
+    fixed, online = rows.loc["main_task_only"], rows.loc["online_ttt_mae"]
+    # Seeds 0 and 1: pooled 10 and 20, by video 12 and 24, by frame 20 and 40.
+    assert (fixed.pooled_mean, fixed.videos_mean, fixed.frames_mean) == pytest.approx((15, 18, 30))
+    spread = (fixed.frames_minus_pooled_mean, fixed.frames_minus_pooled_std)
+    assert spread == pytest.approx((15, 50**0.5))
+    # Online by frame: 28 and 50, less 20 and 40; mixed, less 12 and 24.
+    assert (online.gain_pooled_mean, online.gain_videos_mean) == pytest.approx((25, 24))
+    assert (online.gain_frames_mean, online.gain_mixed_mean) == pytest.approx((9, 21))
+    assert (fixed.gain_pooled_mean, fixed.gain_mixed_mean) == (None, pytest.approx(12))
+    mixed = online.gain_frames_mean + fixed.gain_mixed_mean
+    assert online.gain_mixed_mean == pytest.approx(mixed)
+    sheets = {sheet.title: sheet for sheet in convention_sheets(table, LABELS)}
+    shown = markdown("", [sheets["coco, instance, test"]], "")
+    assert cells(shown, "gain: mixed") == [["+12.0 ± 5.7"], ["+21.0 ± 7.1"]]
+    below = convention_caption(table)
+    assert (
+        "coco, instance, test: the form alone changes Main Task Only by +12.0 points; 0 of 1 mean "
+        "gains have another sign by frame than pooled; 0 of 1 mean gains"
+    ) in below
+    assert "cannot be mixed" in below
+    turned = several()
+    by_frame = (turned.method == "online_ttt_mae") & (turned.metric == "ap_frames")
+    turned.loc[by_frame, "value"] = 0.25
+    said = convention_caption(convention_table(turned, METHODS))
+    assert "1 of 1 mean gains have another sign by frame than pooled; 0 of 1" in said
+    with pytest.raises(InputError, match="none of the methods"):
+        convention_table(several(), ["tent"])
+
+
+def test_classes_have_the_metric_of_their_task():
+    table = class_table(pd.concat([several(), tidy({SELF: (0.4, 0.6)}, metric="iou:car")]), METHODS)
+    assert list(table.columns[:5]) == ["dataset", "task", "split", "metric", "class"]
+    rows = table.set_index("task")
+    assert rows.metric.to_dict() == {"instance": "AP", "semantic": "IoU"}
+    of_instance = rows.loc["instance", METHODS].tolist()
+    assert of_instance == pytest.approx([20, np.nan, np.nan], nan_ok=True)
+    assert rows.loc["semantic", SELF] == pytest.approx(50)
 
 
 def test_a_class_without_pixels_in_one_seed_stays_nan():
@@ -247,7 +393,7 @@ def test_a_class_without_pixels_in_one_seed_stays_nan():
         tidy({"m": (0.5, np.nan), "n": (0.2, 0.2)}, metric="iou:car"),
     ])  # fmt: skip
     table = class_table(metrics, ["n", "m", "absent"])
-    assert list(table.columns) == ["dataset", "task", "split", "class", "n", "m"]
+    assert list(table.columns) == ["dataset", "task", "split", "metric", "class", "n", "m"]
     assert list(table["class"]) == ["road", "car"]
     assert table.m.tolist() == pytest.approx([60, np.nan], nan_ok=True)
 
@@ -270,12 +416,18 @@ def test_the_verbs_write_every_form_of_a_table_or_nothing(tmp_path):
     rows = json.dumps(layout_of(TABLES, "ablations", list(MIOU)))
     options = {"metrics": metrics, "layout": rows, "labels": json.dumps(LABELS), "model": "tiny",
                "paper": FILES, **forms}  # fmt: skip
-    call("table", **options, **{"paper-dataset": "kitti_step"})
+    call("table", **options, beside=json.dumps({"semantic": {"dataset": "kitti_step"}}))
     assert pd.read_csv(forms["csv"]).method.tolist() == [SHUFFLED]
     assert LABELS[SHUFFLED] in forms["markdown"].read_text()
     assert r"\label{tab:ablations}" in forms["latex"].read_text()
     call("class-table", metrics=metrics, methods=",".join(MIOU), output=tmp_path / "classes.csv")
     assert list(pd.read_csv(tmp_path / "classes.csv"))[-4:] == list(MIOU)
+    forms_of = {form: tmp_path / f"conventions.{form}" for form in ("csv", "markdown")}
+    call("convention-table", metrics=metrics, methods=",".join(MIOU), labels="{}", **forms_of)
+    assert pd.read_csv(forms_of["csv"]).method.tolist() == list(MIOU)
+    assert "mixed" in forms_of["markdown"].read_text()
+    with pytest.raises(SystemExit):
+        call("table", **options, beside=json.dumps({"semantic": {"data_set": "kitti_step"}}))
 
     for path in forms.values():
         path.unlink()

@@ -12,19 +12,20 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from videottt.tables.layout import Layout
+    from videottt.tables.paper import PaperSource
 
 
 def add_verbs(verbs: Any) -> None:
-    """Add `table` and `class-table`."""
+    """Add `table`, `class-table` and `convention-table`."""
     verb = add_verb(verbs, "table", table)
     _add_metrics(verb)
     verb.add_argument("--layout", required=True, type=_layout, help="JSON: tables.layout.Layout")
     verb.add_argument("--labels", required=True, type=settings, help="JSON: method id -> label")
     verb.add_argument("--model", required=True, help="preset that the metrics are of")
     verb.add_argument("--paper", nargs="*", default=[], type=Path, help="CSV of published numbers")
-    verb.add_argument("--paper-dataset", help="data set of the paper to print beside ours")
-    verb.add_argument("--paper-splits", default={}, type=settings,
-                      help="JSON: our split -> that of the paper to print beside it")  # fmt: skip
+    verb.add_argument("--beside", default={}, type=_sources,
+                      help="whose published numbers stand beside ours: JSON, "
+                      '{task: {"dataset": ..., "splits": {ours: theirs}}}')  # fmt: skip
     for kind in ("csv", "markdown", "latex"):
         verb.add_argument(f"--{kind}", required=True, type=Path)
 
@@ -32,6 +33,13 @@ def add_verbs(verbs: Any) -> None:
     _add_metrics(verb)
     verb.add_argument("--methods", required=True, type=names, help="ids in the order of columns")
     verb.add_argument("--output", required=True, type=Path)
+
+    verb = add_verb(verbs, "convention-table", convention_table)
+    _add_metrics(verb)
+    verb.add_argument("--methods", required=True, type=names, help="ids in the order of rows")
+    verb.add_argument("--labels", required=True, type=settings, help="JSON: method id -> label")
+    for kind in ("csv", "markdown"):
+        verb.add_argument(f"--{kind}", required=True, type=Path)
 
 
 def _add_metrics(verb: argparse.ArgumentParser) -> None:
@@ -48,21 +56,32 @@ def _layout(text: str) -> "Layout":
         raise argparse.ArgumentTypeError(f"not the layout of a table: {error}") from None
 
 
+def _sources(text: str) -> dict[str, "PaperSource"]:
+    """Read whose published numbers stand beside ours."""
+    from videottt.settings import build_settings
+    from videottt.tables.paper import PaperSource
+
+    given = settings(text)
+    try:
+        return {task: build_settings(PaperSource, of, task) for task, of in given.items()}
+    except InputError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 def table(options: argparse.Namespace) -> None:
     """Write one table of a study as CSV, Markdown and LaTeX."""
-    from videottt.tables import formats, sheets
+    from videottt.tables import formats
     from videottt.tables.caption import caption
     from videottt.tables.numbers import main_table, without_metrics
-    from videottt.tables.paper import PaperNumbers, read_paper
+    from videottt.tables.paper import read_paper
+    from videottt.tables.sheets import sheets_of
 
     metrics, layout, labels = _read(options.metrics), options.layout, options.labels
-    paper = PaperNumbers()
-    if options.paper_dataset:
-        paper = read_paper(options.paper, options.paper_dataset).beside(options.paper_splits)
+    paper = read_paper(options.paper, options.beside)
     numbers = main_table(metrics, layout, paper)
     if numbers.empty:
         raise InputError(f"{options.metrics}: no metrics of a method of table '{layout.id}'")
-    shown = [make(numbers, layout, labels) for make in (sheets.quality_sheet, sheets.cost_sheet)]
+    shown = sheets_of(numbers, layout, labels)
     without = [labels.get(each, each) for each in without_metrics(metrics, layout)]
     below = caption(numbers, layout, paper, options.model, without)
     write_text(options.csv, formats.csv_text(numbers))
@@ -72,12 +91,24 @@ def table(options: argparse.Namespace) -> None:
 
 
 def class_table(options: argparse.Namespace) -> None:
-    """Write the IoU of each class of every method of a study as CSV."""
+    """Write the IoU, AP or PQ of each class of every method of a study as CSV."""
     from videottt.tables import classes
 
     frame = classes.class_table(_read(options.metrics), options.methods)
     with complete_file(options.output) as part:
         frame.to_csv(part, index=False, na_rep="NaN", float_format="%.6g")
+
+
+def convention_table(options: argparse.Namespace) -> None:
+    """Write each method's metric in every form, and its gain in each, as CSV and Markdown."""
+    from videottt.tables import conventions, formats
+
+    frame = conventions.convention_table(_read(options.metrics), options.methods)
+    sheets = conventions.convention_sheets(frame, options.labels)
+    below = conventions.convention_caption(frame)
+    write_text(options.csv, formats.csv_text(frame))
+    write_text(options.markdown, text := formats.markdown(conventions.TITLE, sheets, below))
+    print(text)
 
 
 def _read(path: Path) -> "pd.DataFrame":

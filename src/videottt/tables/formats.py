@@ -36,7 +36,8 @@ LATEX = {
 def markdown(title: str, sheets: Sequence[Sheet], caption: str) -> str:
     """Return sheets as pipe tables, with the caption below them."""
     tables = [
-        tabulate(
+        (f"*{sheet.title}*\n\n" if sheet.title else "")
+        + tabulate(
             sheet.rows,
             headers=[_heading(over, own) for over, own in sheet.headings],
             tablefmt="pipe",
@@ -52,7 +53,9 @@ def latex(identity: str, title: str, sheets: Sequence[Sheet], caption: str) -> s
     """Return sheets as one LaTeX table in the looks of booktabs, no wider than the text."""
     width = r"\ifdim\width>\linewidth\linewidth\else\width\fi"
     tabulars = "\n\n\\medskip\n".join(
-        f"\\resizebox{{{width}}}{{!}}{{%\n{_tabular(sheet)}%\n}}" for sheet in sheets
+        (f"\\textit{{{escaped(sheet.title)}}}\\\\\n" if sheet.title else "")
+        + f"\\resizebox{{{width}}}{{!}}{{%\n{_tabular(sheet)}%\n}}"
+        for sheet in sheets
     )
     lines = [
         "% \\usepackage{booktabs,graphicx}",
