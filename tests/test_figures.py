@@ -11,15 +11,18 @@ from PIL import Image
 from videottt.cli import main
 from videottt.errors import InputError
 from videottt.figures.bars import bars_figure
-from videottt.figures.curves import rolling_mean
+from videottt.figures.curves import curves_figure, rolling_mean
 from videottt.figures.selection import edges, selection_figure, varied_settings
 from videottt.figures.steps import steps_figure
-from videottt.figures.strips import Strip, extreme_strips, frame_miou, strips_figure
+from videottt.figures.strips import Strip, extreme_strips, frame_values, strips_figure
 from videottt.figures.style import METHODS, class_colours, method_colours
 from videottt.figures.sweep import Sweep, sweep_figure
 from videottt.frame_result import PHASES, FrameResult
 from videottt.frames import FrameStore, SourceFrame, write_frames
+from videottt.metrics import statistics_of
 from videottt.predictions import PredictionKey, PredictionReader, write_predictions
+from videottt.scores import SECONDS, Scores
+from videottt.segments import ClassSpace, instances_from
 from videottt.traces import FrameTrace, read_traces, write_traces
 
 CLASSES = ["sky", "road", "car"]
@@ -53,7 +56,14 @@ def predictions(path, method, video="a", seed=0, looks=(), length=LENGTH, right=
     found = np.where(truth() == 255, 2, truth()) if method == ONLINE else np.zeros_like(truth())
     frames = [found if right is None or right[t] else np.full_like(found, 2) for t in range(length)]
     with write_predictions(
-        path, key, frames=length, size=(HEIGHT, WIDTH), classes=CLASSES, settings={}, provenance={}
+        path,
+        key,
+        kind="classes",
+        frames=length,
+        size=(HEIGHT, WIDTH),
+        classes=CLASSES,
+        settings={},
+        provenance={},
     ) as writer:
         for index, prediction in enumerate(frames):
             seconds = dict.fromkeys(PHASES, 0.01)
@@ -74,11 +84,12 @@ def traces(path, indices=(1, 4), steps=6):
     visible[:8, :8] = True
     pixels = np.stack([np.full((24, 32, 3), 10 * step, np.uint8) for step in range(steps + 1)])
     frames = [
-        FrameTrace(i, 1 - 0.1 * np.arange(steps + 1), found.astype(np.uint8), visible, pixels)
+        FrameTrace(i, 1 - 0.1 * np.arange(steps + 1), list(found.astype(np.uint8)), visible, pixels)
         for i in indices
     ]
     key = PredictionKey("toy", "semantic", ONLINE, 0, "a")
-    write_traces(path, key, frames, classes=CLASSES, settings={}, provenance={})
+    about = {"kind": "classes", "size": (HEIGHT, WIDTH), "classes": CLASSES}
+    write_traces(path, key, frames, **about, settings={}, provenance={})
     return path
 
 
@@ -324,7 +335,7 @@ def test_failure_to_read_a_frame_stops_ffmpeg_and_leaves_nothing(made, tmp_path)
     damaged = tmp_path / "damaged.h5"
     damaged.write_bytes((made / f"{ONLINE}0.h5").read_bytes())
     with h5py.File(damaged, "r+") as file:
-        file["prediction"].id.write_direct_chunk((4, 0, 0), b"not gzip")
+        file["prediction/map"].id.write_direct_chunk((4, 0, 0), b"not gzip")
     mp4 = tmp_path / "out/x.mp4"
     with pytest.raises((OSError, SystemExit)):
         main(["render-video", *pair(made, predictions=damaged), "--output", str(mp4)])
@@ -384,6 +395,69 @@ def test_bars_are_means_in_percent_with_a_line_at_the_baseline():
         bars_figure(metrics(values), list(values), {}, "x")
 
 
+def test_panels_name_their_metric_and_lack_what_does_not_exist_for_their_task():
+    of_things = metrics({ONLINE: 0.2, f"{ONLINE},window=4": 0.25, FIXED: 0.3}, seeds=[0])
+    instance = of_things.assign(dataset="coco", task="instance", metric="ap_pooled")
+    first = metrics({ONLINE: 0.5, f"{ONLINE},window=4": 0.6, "tent": 0.4}, seeds=[0])
+    # Of another task's metric there is nothing to see.
+    both = pd.concat([first, instance, of_things.assign(dataset="coco", task="instance")])
+    methods = [FIXED, "tent", ONLINE]
+    figure = bars_figure(both, methods, {}, FIXED)
+    found = {
+        axes.get_xlabel(): {round(bar.get_y() + 0.4): bar.get_width() for bar in axes.patches}
+        for axes in figure.axes
+    }
+    assert found == {
+        "pooled mIoU (%)": pytest.approx({1: 40, 2: 50}),
+        "pooled AP (%)": pytest.approx({0: 30, 2: 20}),
+    }
+    with pytest.raises(InputError, match="of method 'self_train'"):
+        bars_figure(both, [*methods, "self_train"], {})
+
+    swept = sweep_figure(both, Sweep(ONLINE, "window", "16"), [FIXED, "tent"], {})
+    assert [axes.get_ylabel() for axes in swept.axes] == list(found)
+    shown = [{line.get_label() for line in axes.lines} & set(methods) for axes in swept.axes]
+    assert shown == [{ONLINE, "tent"}, {ONLINE, FIXED}]
+    named = [text.get_text() for text in swept.legends[0].get_texts()]
+    assert sorted(named) == sorted([*methods, "value used elsewhere"])
+
+
+def objects_found(method, hits, fps=2.0, step=10):
+    """Scores of every tenth frame of a car: found wholly, or not at all; None: there is no car."""
+    car = np.zeros((1, 8, 8), bool)
+    car[0, 2:6, 2:6] = True
+    pairs = [
+        (instances_from(car[: hit is not None], [1] * (hit is not None)),
+         instances_from(car[: bool(hit)], [1] * bool(hit)))
+        for hit in hits
+    ]  # fmt: skip
+    length = step * len(hits)
+    statistics = statistics_of("instance").of_frames(pairs, ClassSpace(("road", "car"), ("car",)))
+    return Scores(
+        key=PredictionKey("toy", "instance", method, 0, "a"), split="test", fps=fps,
+        index=np.arange(0, length, step), statistics=statistics,
+        seconds={name: np.zeros(length) for name in SECONDS},
+        skipped_steps=np.zeros(length, int), resets=np.zeros(length, int), peak_memory=0,
+    )  # fmt: skip
+
+
+def test_curves_join_sparse_labels_and_have_a_gap_only_where_nothing_is_defined():
+    hits = {FIXED: [0, 1, None, 1, None, 0, 0], ONLINE: [1, 1, None, 1, None, 1, 0]}
+    figure = curves_figure([objects_found(*each) for each in hits.items()], list(hits), {}, FIXED)
+    quality, gain = figure.axes
+    assert quality.get_ylabel() == "AP of the frame (%)"
+    raw = quality.lines[0]
+    np.testing.assert_allclose(raw.get_xdata(), 5 * np.arange(7))
+    np.testing.assert_allclose(raw.get_ydata(), [0, 100, np.nan, 100, np.nan, 0, 0])
+    smooth = {line.get_label(): line for line in quality.lines}[ONLINE].get_ydata()
+    np.testing.assert_allclose(smooth, [100, 100, np.nan, 100, np.nan, 200 / 3, 50])
+    # The frame between two gaps is visible.
+    alone = [line.get_xdata().tolist() for line in quality.lines if line.get_marker() == "_"]
+    assert alone == [[15], [15]]
+    np.testing.assert_allclose(gain.lines[0].get_ydata(), [0, 0, np.nan, 0, np.nan, 0, 0])
+    assert "labelled frames" in figure.legends[0].get_title().get_text()
+
+
 def test_a_sweep_is_in_octaves_with_all_at_the_right():
     figure = sweep_figure(metrics(WINDOWS), Sweep(ONLINE, "window", "16"), [FIXED], {})
     (axes,) = figure.axes
@@ -419,10 +493,14 @@ def test_strips_are_the_adjacent_frames_with_the_largest_and_the_smallest_gain()
     gains = np.array([0.0, 1, 5, 3, -9, np.nan, 30, 0, -1])
     # Runs of two labelled frames: 0.5, 3, 4, -3, then 15, -0.5; those with one do not count.
     assert extreme_strips(gains, 2) == [Strip(6, 2, 15), Strip(3, 2, -3)]
-    # Where labels are sparse, runs with as many as there are.
+    # Where labels are sparse, runs with as many as there are, and these in the middle.
     assert extreme_strips(np.array([np.nan, 2, np.nan, np.nan, 7, np.nan]), 3) == [
-        Strip(2, 3, 7),
+        Strip(3, 3, 7),
         Strip(0, 3, 2),
+    ]
+    assert extreme_strips(np.array([5, np.nan, np.nan, np.nan, 1]), 3) == [
+        Strip(0, 3, 5),
+        Strip(2, 3, 1),
     ]
     assert extreme_strips(np.array([1.0, 2]), 3) == [Strip(0, 2, 1.5)]
     with pytest.raises(InputError, match="no frame of the video is labelled"):
@@ -453,7 +531,7 @@ def test_strips_say_what_was_gained_and_what_was_lost(made, tmp_path):
     assert titles[1][6:] == 3 * ["mIoU 0.0 %"]
 
 
-def test_frame_miou_is_that_of_the_scores(made):
+def test_frame_values_are_those_of_the_scores(made):
     table = pd.read_csv(made / "metrics.csv")
     for method in (FIXED, ONLINE):
         rows = table[(table.method == method) & (table.metric == "miou_frames")]
@@ -461,7 +539,7 @@ def test_frame_miou_is_that_of_the_scores(made):
             FrameStore(made / "a.h5") as frames,
             PredictionReader(made / f"{method}0.h5") as found,
         ):
-            shares = frame_miou(frames, found)
+            shares = frame_values(frames, found)
         assert shares.mean() == pytest.approx(100 * rows.value.iloc[0])
         assert 0 < shares.min() <= 100
 

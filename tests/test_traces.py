@@ -4,15 +4,17 @@ import json
 import numpy as np
 import pytest
 
-from support import contents, store_frames
+from support import SPACE, contents, store_frames
 from videottt.cli import main
 from videottt.figures.steps import steps_figure
 from videottt.frames import FrameStore
 from videottt.method import method_from
 from videottt.models.checkpoint import load_checkpoint
+from videottt.predictions import PredictionKey
+from videottt.segments import Panoptic, instances_from
 from videottt.stream import Stream, StreamKey
 from videottt.tasks import task_named
-from videottt.traces import read_traces
+from videottt.traces import FrameTrace, read_traces, write_traces
 
 STEPS = 3
 SETTINGS = {
@@ -52,7 +54,7 @@ def test_a_trace_starts_at_the_fixed_model_and_learns(traced, store, joint_check
     fixed = method_from({"objective": "none", "shortest_edge": 64, "longest_edge": 256})
     stream = Stream(
         load_checkpoint(joint_checkpoint).model,
-        task_named("semantic"),
+        task_named("semantic", SPACE),
         fixed,
         StreamKey(0, store.dataset, store.video),
     )
@@ -61,7 +63,7 @@ def test_a_trace_starts_at_the_fixed_model_and_learns(traced, store, joint_check
     for frame in frames:
         before = stream.step(store.frame(frame.index), frame.index)
         np.testing.assert_array_equal(frame.prediction[0], before.prediction)
-        assert frame.prediction.shape == (STEPS + 1, *store.size)
+        assert [each.shape for each in frame.prediction] == [store.size] * (STEPS + 1)
         assert frame.loss.shape == (STEPS + 1,)
         assert len(np.unique(frame.loss)) == STEPS + 1
         assert all((frame.pixels[step] != frame.pixels[step + 1]).any() for step in range(STEPS))
@@ -93,6 +95,36 @@ def test_labelled_frames_are_traced_where_none_are_named(source_frames, joint_ch
     path = store_frames(tmp_path / "sparse.h5", frames)
     main(command(path, joint_checkpoint, tmp_path / "t.h5"))
     assert [frame.index for frame in read_traces(tmp_path / "t.h5").frames] == [4, 5, 8]
+
+
+def test_segments_of_each_frame_and_step_come_back(tmp_path):
+    """As many objects as steps so far, so that no two predictions are alike."""
+    masks = np.tril(np.ones((6, 5, 8), bool), 2) & (np.arange(8) < np.arange(1, 7)[:, None, None])
+    found = {
+        "instances": [instances_from(masks[:n], [n] * n, [n / 8] * n) for n in range(6)],
+        "panoptic": [
+            Panoptic(masks[n].astype(np.uint16), *np.array([[n]], np.uint8), np.float32([n / 8]),
+                     np.zeros(1, bool))
+            for n in range(6)
+        ],
+    }  # fmt: skip
+    visible, pixels = np.ones((2, 2), bool), np.zeros((3, 2, 2, 3), np.uint8)
+    for kind, predictions in found.items():
+        frames = [
+            FrameTrace(index, np.arange(3.0), predictions[first : first + 3], visible, pixels)
+            for index, first in ((4, 0), (9, 3))
+        ]
+        path = tmp_path / f"{kind}.h5"
+        key = PredictionKey("toy", "a task", "m", 0, "v")
+        about = {"kind": kind, "size": (5, 8), "classes": ["a"] * 6}
+        write_traces(path, key, frames, **about, settings={}, provenance={})
+        traces = read_traces(path)
+        assert [frame.index for frame in traces.frames] == [4, 9]
+        read = [each for frame in traces.frames for each in frame.prediction]
+        for each, expected in zip(read, predictions, strict=True):
+            for field in dataclasses.fields(expected):
+                values = getattr(each, field.name), getattr(expected, field.name)
+                np.testing.assert_array_equal(*values)
 
 
 def test_what_cannot_be_traced_is_refused(

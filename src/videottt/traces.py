@@ -1,10 +1,11 @@
 """Learning from single frames, step by step: one HDF5 file a video, defined here only.
 
-Layout of format version 1, for N frames of a video, traced through 0 ... S gradient steps each::
+Layout of format version 2, for N frames of a video, traced through 0 ... S gradient steps each::
 
     /index             int64   [N]           the frames
     /loss              float64 [N, S + 1]    of the objective, on one fixed draw of its masks
-    /prediction        uint8   [N, S + 1, H, W]     class of each pixel, gzip
+    /prediction        group of N (S + 1) predictions in one of the forms of videottt.layers, all
+                       steps of the first frame before those of the second
     /visible           bool    [N, h, w]     the patches of that draw that the model was shown
     /pixels            uint8   [N, S + 1, h, w, 3]  its reconstruction, gzip
     attributes         format, version, dataset, task, method, seed, video, classes (JSON),
@@ -26,10 +27,13 @@ from videottt.files import complete_file
 from videottt.frame_result import Traced
 from videottt.frames import FrameStore
 from videottt.hdf5 import open_checked
+from videottt.layers import LAYERS, layer_of
 from videottt.predictions import PredictionKey
+from videottt.segments import Prediction
 
 FORMAT = "videottt traces"
-VERSION = 1
+VERSION = 2
+COLUMNS = ("loss", "visible", "pixels")
 
 
 @dataclass(frozen=True)
@@ -39,14 +43,14 @@ class FrameTrace:
     Attributes:
         index: of the frame in its video.
         loss: float64 [S + 1], after 0 ... S updates.
-        prediction: uint8 [S + 1, H, W].
+        prediction: [S + 1].
         visible: bool [h, w], the patches that the model was shown.
         pixels: uint8 [S + 1, h, w, 3], its reconstructions.
     """
 
     index: int
     loss: np.ndarray
-    prediction: np.ndarray
+    prediction: list[Prediction]
     visible: np.ndarray
     pixels: np.ndarray
 
@@ -89,7 +93,7 @@ def frame_trace(index: int, steps: Iterable[Traced]) -> FrameTrace:
     return FrameTrace(
         index=index,
         loss=np.array([each.loss for each in done]),
-        prediction=np.stack([each.prediction for each in done]),
+        prediction=[each.prediction for each in done],
         visible=done[0].visible,
         pixels=np.stack([each.pixels for each in done]),
     )
@@ -100,16 +104,33 @@ def write_traces(
     key: PredictionKey,
     frames: Sequence[FrameTrace],
     *,
+    kind: str,
+    size: tuple[int, int],
     classes: Sequence[str],
     settings: dict,
     provenance: dict,
 ) -> None:
-    """Write the traces of one video, whole or not at all; all of as many steps."""
+    """Write the traces of one video, whole or not at all; all of as many steps.
+
+    Args:
+        path: of the file.
+        key: the ids of the job.
+        frames: the traces.
+        kind: of the predictions, one of `layers.LAYERS`.
+        size: (H, W) of the frames.
+        classes: names of all classes of the data set.
+        settings: of the method.
+        provenance: how the file is made.
+    """
     with complete_file(path) as part, h5py.File(part, "w") as file:
         file["index"] = [frame.index for frame in frames]
-        for name in ("loss", "prediction", "visible", "pixels"):
+        for name in COLUMNS:
             values = np.stack([getattr(frame, name) for frame in frames])
             file.create_dataset(name, data=values, compression="gzip")
+        predictions = [each for frame in frames for each in frame.prediction]
+        layer = LAYERS[kind].create(file, "prediction", len(predictions), size)
+        for place, prediction in enumerate(predictions):
+            layer.write(place, prediction)
         file.attrs.update(
             format=FORMAT,
             version=VERSION,
@@ -128,12 +149,21 @@ def read_traces(path: Path) -> Traces:
     """
     with open_checked(path, FORMAT, VERSION) as file:
         ids = file.attrs
-        columns = [file[name][:] for name in ("index", "loss", "prediction", "visible", "pixels")]
+        layer = layer_of(file["prediction"])
+        steps = file["loss"].shape[1]
+        found = [layer.read(place) for place in range(len(layer))]
         return Traces(
             path=path,
             key=PredictionKey(
                 ids["dataset"], ids["task"], ids["method"], int(ids["seed"]), ids["video"]
             ),
             classes=json.loads(ids["classes"]),
-            frames=[FrameTrace(int(row[0]), *row[1:]) for row in zip(*columns, strict=True)],
+            frames=[
+                FrameTrace(
+                    index=int(index),
+                    prediction=found[row * steps : (row + 1) * steps],
+                    **{name: file[name][row] for name in COLUMNS},
+                )
+                for row, index in enumerate(file["index"])
+            ],
         )

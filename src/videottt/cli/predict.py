@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from videottt.models.checkpoint import Checkpoint
     from videottt.predictions import PredictionWriter
     from videottt.stream import Stream, StreamKey
+    from videottt.tasks import Task
 
 logger = logging.getLogger(__name__)
 
@@ -56,17 +57,14 @@ def predict(options: argparse.Namespace) -> None:
     from videottt.method import method_from
     from videottt.predictions import PredictionKey, write_predictions
     from videottt.provenance import provenance
-    from videottt.settings import with_values
     from videottt.stream import Stream, StreamKey
-    from videottt.tasks import task_named
 
-    chosen = selected_values(options.selection)
-    values = with_values(with_values(options.settings, chosen), options.override)
+    values, chosen = settings_of_job(options)
     method = method_from(values)
-    task = task_named(options.task)
     checkpoint = load_for(method, options.checkpoint)
     with FrameStore(options.frames) as store:
-        check_classes(store, checkpoint, options.checkpoint)
+        task = task_for(options, store, checkpoint, method)
+        _check_one_size(store)
         device = prepare_device(options.device, options.threads)
         made = provenance(
             str(device),
@@ -84,6 +82,7 @@ def predict(options: argparse.Namespace) -> None:
         with write_predictions(
             options.output,
             PredictionKey(store.dataset, options.task, options.method, options.seed, store.video),
+            kind=task.kind,
             frames=len(store),
             size=store.size,
             classes=store.classes,
@@ -113,17 +112,45 @@ def load_for(method: "Method", path: Path) -> "Checkpoint":
     return checkpoint
 
 
-def check_classes(store: "FrameStore", checkpoint: "Checkpoint", path: Path) -> None:
-    """Check that a checkpoint predicts the classes of a video.
+def task_for(
+    options: argparse.Namespace, store: "FrameStore", checkpoint: "Checkpoint", method: "Method"
+) -> "Task":
+    """Return the task that turns what a checkpoint says into predictions of a video.
 
     Raises:
-        InputError: it does not.
+        InputError: there is no such task, or the checkpoint does not name its classes.
     """
-    if store.classes != checkpoint.classes:
+    from videottt.tasks import task_named
+
+    try:
+        return task_named(options.task, store.space, checkpoint.classes, method.decoding)
+    except InputError as error:
+        raise InputError(f"{options.checkpoint} on {store.path}: {error}") from None
+
+
+def _check_one_size(store: "FrameStore") -> None:
+    """Refuse stills of several sizes on one canvas: they are to train on, not a video.
+
+    Raises:
+        InputError: the frames differ in size.
+    """
+    if (store.sizes != store.size).any():
         raise InputError(
-            f"{store.path}: its classes are not those of {path}; "
-            "predict with a checkpoint that was trained on the same classes"
+            f"{store.path}: frames of several sizes are stills to train on, not a video; predict "
+            "a video whose frames have one size"
         )
+
+
+def settings_of_job(options: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the settings of a method with what was selected and overridden, and the selected.
+
+    Raises:
+        InputError: a file is not what `videottt select` writes.
+    """
+    from videottt.settings import with_values
+
+    chosen = selected_values(options.selection)
+    return with_values(with_values(options.settings, chosen), options.override), chosen
 
 
 def _follow(

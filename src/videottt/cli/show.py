@@ -104,7 +104,7 @@ def plot_curves(options: argparse.Namespace) -> None:
 
 
 def plot_bars(options: argparse.Namespace) -> None:
-    """Plot the pooled mean IoU of each method on each split."""
+    """Plot the pooled mIoU, AP or PQ of each method on each data set, task and split."""
     from videottt.figures.bars import bars_figure
     from videottt.figures.style import save_figure
 
@@ -185,7 +185,7 @@ def plot_strips(options: argparse.Namespace) -> None:
 
 
 def plot_steps(options: argparse.Namespace) -> None:
-    """Plot reconstruction, loss and mean IoU through gradient steps on single frames."""
+    """Plot reconstruction, loss and the task's metric through gradient steps on single frames."""
     from videottt.figures.steps import steps_figure
     from videottt.figures.style import save_figure
     from videottt.frames import FrameStore

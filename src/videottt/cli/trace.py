@@ -9,12 +9,7 @@ from typing import Any
 import numpy as np
 
 from videottt.cli.arguments import add_verb
-from videottt.cli.predict import (
-    add_method_arguments,
-    check_classes,
-    load_for,
-    selected_values,
-)
+from videottt.cli.predict import add_method_arguments, load_for, settings_of_job, task_for
 from videottt.errors import InputError
 from videottt.files import sha256
 
@@ -61,15 +56,11 @@ def trace(options: argparse.Namespace) -> None:
     from videottt.objectives import objective_named
     from videottt.predictions import PredictionKey
     from videottt.provenance import provenance
-    from videottt.settings import with_values
     from videottt.stream import Stream, StreamKey
-    from videottt.tasks import task_named
     from videottt.traces import frame_trace, write_traces
 
-    chosen = selected_values(options.selection)
-    values = with_values(with_values(options.settings, chosen), options.override)
+    values, chosen = settings_of_job(options)
     method = method_from(values)
-    task = task_named(options.task)
     if not objective_named(method.objective, method.options).needs_decoder:
         raise InputError(
             f"trace: method '{options.method}' has objective '{method.objective}', which "
@@ -77,7 +68,7 @@ def trace(options: argparse.Namespace) -> None:
         )
     checkpoint = load_for(method, options.checkpoint)
     with FrameStore(options.frames) as store:
-        check_classes(store, checkpoint, options.checkpoint)
+        task = task_for(options, store, checkpoint, method)
         device = prepare_device(options.device, options.threads)
         key = StreamKey(options.seed, store.dataset, store.video)
         made = provenance(
@@ -101,6 +92,8 @@ def trace(options: argparse.Namespace) -> None:
             options.output,
             ids,
             traces,
+            kind=task.kind,
+            size=store.size,
             classes=store.classes,
             settings=values,
             provenance=made,

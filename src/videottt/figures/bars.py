@@ -1,4 +1,4 @@
-"""The paper's figure 2: pooled mean IoU of each method, in panels by split."""
+"""The paper's figure 2: mIoU, AP or PQ of each method, in panels by data set, task and split."""
 
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -11,12 +11,12 @@ from matplotlib.figure import Figure
 
 from videottt.errors import InputError, nearest
 from videottt.figures.style import STYLE, method_colours, seeds_text
+from videottt.metrics import headline
 
-METRIC = "miou_pooled"
 GROUP = ["dataset", "task", "split"]
 COLUMNS = 3
 # Inches.
-PANEL_WIDTH, LABEL_WIDTH, BAR_HEIGHT, MARGIN_HEIGHT = 3.1, 2.9, 0.27, 0.55
+PANEL_WIDTH, LABEL_WIDTH, BAR_HEIGHT, MARGIN_HEIGHT = 3.1, 2.9, 0.27, 0.85
 # Share of its place that a bar fills.
 FILLED = 0.8
 
@@ -30,6 +30,9 @@ def bars_figure(
 ) -> Figure:
     """Draw a bar for each method and split: the mean over seeds, with their standard deviation.
 
+    A panel shows the pooled headline metric of its task; a method that does not exist for the task
+    has no bar there.
+
     Args:
         table: tidy metrics as `scores.aggregate` makes them.
         methods: ids, from the top.
@@ -37,14 +40,15 @@ def bars_figure(
         baseline: method whose mean is a line across all bars; None: no line.
 
     Raises:
-        InputError: the table lacks a column or a method, or the baseline is none of the methods.
+        InputError: the table lacks a column or has nothing of a method, or the baseline is none
+            of the methods.
     """
     groups = _groups(table, methods)
     if baseline not in (None, *methods):
         raise InputError(f"baseline: no method '{baseline}'; {nearest(baseline, methods)}")
     colours = method_colours(methods)
-    columns = min(len(groups), COLUMNS)
-    rows = -(-len(groups) // columns)
+    rows = -(-len(groups) // COLUMNS)
+    columns = -(-len(groups) // rows)
     width = max(6.5, LABEL_WIDTH + PANEL_WIDTH * columns)
     height = rows * (MARGIN_HEIGHT + BAR_HEIGHT * len(methods)) + 0.8
     figure = Figure(figsize=(width, height), layout="constrained")
@@ -52,17 +56,16 @@ def bars_figure(
     for axes in grid.flat[len(groups) :]:
         axes.set_axis_off()
     for axes, (ids, values) in zip(grid.flat, groups.items(), strict=False):
-        _panel(axes, values.reindex(methods), colours)
+        _panel(axes, values, [methods.index(method) for method in values.index], colours)
         if baseline in values.index:
             axes.axvline(
                 values["mean"][baseline], color="0.15", linewidth=1, linestyle=(0, (4, 3)), zorder=3
             )
         axes.set_title(_heading(ids, list(groups)))
+        axes.set_xlabel(metric_text(ids[1]))
     names = [textwrap.fill(labels.get(method, method), 46) for method in methods]
     grid[0, 0].set_yticks(range(len(methods)), names)
     grid[0, 0].set_ylim(len(methods) - 0.4, -0.6)
-    for axes in grid.flat[max(0, len(groups) - columns) : len(groups)]:
-        axes.set_xlabel("pooled mIoU (%)")
     _note(figure, groups, None if baseline is None else labels.get(baseline, baseline))
     return figure
 
@@ -74,38 +77,48 @@ def _groups(table: pd.DataFrame, methods: Sequence[str]) -> dict[tuple, pd.DataF
     for method in methods:
         if method not in known:
             raise InputError(
-                f"metrics: no '{METRIC}' of method '{method}'; {nearest(method, known)}"
+                f"metrics: no pooled metric of method '{method}'; {nearest(method, known)}"
             )
     pooled = pooled[pooled.method.isin(methods)]
     return {
-        ids: rows.groupby("method").value.agg(["mean", "std", "count"])
+        ids: rows.groupby("method", sort=False).value.agg(["mean", "std", "count"])
         for ids, rows in pooled.groupby(GROUP, sort=False)
     }
 
 
 def pooled_percent(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of a table of metrics that are pooled mean IoU, in percent.
+    """Return the rows of a table of metrics that are the pooled headline metric, in percent.
 
     Args:
         table: tidy metrics as `scores.aggregate` makes them.
 
     Raises:
-        InputError: the table lacks a column, or holds no pooled mean IoU.
+        InputError: the table lacks a column, has an unknown task, or holds no such metric.
     """
     missing = {*GROUP, "method", "seed", "aggregation", "metric", "value"} - set(table.columns)
     if missing:
         raise InputError(f"metrics: no column '{min(missing)}'; make them with 'aggregate'")
-    pooled = table[(table.aggregation == "pooled") & (table.metric == METRIC)]
+    metric = table.task.map({task: headline(task).pooled for task in table.task.unique()})
+    pooled = table[(table.aggregation == "pooled") & (table.metric == metric)]
     if pooled.empty:
-        raise InputError(f"metrics: no pooled '{METRIC}'; make them with 'aggregate'")
+        wanted = ", ".join(metric.unique()) or "metric"
+        raise InputError(f"metrics: no pooled '{wanted}'; make them with 'aggregate'")
     return pooled.assign(value=100 * pooled.value)
 
 
+def metric_text(task: str) -> str:
+    """Return what the axis of a task's pooled headline metric says."""
+    return f"pooled {headline(task).name} (%)"
+
+
 def _panel(
-    axes: Axes, values: pd.DataFrame, colours: Mapping[str, tuple[float, float, float]]
+    axes: Axes,
+    values: pd.DataFrame,
+    places: Sequence[int],
+    colours: Mapping[str, tuple[float, float, float]],
 ) -> None:
     mean, spread = values["mean"].to_numpy(), values["std"].to_numpy()
-    places = np.arange(len(values))
+    places = np.array(places)
     axes.barh(places, mean, FILLED, color=[colours[method] for method in values.index])
     several = ~np.isnan(spread)
     axes.errorbar(
@@ -135,7 +148,7 @@ def _panel(
 
 
 def _heading(ids: tuple, every: Sequence[tuple]) -> str:
-    """Return data set and split; the task only where it tells panels apart."""
+    """Return data set and split; the task only where there are several."""
     dataset, task, split = ids
     several = len({each[1] for each in every}) > 1
     return f"{dataset}, {split}" + (f", {task}" if several else "")

@@ -10,8 +10,11 @@ from matplotlib.figure import Figure
 
 from videottt.errors import InputError, nearest
 from videottt.figures.style import STYLE, method_colours
-from videottt.metrics.semantic import mean_iou
+from videottt.metrics import headline
 from videottt.scores import Scores
+
+# Up to so many frames, each has a visible point.
+FEW = 60
 
 
 @matplotlib.rc_context(STYLE)
@@ -21,9 +24,10 @@ def curves_figure(
     labels: Mapping[str, str],
     baseline: str | None = None,
 ) -> Figure:
-    """Draw the mean IoU of every frame over time, and how much more it is than the baseline's.
+    """Draw the metric of every frame over time, and how much more it is than the baseline's.
 
-    A frame without a labelled pixel is a gap; frames that were not scored are passed over.
+    The metric is the task's: mean IoU over the classes in the ground truth, AP or PQ of the frame
+    by itself. A frame where it is not defined is a gap; frames without labels are passed over.
 
     Args:
         scores: of one video: the same seeds of each method.
@@ -44,10 +48,14 @@ def curves_figure(
     window = max(5, count // 20) | 1
     colours = method_colours(methods)
 
-    figure, panels = _panels(None if baseline is None else labels.get(baseline, baseline))
+    metric = headline(first.key.task).name
+    figure, panels = _panels(metric, None if baseline is None else labels.get(baseline, baseline))
+    thin = {"marker": "." if count <= FEW else None, "markersize": 3}
     for method in methods:
         raw = percent[method].mean(axis=0)
-        panels[0].plot(seconds, raw, color=colours[method], alpha=0.22, linewidth=0.6, zorder=1)
+        panels[0].plot(
+            seconds, raw, color=colours[method], alpha=0.22, linewidth=0.6, zorder=1, **thin
+        )
         smooth = rolling_mean(percent[method], window)
         _line(panels[0], seconds, smooth, colours[method], labels.get(method, method))
         if baseline is not None:
@@ -55,17 +63,17 @@ def curves_figure(
             _line(panels[1], seconds, gain, colours[method])
     panels[0].set_title(f"{first.key.dataset}, video {first.key.video}")
     panels[-1].set_xlim(seconds[0], seconds[-1] if count > 1 else None)
-    title = _title(window, seeds)
+    title = _title(window, seeds, _all_frames(first))
     figure.legend(loc="outside lower center", ncols=min(3, len(methods)), title=title)
     return figure
 
 
-def _panels(baseline: str | None) -> tuple[Figure, Sequence[Axes]]:
+def _panels(metric: str, baseline: str | None) -> tuple[Figure, Sequence[Axes]]:
     """Return an empty figure with one panel, or with two where there is a baseline of that name."""
     ratios = [1] if baseline is None else [2.4, 1]
     figure = Figure(figsize=(8, 4 if baseline is None else 5.2), layout="constrained")
     panels = figure.subplots(len(ratios), 1, sharex=True, squeeze=False, height_ratios=ratios)[:, 0]
-    panels[0].set_ylabel("mIoU of the frame (%)")
+    panels[0].set_ylabel(f"{metric} of the frame (%)")
     if baseline is not None:
         panels[1].set_title(f"gain over {baseline}", loc="left", fontsize=9, pad=3)
         panels[1].set_ylabel("points")
@@ -92,6 +100,10 @@ def _line(
     """Draw the mean over seeds of values [S, N], and their standard deviation as a band."""
     mean = values.mean(axis=0)
     axes.plot(seconds, mean, color=colour, linewidth=1.6, label=label)
+    # Between two gaps there is no line to draw.
+    defined = np.pad(~np.isnan(mean), 1)
+    alone = defined[1:-1] & ~defined[:-2] & ~defined[2:]
+    axes.plot(seconds[alone], mean[alone], "_", color=colour, markersize=4, markeredgewidth=1.6)
     if len(values) > 1:
         spread = values.std(axis=0, ddof=1)
         axes.fill_between(
@@ -100,13 +112,18 @@ def _line(
     axes.grid(axis="y", color="0.9", linewidth=0.6)
 
 
-def _title(window: int, seeds: int) -> str:
-    text = f"thick: centred mean over {window} frames; thin: each frame"
+def _all_frames(scores: Scores) -> bool:
+    return len(scores.index) == len(scores.resets)
+
+
+def _title(window: int, seeds: int, all_frames: bool) -> str:
+    frames = "frames" if all_frames else "labelled frames"
+    text = f"thick: centred mean over {window} {frames}; thin: each of them"
     return text if seeds == 1 else text + f"; band: standard deviation over {seeds} seeds"
 
 
 def _percent(scores: Sequence[Scores], methods: Sequence[str]) -> dict[str, np.ndarray]:
-    """Return the mean IoU in percent of each method: float64 [seeds, N], seeds in order."""
+    """Return the metric of each frame in percent by method: float64 [seeds, N], seeds in order."""
     first = scores[0]
     found: dict[str, dict[int, np.ndarray]] = {method: {} for method in methods}
     for each in scores:
@@ -129,7 +146,7 @@ def _percent(scores: Sequence[Scores], methods: Sequence[str]) -> dict[str, np.n
             )
         if each.key.seed in found[each.key.method]:
             raise InputError(f"two scores of method '{each.key.method}', seed {each.key.seed}")
-        found[each.key.method][each.key.seed] = 100 * mean_iou(each.confusion, "ground_truth")
+        found[each.key.method][each.key.seed] = 100 * each.statistics.frame_values()
     seeds = sorted(found[first.key.method])
     for method, values in found.items():
         if sorted(values) != seeds:

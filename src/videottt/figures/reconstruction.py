@@ -10,9 +10,13 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from videottt.errors import InputError
+from videottt.figures.objects import colours_side_by_side
+from videottt.figures.overlay import Overlay, overlays_of
 from videottt.figures.pairing import check_same_video
-from videottt.figures.style import STYLE, class_colours, class_legend
+from videottt.figures.panels import show_overlay
+from videottt.figures.style import STYLE, class_legend
 from videottt.frames import FrameStore
+from videottt.metrics import label_of
 from videottt.predictions import PredictionReader
 
 # Inches.
@@ -22,10 +26,11 @@ TITLE_HEIGHT = 0.45
 
 @dataclass(frozen=True)
 class _Panel:
-    """A picture uint8 [h, w, 3] or a map of classes uint8 [H, W], and what stands above it."""
+    """A picture, uint8 [h, w, 3], what is laid over it, if anything, and what stands above it."""
 
     title: str
     image: np.ndarray
+    overlay: Overlay | None = None
 
 
 @matplotlib.rc_context(STYLE)
@@ -57,9 +62,8 @@ def reconstruction_figure(
     )
     figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0.01, hspace=0.01)
     grid = figure.subplots(len(rows), columns, squeeze=False)
-    palette = class_colours(store.classes)
     for axes_row, row, (index, _, _) in zip(grid, rows, looks, strict=True):
-        _draw(axes_row, row, store.size, palette)
+        _draw(axes_row, row, store.size)
         # Upright, the time would reach into the next row of a wide video.
         upright = height > 0.9
         axes_row[0].text(
@@ -70,8 +74,8 @@ def reconstruction_figure(
     widest = max(rows, key=len)
     for axes, panel in zip(grid[0], widest, strict=True):
         axes.set_title(textwrap.fill(panel.title, 22), fontsize=10, pad=4)
-    maps = [panel.image for row in rows for panel in row if panel.image.ndim == 2]
-    class_legend(figure, maps, store.classes)
+    overlays = [panel.overlay for row in rows for panel in row if panel.overlay is not None]
+    class_legend(figure, [overlay.legend for overlay in overlays], store.classes)
     return figure
 
 
@@ -86,28 +90,30 @@ def _row(
     frame = store.frame(index)
     seen = np.array(Image.fromarray(frame).resize(visible.shape[::-1], Image.Resampling.BILINEAR))
     seen[~visible] = 0
-    row = [
+    truth = [label_of(store, index, readers[0].key.task)] if store.labelled[index] else []
+    drawn = [*truth, *(reader.prediction(index) for reader in readers)]
+    overlays = overlays_of(drawn, colours_side_by_side(store.space, len(drawn)))
+    names = [labels.get(reader.key.method, reader.key.method) for reader in readers]
+    panels = [
+        _Panel(name, frame, overlay)
+        for name, overlay in zip(["Ground truth"][: len(truth)] + names, overlays, strict=True)
+    ]
+    return [
         _Panel("Input", frame),
         _Panel("Masked input", seen),
         _Panel("Reconstruction", pixels),
-        *(_Panel(labels.get(r.key.method, r.key.method), r.prediction(index)) for r in readers),
+        *panels[len(truth) :],
+        *panels[: len(truth)],
     ]
-    if store.labelled[index]:
-        row.append(_Panel("Ground truth", store.semantic(index)))
-    return row
 
 
-def _draw(
-    axes_row: np.ndarray, row: list[_Panel], size: tuple[int, int], palette: np.ndarray
-) -> None:
+def _draw(axes_row: np.ndarray, row: list[_Panel], size: tuple[int, int]) -> None:
     """Draw a row of panels; places without a panel stay empty."""
     for axes in axes_row:
         axes.set_axis_off()
     for axes, panel in zip(axes_row, row, strict=False):
-        picture = panel.image.ndim == 3
-        axes.imshow(
-            panel.image if picture else palette[panel.image],
-            interpolation="antialiased" if picture else "nearest",
+        if panel.overlay is not None:
+            show_overlay(axes, panel.image, panel.overlay, PANEL_WIDTH)
+        else:
             # Pictures at the model's input size fill the same panel as full frames.
-            extent=(0, size[1], size[0], 0),
-        )
+            axes.imshow(panel.image, interpolation="antialiased", extent=(0, size[1], size[0], 0))

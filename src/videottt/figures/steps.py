@@ -11,7 +11,7 @@ from PIL import Image
 
 from videottt.figures.style import STYLE
 from videottt.frames import FrameStore
-from videottt.metrics.semantic import confusion, mean_iou
+from videottt.metrics import frame_value, headline, label_of
 from videottt.traces import FrameTrace, Traces
 
 # Steps whose reconstruction is shown, beside the last one.
@@ -22,12 +22,12 @@ PANEL_WIDTH, TITLE_HEIGHT, CURVE_HEIGHT, LEGEND_HEIGHT = 1.6, 0.28, 2.2, 0.35
 
 @matplotlib.rc_context(STYLE)
 def steps_figure(store: FrameStore, traces: Traces) -> Figure:
-    """Draw what a model reconstructs of a frame through gradient steps, and its loss and mean IoU.
+    """Draw what a model reconstructs of a frame through gradient steps, its loss and its metric.
 
     A row of pictures a frame: the frame, what the model was shown of it, and the masked patches as
     it reconstructs them; the others are left white, as in the paper. Below are the loss of the
-    masked reconstruction and the mean IoU of the frame after each step, a line a frame; a frame
-    without labels has no mean IoU.
+    masked reconstruction and the task's metric of the frame by itself, such as its mean IoU, after
+    each step, a line a frame; a frame without labels has none.
 
     Raises:
         InputError: the frames are not those that were traced.
@@ -51,9 +51,9 @@ def steps_figure(store: FrameStore, traces: Traces) -> Figure:
         name = f"frame {trace.index}, {trace.index / store.fps:.1f} s"
         axes_row[0].set_ylabel(name, color=colour, fontsize=9)
         _draw_curve(curves[0], trace.loss, colour, name)
-        _draw_curve(curves[1], _miou(store, trace), colour, name)
+        _draw_curve(curves[1], _values(store, traces, trace), colour, name)
     curves[0].set_ylabel("reconstruction loss")
-    curves[1].set_ylabel("mIoU of the frame (%)")
+    curves[1].set_ylabel(f"{headline(traces.key.task).name} of the frame (%)")
     if not any(store.labelled[trace.index] for trace in traces.frames):
         curves[1].text(0.5, 0.5, "no labels", transform=curves[1].transAxes, ha="center")
     handles, names = curves[0].get_legend_handles_labels()
@@ -90,10 +90,11 @@ def _draw_curve(axes: Axes, values: np.ndarray, colour: tuple, name: str) -> Non
     axes.grid(axis="y", color="0.9", linewidth=0.6)
 
 
-def _miou(store: FrameStore, trace: FrameTrace) -> np.ndarray:
-    """Return the mean IoU of the frame in percent after each step; NaN without labels."""
+def _values(store: FrameStore, traces: Traces, trace: FrameTrace) -> np.ndarray:
+    """Return the task's metric of the frame in percent after each step; NaN without labels."""
     if not store.labelled[trace.index]:
         return np.full(len(trace.loss), np.nan)
-    labels, classes = store.semantic(trace.index), len(store.classes)
-    counts = np.stack([confusion(each, labels, classes) for each in trace.prediction])
-    return 100 * mean_iou(counts, "ground_truth")
+    task = traces.key.task
+    label = label_of(store, trace.index, task)
+    values = [frame_value(task, each, label, store.space) for each in trace.prediction]
+    return 100 * np.array(values)

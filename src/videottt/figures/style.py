@@ -136,10 +136,18 @@ def seeds_text(counts: Collection[int], shown: str = "mean and standard deviatio
     return f"{shown} over {low if low == high else f'{low} to {high}'} seeds"
 
 
-def class_legend(figure: Figure, maps: Sequence[np.ndarray], classes: Sequence[str]) -> None:
-    """Name below a figure the colours of the classes that occur in some uint8 maps of them."""
+def class_legend(figure: Figure, shown: Sequence[np.ndarray], classes: Sequence[str]) -> None:
+    """Name below a figure the colours of the classes that it shows; no legend if it shows none.
+
+    Args:
+        figure: to draw on.
+        shown: uint8 each, of any shape: classes that are told by their colours, 255 = void.
+        classes: names of all classes.
+    """
     palette = class_colours(classes)
-    found = np.unique(np.concatenate([np.unique(each) for each in maps]))
+    found = np.unique(np.concatenate([each.ravel() for each in shown]))
+    if not found.size:
+        return
     names = {index: classes[index] for index in found if index < len(classes)}
     if VOID in found:
         names[VOID] = "void"

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from videottt.errors import InputError, nearest
-from videottt.figures.bars import GROUP, pooled_percent
+from videottt.figures.bars import GROUP, metric_text, pooled_percent
 from videottt.figures.style import STYLE, method_colours, seeds_text
 
 AXES = {
@@ -46,9 +46,10 @@ class Sweep:
 def sweep_figure(
     table: pd.DataFrame, sweep: Sweep, fixed: Sequence[str], labels: Mapping[str, str]
 ) -> Figure:
-    """Draw pooled mean IoU against a setting, on an axis in octaves, beside the fixed models.
+    """Draw the pooled metric against a setting, on an axis in octaves, beside the fixed models.
 
-    `all`, a window without a limit, stands right of the numbers.
+    A panel is of one data set, task and split, with the headline metric of the task. `all`, a
+    window without a limit, stands right of the numbers.
 
     Args:
         table: tidy metrics as `scores.aggregate` makes them, of all variants and fixed models.
@@ -68,8 +69,8 @@ def sweep_figure(
     tried = _tried(pooled, sweep)
     groups = list(tried.groupby(GROUP, sort=False))
     colours = method_colours([sweep.method, *fixed])
-    columns = min(len(groups), COLUMNS)
-    rows = -(-len(groups) // columns)
+    rows = -(-len(groups) // COLUMNS)
+    columns = -(-len(groups) // rows)
     figure = Figure(figsize=(max(6.5, 4.6 * columns), 3.5 * rows + 0.6), layout="constrained")
     grid = figure.subplots(rows, columns, squeeze=False)
     for axes in grid.flat[len(groups) :]:
@@ -78,12 +79,13 @@ def sweep_figure(
         place = _places(values.setting)
         _curve(axes, values, place, colours[sweep.method], labels.get(sweep.method, sweep.method))
         for method in fixed:
-            of_group = (pooled[GROUP] == list(ids)).all(axis=1) & (pooled.method == method)
-            _level(axes, pooled[of_group], colours[method], labels.get(method, method))
+            of_group = pooled[(pooled[GROUP] == list(ids)).all(axis=1) & (pooled.method == method)]
+            if len(of_group):
+                _level(axes, of_group, colours[method], labels.get(method, method))
         _marks(axes, values, place, sweep)
         axes.set_title(", ".join((ids[0], ids[2], ids[1])))
-    grid[0, 0].set_ylabel("pooled mIoU (%)")
-    _legend(figure, grid[0, 0], tried)
+        axes.set_ylabel(metric_text(ids[1]))
+    _legend(figure, grid.flat[: len(groups)], tried)
     return figure
 
 
@@ -192,12 +194,14 @@ def _marks(axes: Axes, values: pd.DataFrame, place: Mapping[float, float], sweep
     axes.grid(axis="y", color="0.9", linewidth=0.6)
 
 
-def _legend(figure: Figure, axes: Axes, tried: pd.DataFrame) -> None:
+def _legend(figure: Figure, panels: Sequence[Axes], tried: pd.DataFrame) -> None:
+    """Name what any of the panels shows, once."""
     counts = tried.groupby([*GROUP, "setting"]).value.count()
-    handles, names = axes.get_legend_handles_labels()
+    shown = [zip(*axes.get_legend_handles_labels(), strict=True) for axes in panels]
+    handles = {name: handle for panel in shown for handle, name in panel}
     figure.legend(
-        handles,
-        [textwrap.fill(name, 34) for name in names],
+        handles.values(),
+        [textwrap.fill(name, 34) for name in handles],
         loc="outside lower center",
         ncols=min(4, len(handles)),
         title=seeds_text(counts, "line, band and points: mean, standard deviation and values"),

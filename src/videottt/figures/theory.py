@@ -1,4 +1,4 @@
-"""The theorem of section 6.2 beside figure 4: mIoU, best windows, bias and variance against k."""
+"""The theorem of section 6.2 beside figure 4: best windows, bias and variance against k."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,8 +11,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 from videottt.errors import InputError
-from videottt.figures.bars import METRIC
+from videottt.figures.bars import metric_text
 from videottt.figures.style import STYLE, method_colours
+from videottt.metrics import headline
 from videottt.theory import bound
 from videottt.theory.summary import StreamEstimates, interval
 
@@ -56,7 +57,7 @@ def theory_figure(
     sweep: WindowSweep,
     labels: Mapping[str, str],
 ) -> Figure:
-    """Draw mIoU, every k*, bias and variance, and the alignment of gradients against the window.
+    """Draw the metric, every k*, bias and variance, and alignment of gradients against the window.
 
     Of several videos or seeds, curves are means and k* medians; intervals are of 95% of the
     bootstrap replicates of all of them together.
@@ -90,27 +91,28 @@ def theory_figure(
 
 
 def _rows(table: pd.DataFrame, sweep: WindowSweep, dataset: str, task: str) -> pd.DataFrame:
-    """Return the pooled mIoU in percent of one data set, task and split: one row a method, seed."""
+    """Return the pooled metric in percent of one data set, task and split: a row a method, seed."""
     columns = {"dataset", "task", "split", "method", "seed", "aggregation", "metric", "value"}
     if missing := columns - set(table.columns):
         raise InputError(f"sweep: no column '{min(missing)}'; make it with 'aggregate'")
-    kept = (table.aggregation == "pooled") & (table.metric == METRIC) & (table.split == sweep.split)
+    metric = headline(task).pooled
+    kept = (table.aggregation == "pooled") & (table.metric == metric) & (table.split == sweep.split)
     rows = table[kept & (table.dataset == dataset) & (table.task == task)]
     if not (rows.method == sweep.fixed).any():
         raise InputError(
-            f"sweep: no '{METRIC}' of method '{sweep.fixed}' on {dataset} {sweep.split}, {task}; "
+            f"sweep: no '{metric}' of method '{sweep.fixed}' on {dataset} {sweep.split}, {task}; "
             "give the table of the sweep of this data set and split"
         )
     return rows.assign(value=100 * rows.value)
 
 
 def _tried(rows: pd.DataFrame, sweep: WindowSweep) -> pd.DataFrame:
-    """Return mIoU with the seeds as rows and the windows, ascending, as columns."""
+    """Return the metric with the seeds as rows and the windows, ascending, as columns."""
     prefix = f"{sweep.method},window="
     text = rows.method.where(rows.method != sweep.method, prefix + sweep.base_value)
     tried = rows.assign(window=text.str.removeprefix(prefix))[text.str.startswith(prefix)]
     if tried.empty:
-        raise InputError(f"sweep: no '{METRIC}' of method '{sweep.method}' or of its windows")
+        raise InputError(f"sweep: no pooled metric of method '{sweep.method}' or of its windows")
     unlimited = tried.window == UNLIMITED
     numbers = pd.to_numeric(tried.window.where(~unlimited, "inf"), errors="coerce")
     if not (numbers >= 1).all():
@@ -154,7 +156,7 @@ def _miou(
     )  # fmt: skip
     title = f"band: standard deviation over {len(tried)} seeds" if len(tried) > 1 else None
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), title=title)
-    axes.set_ylabel("pooled mIoU (%)")
+    axes.set_ylabel(metric_text(rows.task.iloc[0]))
     axes.margins(y=0.12)
 
 
@@ -165,7 +167,7 @@ def _best_windows(
     tried: pd.DataFrame,
     place: Mapping[float, float],
 ) -> None:
-    """Draw a row for each k*, with a line in the panel above, and one for the best mIoU."""
+    """Draw a row for each k*, with a line in the panel above, and one for the best metric."""
     low, high = _limits(place, streams)
     for row, (name, text, colour) in enumerate(ROWS):
         values = [each.estimates.constants[name] for each in streams]
@@ -184,8 +186,9 @@ def _best_windows(
     ends = (best.min(), best.max())
     _mark(axes, row, place[middle], ends, "#029e73", (low, high))
     shown = UNLIMITED if np.isinf(middle) else f"{middle:g}"
+    metric = headline(streams[0].key.task).name
     axes.annotate(
-        f"best mIoU{' (range over seeds)' * (len(tried) > 1)}: {shown}", (1, row),
+        f"best {metric}{' (range over seeds)' * (len(tried) > 1)}: {shown}", (1, row),
         xycoords=axes.get_yaxis_transform(), xytext=(8, 0), textcoords="offset points",
         va="center", fontsize=9,
     )  # fmt: skip

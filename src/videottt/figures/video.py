@@ -8,32 +8,34 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from videottt.figures.encoding import encode_video
+from videottt.figures.objects import colours_side_by_side
+from videottt.figures.overlay import Overlay, captions, laid_over, overlays_of
 from videottt.figures.pairing import check_same_video
-from videottt.figures.style import class_colours
+from videottt.figures.panels import quality_text
 from videottt.frames import FrameStore
-from videottt.metrics.semantic import confusion, mean_iou
+from videottt.metrics import frame_value, headline, label_of
 from videottt.predictions import PredictionReader
+from videottt.segments import ClassSpace, Prediction
 
 MIN_PANEL_WIDTH = 400  # pixels
 MIN_FPS = 5.0
-OPACITY = 0.6  # of classes over the frame
 GAP = 4  # pixels between panels
 BAR, INK = (28, 28, 28), (240, 240, 240)
 
 
 @dataclass(frozen=True)
 class _Panel:
-    """A frame, the classes laid over it, and the two ends of the bar above it.
+    """A frame, what is laid over it, and the two ends of the bar above it.
 
     Attributes:
         title: at the left of the bar.
         note: at the right of the bar.
-        classes: uint8 [H, W]; None: nothing is laid over the frame.
+        overlay: None: nothing is laid over the frame.
     """
 
     title: str
     note: str
-    classes: np.ndarray | None
+    overlay: Overlay | None
 
 
 class _Layout:
@@ -44,6 +46,7 @@ class _Layout:
         self.width, height = size[1] * self.factor, size[0] * self.factor
         font_size = max(16, self.width // 40)
         self.font = ImageFont.load_default(size=font_size)
+        self.name_font = ImageFont.load_default(size=max(12, self.width // 60))
         self.bar = round(font_size * 1.75)
         self.columns = columns
         self.steps = (self.bar + height + GAP, self.width + GAP)
@@ -53,7 +56,7 @@ class _Layout:
             for count, step in zip((rows, columns), self.steps, strict=True)
         )
 
-    def drawn(self, frame: np.ndarray, panels: Sequence[_Panel], palette: np.ndarray) -> np.ndarray:
+    def drawn(self, frame: np.ndarray, panels: Sequence[_Panel]) -> np.ndarray:
         """Return one picture of all panels: uint8 [height, width, 3]."""
         canvas = Image.new("RGB", self.size[::-1])
         size = (self.width, self.steps[0] - GAP - self.bar)
@@ -62,13 +65,27 @@ class _Layout:
             row, column = divmod(place, self.columns)
             top, left = row * self.steps[0], column * self.steps[1]
             picture = large
-            if panel.classes is not None:
-                colours = Image.fromarray(palette[panel.classes])
-                colours = colours.resize(size, Image.Resampling.NEAREST)
-                picture = Image.blend(large, colours, OPACITY)
+            if panel.overlay is not None:
+                picture = laid_over(large, panel.overlay)
+                self._name(picture, panel.overlay)
             canvas.paste(self._bar(panel), (left, top))
             canvas.paste(picture, (left, top + self.bar))
         return np.asarray(canvas)
+
+    def _name(self, picture: Image.Image, overlay: Overlay) -> None:
+        """Write the names of segments on a picture."""
+        draw = ImageDraw.Draw(picture)
+        margin = self.name_font.size / 4
+
+        def measure(text: str) -> tuple[float, float]:
+            width = draw.textlength(text, font=self.name_font)
+            return width + 2 * margin, self.name_font.size + margin
+
+        for each in captions(overlay, self.factor, measure):
+            right, bottom = each.left + each.width, each.top + each.height
+            draw.rectangle((each.left, each.top, right, bottom), BAR)
+            middle = ((each.left + right) / 2, (each.top + bottom) / 2)
+            draw.text(middle, each.text, INK, self.name_font, anchor="mm")
 
     def _bar(self, panel: _Panel) -> Image.Image:
         bar = Image.new("RGB", (self.width, self.bar), BAR)
@@ -111,17 +128,19 @@ def _pictures(
     labels: Mapping[str, str],
     layout: _Layout,
 ) -> Iterator[np.ndarray]:
-    palette = class_colours(store.classes)
+    titles = [labels.get(reader.key.method, reader.key.method) for reader in readers]
+    task = readers[0].key.task
+    objects = colours_side_by_side(store.space, 1 + len(readers))
     for index in range(len(store)):
-        truth = store.semantic(index) if store.labelled[index] else None
+        truth = label_of(store, index, task) if store.labelled[index] else None
+        found = [reader.prediction(index) for reader in readers]
+        below, *others = overlays_of([truth, *found], objects)
         panels = [_Panel("Input", _counter(store, index), None)]
         if store.labelled.any():
-            panels.append(_Panel("Ground truth", "" if truth is not None else "no labels", truth))
-        for reader in readers:
-            found = reader.prediction(index)
-            title = labels.get(reader.key.method, reader.key.method)
-            panels.append(_Panel(title, _quality(found, truth, len(store.classes)), found))
-        yield layout.drawn(store.frame(index), panels, palette)
+            panels.append(_Panel("Ground truth", "" if truth is not None else "no labels", below))
+        for title, prediction, overlay in zip(titles, found, others, strict=True):
+            panels.append(_Panel(title, _quality(task, prediction, truth, store.space), overlay))
+        yield layout.drawn(store.frame(index), panels)
 
 
 def _counter(store: FrameStore, index: int) -> str:
@@ -129,8 +148,7 @@ def _counter(store: FrameStore, index: int) -> str:
     return text if store.fps >= MIN_FPS else text + f", shown at {MIN_FPS:g} fps"
 
 
-def _quality(found: np.ndarray, truth: np.ndarray | None, classes: int) -> str:
+def _quality(task: str, prediction: Prediction, truth: Prediction | None, space: ClassSpace) -> str:
     if truth is None:
         return ""
-    share = float(mean_iou(confusion(found, truth, classes), "ground_truth"))
-    return "" if np.isnan(share) else f"mIoU {100 * share:.1f} %"
+    return quality_text(headline(task).name, 100 * frame_value(task, prediction, truth, space))
