@@ -6,10 +6,21 @@ import os
 import sys
 from collections.abc import Sequence
 
-from videottt.cli import checkpoints, frames, predict, score, show, sources, tables, theory, trace
+from videottt.cli import (
+    checkpoints,
+    crosscheck,
+    frames,
+    predict,
+    score,
+    show,
+    sources,
+    tables,
+    theory,
+    trace,
+)
 from videottt.errors import InputError
 
-MODULES = (sources, frames, checkpoints, predict, score, tables, show, trace, theory)
+MODULES = (sources, frames, checkpoints, predict, score, tables, show, trace, theory, crosscheck)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

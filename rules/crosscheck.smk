@@ -1,0 +1,34 @@
+"""detectron2 as the reference: asked for by name, as snakemake --cores 1 results/crosscheck/demo.md."""
+
+
+rule crosscheck:
+    """Replay the predictions and labels of a study through detectron2's evaluators."""
+    input:
+        unpack(files_of_study),
+    output:
+        csv=report(
+            "results/crosscheck/{study}.csv",
+            caption="../workflow/report/crosscheck.rst",
+            category="Agreement with detectron2",
+            labels={"study": "{study}", "form": "all numbers"},
+        ),
+        markdown=report(
+            "results/crosscheck/{study}.md",
+            caption="../workflow/report/crosscheck.rst",
+            category="Agreement with detectron2",
+            labels={"study": "{study}", "form": "to read"},
+        ),
+    log:
+        "results/logs/crosscheck/{study}.log",
+    benchmark:
+        "results/benchmarks/crosscheck/{study}.tsv"
+    conda:
+        "../envs/detectron2.yaml"
+    threads: 1
+    params:
+        videottt=videottt_beside_detectron2,
+        code=code(*CODE["score"], "crosscheck", "cli/crosscheck.py"),
+    shell:
+        "{params.videottt} crosscheck --frames {input.frames:q} "
+        "--predictions {input.predictions:q} --scores {input.scores:q} --csv {output.csv:q} "
+        "--markdown {output.markdown:q} > {log:q} 2>&1"

@@ -1,0 +1,51 @@
+"""Verb of rules/crosscheck.smk: our scores beside detectron2's."""
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+from typing import Any
+
+from videottt.cli.arguments import add_verb
+from videottt.errors import InputError
+from videottt.files import complete_file, write_text
+
+logger = logging.getLogger(__name__)
+
+
+def add_verbs(verbs: Any) -> None:
+    """Add `crosscheck`."""
+    verb = add_verb(verbs, "crosscheck", crosscheck)
+    for kind in ("frames", "predictions", "scores"):
+        verb.add_argument(f"--{kind}", required=True, nargs="+", type=Path,
+                          help="one file a job; the n-th of each kind belong together")  # fmt: skip
+    verb.add_argument("--csv", required=True, type=Path, help="one row a number")
+    verb.add_argument("--markdown", required=True, type=Path)
+
+
+def crosscheck(options: argparse.Namespace) -> None:
+    """Compare scores with what detectron2's evaluators make of the same predictions and labels.
+
+    The exit status is 1 if a number differs.
+    """
+    from videottt.crosscheck.agreement import Files, markdown
+    from videottt.crosscheck.agreement import crosscheck as compare
+    from videottt.crosscheck.reference import check_available
+
+    check_available()
+    kinds = (options.frames, options.predictions, options.scores)
+    if len({len(paths) for paths in kinds}) > 1:
+        raise InputError(
+            "crosscheck: --frames, --predictions and --scores have "
+            f"{', '.join(str(len(paths)) for paths in kinds)} files; give one of each a job"
+        )
+    agreement = compare([Files(*paths) for paths in zip(*kinds, strict=True)])
+    with complete_file(options.csv) as part:
+        agreement.table.to_csv(part, index=False, na_rep="NaN")
+    write_text(options.markdown, markdown(agreement))
+    if not agreement.differing.empty:
+        # Snakemake keeps the log of a job that failed, and none of its outputs.
+        logger.error("%s", agreement.differing.to_string(index=False))
+        logger.error("%s", agreement.verdict)
+        sys.exit(1)
+    logger.info("%s", agreement.verdict)
