@@ -17,9 +17,9 @@ demo: $(VENV)/.run
 	$(BIN)/snakemake --cores 1 --config study=demo --report results/report_demo.html >/dev/null
 	@cat results/tables/demo/table1.md
 	@echo
-	@echo "tables:  results/tables/demo/ (table1, table4, ablations: .md, .csv, .tex; classes.csv)"
-	@echo "figures: results/figures/demo/ (bars, figure 2, mIoU over time), results/figures/synthetic/ (figures 3, 7)"
-	@echo "video:   results/videos/synthetic/semantic/seed0/short_0.mp4"
+	@echo "tables:  results/tables/demo/ (table1, table4, ablations: .md, .csv, .tex; conventions, classes)"
+	@echo "figures: results/figures/demo/ (bars, figure 2, curves), results/figures/synthetic*/ (figures 3, 7, 8)"
+	@echo "videos:  results/videos/synthetic/semantic/seed0/short_0.mp4, .../synthetic_coco/{panoptic,instance}/..."
 	@echo "report:  results/report_demo.html"
 
 test: $(VENV)/.test
@@ -31,12 +31,13 @@ lint: $(VENV)/.test
 	$(BIN)/snakefmt --check workflow/Snakefile rules
 	$(BIN)/snakemake --lint
 
-$(VENV)/.run: requirements.lock pyproject.toml
+$(VENV)/.run: requirements.lock requirements-no-deps.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "videottt needs Python 3.11 or newer; name one with: make demo PYTHON=python3.11"; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \
+	  -r requirements-no-deps.lock --editable .
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.run requirements-test.lock
