@@ -1,6 +1,7 @@
 """Functions of the rules: ids in, paths and settings out. The only file with `def`."""
 
 import functools
+import itertools
 import json
 import os
 import shlex
@@ -8,16 +9,20 @@ import shutil
 import sys
 from pathlib import Path
 
+from snakemake.settings.types import DeploymentMethod
+
 import videottt
 from videottt import config as settings
+from videottt import validation
 from videottt.errors import InputError
+from videottt.metrics import headline
 from videottt.provenance import code_fingerprint
 from videottt.tables.layout import layout_of, tables_of
 
 SCHEMA = Path(workflow.basedir) / "schemas/config.schema.yaml"
 
 try:
-    settings.validate(config, SCHEMA)
+    validation.validate(config, SCHEMA)
 except InputError as error:
     sys.exit(f"videottt: error: {error}")
 
@@ -52,20 +57,21 @@ wildcard_constraints:
 
 # The modules whose logic decides the numbers of a stage. Comments and docstrings do not count.
 CODE = {
-    "render": [
-        "datasets/synthetic",
-        "datasets/kitti_step.py",
+    "render": ["datasets/synthetic", "randomness.py", "segments.py", "cli/sources.py"],
+    "ingest": ["datasets/images.py", "segments.py", "layers.py", "frames.py", "cli/frames.py"],
+    # Of each layout, beside the module of its name.
+    "coco_videos": ["datasets/coco.py", "datasets/coco_categories.py", "datasets/coco_panoptic.py"],
+    "coco_panoptic": ["datasets/coco.py", "datasets/coco_categories.py"],
+    "coco_instances": ["datasets/coco.py", "datasets/coco_categories.py"],
+    "model": [
+        "models",
         "randomness.py",
-        "cli/sources.py",
+        "optimization.py",
+        "precision.py",
+        "tasks",
+        "decoding.py",
+        "segments.py",
     ],
-    "ingest": [
-        "datasets/camvid.py",
-        "datasets/images.py",
-        "datasets/kitti_step.py",
-        "frames.py",
-        "cli/frames.py",
-    ],
-    "model": ["models", "randomness.py", "optimization.py", "precision.py", "tasks"],
     "train": ["training.py", "augmentation.py", "objectives/mae.py", "cli/checkpoints.py"],
     "predict": [
         "stream.py",
@@ -76,9 +82,20 @@ CODE = {
         "method.py",
         "settings.py",
         "predictions.py",
+        "layers.py",
         "cli/predict.py",
     ],
-    "score": ["metrics/semantic.py", "scores.py", "cli/score.py"],
+    "drawing": [
+        "figures/objects.py",
+        "figures/overlay.py",
+        "figures/panels.py",
+        "figures/pairing.py",
+        "figures/style.py",
+        "metrics",
+        "segments.py",
+        "layers.py",
+    ],
+    "score": ["metrics", "segments.py", "layers.py", "scores.py", "cli/score.py"],
 }
 
 
@@ -89,6 +106,16 @@ def code(*places):
     found = [root / place for place in places]
     files = [f for p in found for f in (sorted(p.rglob("*.py")) if p.is_dir() else [p])]
     return code_fingerprint(files)
+
+
+def code_of_layout(stage):
+    """Return a function of wildcards: the fingerprint of a stage on a data set's layout."""
+
+    def of_dataset(wildcards):
+        layout = config["datasets"][wildcards.dataset]["layout"]
+        return code(*CODE[stage], f"datasets/{layout}.py", *CODE.get(layout, []))
+
+    return of_dataset
 
 
 def reported(function):
@@ -169,8 +196,11 @@ def training_threads(wildcards):
 
 @reported
 def checkpoint_of(wildcards):
-    trained = settings.checkpoint_ids(config, wildcards.dataset, wildcards.method)
-    return expand(rules.train.output.checkpoint, **{**wildcards, **trained})
+    ids = wildcards.dataset, wildcards.task, wildcards.method
+    return expand(
+        rules.train.output.checkpoint,
+        **{**wildcards, **settings.checkpoint_ids(config, *ids)},
+    )
 
 
 @reported
@@ -181,7 +211,7 @@ def method_settings(wildcards):
 @reported
 def method_overrides(wildcards):
     """Return what a variant of a method changes, as JSON."""
-    settings.check_variant(config, SCHEMA, wildcards.method)
+    validation.check_variant(config, SCHEMA, wildcards.method)
     return json.dumps(settings.parse_method(config, wildcards.method)[1])
 
 
@@ -229,18 +259,26 @@ def score_iteration(wildcards):
     return settings.score_iteration(config, wildcards.dataset, wildcards.method)
 
 
-def score_files(study, methods, videos, **ids):
-    """Return the score files of some methods on some videos, of all seeds of a study."""
+def score_files(study, methods, videos, dataset, task):
+    """Return the score files of some methods on some videos, of all seeds of a study.
+
+    Of those methods that exist for the task.
+    """
     return expand(
-        rules.score.output.scores, method=methods, seed=study["seeds"], video=videos, **ids
+        rules.score.output.scores,
+        dataset=dataset,
+        task=task,
+        method=settings.methods_for(config, methods, task),
+        seed=study["seeds"],
+        video=videos,
     )
 
 
 @reported
 def scores_of_video(wildcards):
     study = settings.study_named(config, wildcards.study)
-    ids = {"dataset": wildcards.dataset, "task": wildcards.task}
-    return score_files(study, curves_of(study), [wildcards.video], **ids)
+    ids = wildcards.dataset, wildcards.task
+    return score_files(study, curves_of(study), [wildcards.video], *ids)
 
 
 @reported
@@ -248,13 +286,13 @@ def scores_of_study(wildcards):
     study = settings.study_named(config, wildcards.study)
     return [
         path
-        for dataset in study["datasets"]
+        for dataset, task in settings.streams_of(study)
         for path in score_files(
             study,
             study["methods"],
             settings.study_videos(config, study, dataset),
-            dataset=dataset,
-            task=study["tasks"],
+            dataset,
+            task,
         )
     ]
 
@@ -266,13 +304,9 @@ def scores_of_sweep(wildcards):
     split = study["sweeps"][wildcards.sweep]["split"]
     return [
         path
-        for dataset in study["datasets"]
+        for dataset, task in settings.streams_of(study)
         for path in score_files(
-            study,
-            methods,
-            settings.videos_in(config, dataset, split),
-            dataset=dataset,
-            task=study["tasks"],
+            study, methods, settings.videos_in(config, dataset, split), dataset, task
         )
     ]
 
@@ -309,7 +343,7 @@ def trial_arguments(wildcards):
 
 @reported
 def selection_metric(wildcards):
-    return settings.study_of(config, wildcards.dataset)["selection"]["metric"]
+    return headline(wildcards.task).pooled
 
 
 # What the curves over one video show: the two memories, one by one. More would be a tangle.
@@ -329,7 +363,8 @@ def curves_of(study):
 
 @reported
 def methods_of_curves(wildcards):
-    return ",".join(curves_of(settings.study_named(config, wildcards.study)))
+    methods = curves_of(settings.study_named(config, wildcards.study))
+    return ",".join(settings.methods_for(config, methods, wildcards.task))
 
 
 @reported
@@ -339,11 +374,7 @@ def methods_of_study(wildcards):
 
 @reported
 def paper_of_study(wildcards):
-    paper = settings.study_named(config, wildcards.study).get("paper")
-    if not paper:
-        return ""
-    splits = shlex.quote(json.dumps(paper.get("splits", {})))
-    return f"--paper-dataset {paper['dataset']} --paper-splits {splits}"
+    return json.dumps(settings.paper_of(settings.study_named(config, wildcards.study)))
 
 
 def shown_methods():
@@ -364,10 +395,14 @@ def study_results(wildcards):
     study_id, study = config["study"], settings.current_study(config)
     results = expand(rules.make_table.output, study=study_id, table=tables_of_study(study_id))
     results += expand(rules.make_class_table.output, study=study_id)
+    results += expand(rules.make_convention_table.output, study=study_id)
     results += figures_of_study(study_id)
     if "window" in study.get("sweeps", {}):
-        ids = {"dataset": study["datasets"], "task": study["tasks"]}
-        results += expand(rules.plot_theory.output, study=study_id, **ids)
+        # Its gradients need runs of labelled frames, and its figure is of the paper's section 6.2.
+        for dataset, task in settings.streams_of(study):
+            if task == "semantic":
+                ids = {"dataset": dataset, "task": task}
+                results += expand(rules.plot_theory.output, study=study_id, **ids)
     return results
 
 
@@ -414,7 +449,8 @@ def sweep_arguments(wildcards):
 
 @reported
 def selected_methods(wildcards):
-    return settings.selected_methods(settings.study_named(config, wildcards.study))
+    study = settings.study_named(config, wildcards.study)
+    return settings.methods_for(config, settings.selected_methods(study), wildcards.task)
 
 
 def selection_grids(wildcards):
@@ -429,15 +465,16 @@ def figures_of_study(study_id):
     if set(FIGURE2) <= set(study["methods"]):
         results += expand(rules.plot_figure2.output, study=study_id)
     results += expand(rules.plot_sweep.output, study=study_id, sweep=study.get("sweeps", []))
-    for dataset in study["datasets"]:
-        ids = {"study": study_id, "dataset": dataset, "task": study["tasks"]}
+    for dataset, task in settings.streams_of(study):
+        ids = {"study": study_id, "dataset": dataset, "task": task}
         if settings.selected_methods(study):
             results += expand(rules.plot_selection.output, **ids)
         ids |= {"video": settings.study_videos(config, study, dataset), "seed": study["seeds"][0]}
         results += expand(rules.plot_curves.output, **ids)
         learned = [*rules.plot_reconstruction.output, *rules.plot_strips.output]
         results += expand(learned, method="online_ttt_mae", **ids)
-        results += expand(rules.plot_steps.output, method=TRACED, **ids)
+        if task == "semantic":  # as in the paper's figure 3
+            results += expand(rules.plot_steps.output, method=TRACED, **ids)
         results += expand(rules.render_video.output, **ids)
     return results
 
@@ -456,7 +493,8 @@ CODE["theory"] = [
 
 @reported
 def checkpoint_of_theory(wildcards):
-    trained = settings.checkpoint_ids(config, wildcards.dataset, "online_ttt_mae")
+    ids = wildcards.dataset, wildcards.task, "online_ttt_mae"
+    trained = settings.checkpoint_ids(config, *ids)
     return expand(rules.train.output.checkpoint, **{**wildcards, **trained})
 
 
@@ -505,3 +543,30 @@ def window_sweep_arguments(wildcards):
     own = settings.method_settings(config, wildcards.dataset, sweep["method"])["window"] or "all"
     values = {"split": sweep["split"], "method": sweep["method"], "base-value": own}
     return shlex.join(part for name, value in values.items() for part in (f"--{name}", str(value)))
+
+
+@reported
+def files_of_study(wildcards):
+    """Return the files of every job of a study: the n-th of each kind belong together."""
+    study = settings.study_named(config, wildcards.study)
+    names = ("dataset", "task", "method", "seed", "video")
+    files = {"frames": [], "predictions": [], "scores": []}
+    for dataset, task in settings.streams_of(study):
+        methods = settings.methods_for(config, study["methods"], task)
+        videos = settings.study_videos(config, study, dataset)
+        for values in itertools.product([dataset], [task], methods, study["seeds"], videos):
+            ids = dict(zip(names, values, strict=True))
+            predicting = ids | {"method": settings.predicting_method(config, ids["method"])}
+            files["frames"].append(rules.ingest.output.frames.format(**ids))
+            files["predictions"].append(rules.predict.output.predictions.format(**predicting))
+            files["scores"].append(rules.score.output.scores.format(**ids))
+    return files
+
+
+def videottt_beside_detectron2(wildcards):
+    """Return the command as the Python runs it that is to import detectron2."""
+    if DeploymentMethod.CONDA not in workflow.deployment_settings.deployment_method:
+        return "videottt"
+    # A script runs the Python that it was installed with, which is not that of the environment.
+    source = shlex.quote(str(Path(videottt.__file__).parents[1]))
+    return f"PYTHONPATH={source}${{PYTHONPATH:+:$PYTHONPATH}} python -m videottt"

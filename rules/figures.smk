@@ -10,8 +10,13 @@ rule plot_curves:
             "results/figures/{study}/{dataset}/{task}/{video}/curves.png",
             caption="../workflow/report/curves.rst",
             category="Figures",
-            subcategory="mIoU over time",
-            labels={"study": "{study}", "dataset": "{dataset}", "video": "{video}"},
+            subcategory="Metric over time",
+            labels={
+                "study": "{study}",
+                "dataset": "{dataset}",
+                "task": "{task}",
+                "video": "{video}",
+            },
         ),
         pdf="results/figures/{study}/{dataset}/{task}/{video}/curves.pdf",
     log:
@@ -25,7 +30,7 @@ rule plot_curves:
         methods=methods_of_curves,
         labels=method_labels,
         baseline="mae_joint_training",
-        code=code("figures/curves.py", "figures/style.py", "metrics/semantic.py"),
+        code=code("figures/curves.py", "figures/style.py", "metrics"),
     shell:
         "videottt plot-curves --scores {input.scores:q} --methods {params.methods:q} "
         "--labels {params.labels:q} --baseline {params.baseline:q} --png {output.png:q} "
@@ -33,7 +38,7 @@ rule plot_curves:
 
 
 rule plot_bars:
-    """Plot the pooled mean IoU of each method of a study on each split."""
+    """Plot the pooled mIoU, AP or PQ of each method of a study on each split."""
     input:
         metrics=rules.aggregate.output.metrics,
     output:
@@ -41,7 +46,7 @@ rule plot_bars:
             "results/figures/{study}/bars.png",
             caption="../workflow/report/bars.rst",
             category="Figures",
-            subcategory="mIoU by split",
+            subcategory="Metric by split",
             labels={"study": "{study}"},
         ),
         pdf="results/figures/{study}/bars.pdf",
@@ -56,7 +61,7 @@ rule plot_bars:
         methods=methods_of_study,
         labels=method_labels,
         baseline=bars_baseline,
-        code=code("figures/bars.py", "figures/style.py"),
+        code=code("figures/bars.py", "figures/style.py", "metrics"),
     shell:
         "videottt plot-bars --metrics {input.metrics:q} --methods {params.methods:q} "
         "--labels {params.labels:q} {params.baseline} --png {output.png:q} --pdf {output.pdf:q} "
@@ -69,7 +74,7 @@ use rule plot_bars as plot_figure2 with:
             "results/figures/{study}/figure2.png",
             caption="../workflow/report/figure2.rst",
             category="Figures",
-            subcategory="mIoU by split",
+            subcategory="Metric by split",
             labels={"study": "{study}", "figure": "figure 2"},
         ),
         pdf="results/figures/{study}/figure2.pdf",
@@ -81,7 +86,7 @@ use rule plot_bars as plot_figure2 with:
         methods=",".join(FIGURE2),
         labels=method_labels,
         baseline=bars_baseline,
-        code=code("figures/bars.py", "figures/style.py"),
+        code=code("figures/bars.py", "figures/style.py", "metrics"),
 
 
 rule plot_sweep:
@@ -110,7 +115,7 @@ rule plot_sweep:
     params:
         sweep=sweep_arguments,
         labels=method_labels,
-        code=code("figures/sweep.py", "figures/bars.py", "figures/style.py"),
+        code=code("figures/sweep.py", "figures/bars.py", "figures/style.py", "metrics"),
     shell:
         "videottt plot-sweep --metrics {input.metrics:q} {params.sweep} "
         "--labels {params.labels:q} --png {output.png:q} --pdf {output.pdf:q} > {log:q} 2>&1"
@@ -166,6 +171,7 @@ rule plot_reconstruction:
             subcategory="Reconstructions",
             labels={
                 "dataset": "{dataset}",
+                "task": "{task}",
                 "method": "{method}",
                 "seed": "{seed}",
                 "video": "{video}",
@@ -181,7 +187,7 @@ rule plot_reconstruction:
     threads: 1
     params:
         labels=method_labels,
-        code=code("figures/reconstruction.py", "figures/style.py"),
+        code=code("figures/reconstruction.py", *CODE["drawing"]),
     shell:
         "videottt plot-reconstruction --frames {input.frames:q} --fixed {input.fixed:q} "
         "--predictions {input.predictions:q} --labels {params.labels:q} --png {output.png:q} "
@@ -204,6 +210,7 @@ rule plot_strips:
             subcategory="Adjacent frames",
             labels={
                 "dataset": "{dataset}",
+                "task": "{task}",
                 "method": "{method}",
                 "seed": "{seed}",
                 "video": "{video}",
@@ -219,7 +226,7 @@ rule plot_strips:
     threads: 1
     params:
         labels=method_labels,
-        code=code("figures/strips.py", "figures/style.py", "metrics/semantic.py"),
+        code=code("figures/strips.py", *CODE["drawing"]),
     shell:
         "videottt plot-strips --frames {input.frames:q} --fixed {input.fixed:q} "
         "--predictions {input.predictions:q} --labels {params.labels:q} --png {output.png:q} "
@@ -249,7 +256,7 @@ rule trace:
         overrides=method_overrides,
         device=config["device"],
         code=code_of_method,
-        code_of_traces=code("traces.py", "cli/trace.py"),
+        code_of_traces=code("traces.py", "layers.py", "cli/trace.py"),
     shell:
         "videottt trace --frames {input.frames:q} --checkpoint {input.checkpoint:q} "
         "--task {wildcards.task:q} --method {wildcards.method:q} --settings {params.settings:q} "
@@ -259,7 +266,7 @@ rule trace:
 
 
 rule plot_steps:
-    """Plot reconstruction, loss and mean IoU through gradient steps on single frames."""
+    """Plot reconstruction, loss and quality through gradient steps on single frames."""
     input:
         frames=rules.ingest.output.frames,
         traces=rules.trace.output.traces,
@@ -271,6 +278,7 @@ rule plot_steps:
             subcategory="Gradient steps",
             labels={
                 "dataset": "{dataset}",
+                "task": "{task}",
                 "method": "{method}",
                 "seed": "{seed}",
                 "video": "{video}",
@@ -285,7 +293,7 @@ rule plot_steps:
         "../envs/videottt.yaml"
     threads: 1
     params:
-        code=code("figures/steps.py", "figures/style.py", "metrics/semantic.py"),
+        code=code("figures/steps.py", "traces.py", *CODE["drawing"]),
     shell:
         "videottt plot-steps --frames {input.frames:q} --traces {input.traces:q} "
         "--png {output.png:q} --pdf {output.pdf:q} > {log:q} 2>&1"
@@ -307,7 +315,12 @@ rule render_video:
             caption="../workflow/report/video.rst",
             category="Figures",
             subcategory="Videos",
-            labels={"dataset": "{dataset}", "seed": "{seed}", "video": "{video}"},
+            labels={
+                "dataset": "{dataset}",
+                "task": "{task}",
+                "seed": "{seed}",
+                "video": "{video}",
+            },
         ),
     log:
         "results/logs/render_video/{dataset}/{task}/seed{seed}/{video}.log",
@@ -318,7 +331,7 @@ rule render_video:
     threads: 1
     params:
         labels=method_labels,
-        code=code("figures/video.py", "figures/encoding.py", "figures/style.py"),
+        code=code("figures/video.py", "figures/encoding.py", *CODE["drawing"]),
     shell:
         "videottt render-video --frames {input.frames:q} --fixed {input.fixed:q} "
         "--predictions {input.predictions:q} --labels {params.labels:q} "

@@ -17,7 +17,7 @@ rule ingest:
     params:
         split=split_of,
         settings=ingest_settings,
-        code=code(*CODE["ingest"]),
+        code=code_of_layout("ingest"),
     shell:
         "videottt ingest --dataset {wildcards.dataset:q} --split {params.split:q} "
         "--video {wildcards.video:q} --root {input.root:q} --settings {params.settings:q} "

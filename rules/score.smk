@@ -2,7 +2,7 @@
 
 
 rule score:
-    """Count, for every labelled frame, which class was predicted as which."""
+    """Compare the prediction of every labelled frame with its labels."""
     input:
         frames=rules.ingest.output.frames,
         predictions=predictions_of,

@@ -14,7 +14,7 @@ rule render:
     threads: 1
     params:
         settings=render_settings,
-        code=code(*CODE["render"]),
+        code=code_of_layout("render"),
     shell:
         "videottt render --split {wildcards.split:q} --video {wildcards.video:q} "
         "--settings {params.settings:q} --output {output.root:q} > {log:q} 2>&1"

@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from support import SIZE, VIDEO, contents, store_frames
+from support import SIZE, SPACE, VIDEO, contents, store_frames
 from videottt.cli import main
 from videottt.config import method_settings
 from videottt.datasets import kitti_step
@@ -72,7 +72,7 @@ def predict(frames, checkpoint, output, **changes):
 def root(source_frames, tmp_path_factory):
     """The tiny video in KITTI-STEP's layout."""
     folder = tmp_path_factory.mktemp("kitti")
-    kitti_step.write(folder, "test", VIDEO, source_frames)
+    kitti_step.write(folder, "test", VIDEO, source_frames, SPACE)
     return folder
 
 
@@ -94,7 +94,7 @@ def test_every_verb_from_files_on_disk_to_selected_settings(root, source_frames,
         call("score", frames=frames, predictions=out / f"{name}.h5", split="test",
              output=out / f"{name}.scores.h5")  # fmt: skip
     found = read_scores(out / "fast.scores.h5")
-    assert found.confusion.sum() == sum(frame.semantic.size for frame in source_frames)
+    assert found.statistics.confusion.sum() == sum(frame.semantic.size for frame in source_frames)
     call("aggregate", scores=[out / "slow.scores.h5", out / "fast.scores.h5"], output=out / "t.csv")
     table = pd.read_csv(out / "t.csv")
     assert set(table.aggregation) == {"video", "pooled", "frame_weighted"}
@@ -171,12 +171,22 @@ def test_two_predictions_of_one_job_are_equal_but_for_their_seconds(
         predict(store_path, joint_checkpoint, tmp_path / name)
         made.append(contents(tmp_path / name, without=["seconds", "memory"]))
     assert made[0] == made[1]
-    assert {"prediction", "loss", "look/pixels"} <= made[0].keys()
+    assert {"prediction/map", "loss", "look/pixels"} <= made[0].keys()
 
 
-@pytest.mark.parametrize("settings", [ONLINE, OFFLINE], ids=["online", "offline"])
+@pytest.mark.parametrize(
+    ("task", "settings"),
+    [
+        ("semantic", ONLINE),
+        ("semantic", OFFLINE),
+        ("panoptic", ONLINE),
+        ("instance", ONLINE),
+        ("instance", OFFLINE),
+    ],
+    ids=["online", "offline", "panoptic", "instance", "instance offline"],
+)
 def test_labels_do_not_reach_a_prediction(
-    store_path, joint_checkpoint, source_frames, tmp_path, settings
+    store_path, joint_checkpoint, source_frames, tmp_path, task, settings
 ):
     from dataclasses import replace
 
@@ -184,7 +194,7 @@ def test_labels_do_not_reach_a_prediction(
     bare = store_frames(tmp_path / "bare.h5", unlabelled)
     made = []
     for name, frames in (("a.h5", store_path), ("b.h5", bare)):
-        predict(frames, joint_checkpoint, tmp_path / name, settings=settings)
+        predict(frames, joint_checkpoint, tmp_path / name, settings=settings, task=task)
         made.append(contents(tmp_path / name, without=["seconds", "memory"]))
         del made[-1]["attributes"]["provenance"]
     assert made[0] == made[1]
@@ -258,9 +268,9 @@ def test_the_iteration_of_an_offline_method_is_a_number_the_oracles_or_selected(
     found = {rung: scored(rung, iteration=rung) for rung in (1, 2, 3)}
     for rung, each in found.items():
         assert each.iteration == rung
-        assert np.trace(each.confusion.sum(axis=0)) == hits[rung]
+        assert np.trace(each.statistics.confusion.sum(axis=0)) == hits[rung]
     last, oracle = scored("last"), scored("oracle", iteration="oracle", method="best")
-    assert np.array_equal(last.confusion, found[3].confusion)
+    assert np.array_equal(last.statistics.confusion, found[3].statistics.confusion)
     assert oracle.key.method == "best"
 
     call("aggregate", scores=[tmp_path / f"{rung}.h5" for rung in found], output=tmp_path / "t.csv")
@@ -279,7 +289,7 @@ def test_the_iteration_of_an_offline_method_is_a_number_the_oracles_or_selected(
     (tmp_path / "other.json").write_text(json.dumps({**chosen, "iteration": other}))
     picked = scored("picked", iteration="selected", selection=tmp_path / "other.json")
     assert picked.iteration == other
-    assert np.array_equal(picked.confusion, found[other].confusion)
+    assert np.array_equal(picked.statistics.confusion, found[other].statistics.confusion)
 
 
 def test_a_part_of_a_source_video_can_be_ingested(root, tmp_path):
@@ -362,7 +372,7 @@ def test_ingest_says_what_is_wrong_in_one_line(
     complaint, source_frames, tmp_path, spoil, changes, parts
 ):
     root = tmp_path / "copy"
-    kitti_step.write(root, "test", VIDEO, source_frames[:4])
+    kitti_step.write(root, "test", VIDEO, source_frames[:4], SPACE)
     spoil(root)
     line = complaint(ingest, root, **changes)
     assert all(part in line for part in parts), line

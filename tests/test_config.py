@@ -11,6 +11,7 @@ from videottt.method import Method, method_from
 from videottt.objectives import list_objectives, objective_named
 from videottt.provenance import code_fingerprint
 from videottt.settings import with_values
+from videottt.validation import check_variant, validate
 
 ROOT = Path(__file__).parents[1]
 SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
@@ -18,16 +19,38 @@ PAPER = ROOT / "workflow/resources/paper"
 
 
 def test_every_study_of_the_configuration_makes_methods_that_exist(config):
-    settings.validate(config, SCHEMA)
+    validate(config, SCHEMA)
     assert {each["layout"] for each in config["datasets"].values()} <= list_layouts().keys()
     for study_id, study in config["studies"].items():
         chosen = {**config, "study": study_id}
-        for dataset in study["datasets"]:
-            for name in study["methods"]:
+        for dataset, task in settings.streams_of(study):
+            for name in settings.methods_for(chosen, study["methods"], task):
                 base = settings.method_settings(chosen, dataset, name)
                 method = method_from(with_values(base, settings.parse_method(chosen, name)[1]))
                 assert method.objective in list_objectives()
                 objective_named(method.objective, method.options)
+
+
+def test_a_method_exists_for_the_tasks_that_it_names_and_starts_from_the_checkpoint_of_the_task(
+    config,
+):
+    methods = ["online_ttt_mae,window=4", "self_train", "majority_vote"]
+    assert settings.methods_for(config, methods, "semantic") == methods
+    assert settings.methods_for(config, methods, "panoptic") == methods[:1]
+    own = copy.deepcopy(config)
+    own["studies"]["demo"]["checkpoint_tasks"] = {"instance": "panoptic"}
+    ids = {
+        task: settings.checkpoint_ids(own, "synthetic_coco", task, "online_ttt_mae")
+        for task in settings.TASKS
+    }
+    assert {task: each["task"] for task, each in ids.items()} == {
+        "semantic": "semantic",
+        "instance": "panoptic",
+        "panoptic": "panoptic",
+    }
+    assert all(each["checkpoint"] == "joint" for each in ids.values())
+    with pytest.raises(InputError, match=r"'self_train': unknown task 'instance'; .*'semantic'"):
+        settings.checkpoint_ids(own, "synthetic_coco", "instance", "self_train")
 
 
 def test_method_ids_are_those_of_the_papers_tables(config):
@@ -56,7 +79,17 @@ def test_method_ids_are_those_of_the_papers_tables(config):
         (lambda c: c["methods"]["online_ttt_mae"].update(reset="evry_frame"), "'every_frame'?"),
         (lambda c: c["methods"]["online_ttt_mae"].update(window=0), "online_ttt_mae.window"),
         (lambda c: c["studies"]["demo"].update(methods=["online_tt"]), "'online_ttt_mae'?"),
-        (lambda c: c["studies"]["demo"].update(datasets=["synthetik"]), "'synthetic'?"),
+        (
+            lambda c: c["studies"]["demo"].update(streams={"synthetik": ["semantic"]}),
+            "'synthetic'?",
+        ),
+        (lambda c: c["studies"]["demo"].update(streams={"synthetic": ["panoptik"]}), "'panoptic'?"),
+        (
+            lambda c: c["studies"]["camvid"].update(streams={"camvid": ["instance"]}),
+            "only 'semantic' is possible; name the classes whose objects are told apart in "
+            "datasets.camvid.things",
+        ),
+        (lambda c: c["datasets"]["synthetic"].update(things=["cars"]), "'car'?"),
         (lambda c: c["datasets"]["camvid"].pop("root"), "exactly one of 'root' and 'render'"),
         (lambda c: c.update(study="camvit"), "did you mean 'camvid'?"),
     ],
@@ -65,7 +98,7 @@ def test_a_mistake_in_the_configuration_is_one_line_with_the_nearest_name(config
     wrong = copy.deepcopy(config)
     change(wrong)
     with pytest.raises(InputError) as caught:
-        settings.validate(wrong, SCHEMA)
+        validate(wrong, SCHEMA)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -108,8 +141,12 @@ def test_an_id_says_what_a_variant_changes_and_nothing_else_does(config):
         "Online TTT-MAE, window = all, steps = 2, order = shuffled, optimizer.learning_rate = 0.5"
     )
     # What it changes comes after what was selected, so it is no part of its settings.
-    for function in (settings.method_settings, settings.checkpoint_ids, settings.selections_of):
+    for function in (settings.method_settings, settings.selections_of):
         assert function(config, "synthetic", name) == function(config, "synthetic", base)
+    checkpoints = [
+        settings.checkpoint_ids(config, "synthetic", "semantic", each) for each in (name, base)
+    ]
+    assert checkpoints[0] == checkpoints[1]
     fixed = "offline_ttt_mae_fixed_iteration"
     predicted = "offline_ttt_mae_all_frames"
     assert settings.predicting_method(config, fixed) == predicted
@@ -162,7 +199,7 @@ def test_every_method_has_as_many_trials_and_more_for_one_are_refused(config):
     unfair = copy.deepcopy(config)
     unfair["studies"]["camvid"]["selection"]["grids"]["tent"]["steps"] = [1, 2]
     with pytest.raises(InputError) as caught:
-        settings.validate(unfair, SCHEMA)
+        validate(unfair, SCHEMA)
     for part in ("'tent' has 8 trials, but '", "' has 4", "give every method the same number"):
         assert part in str(caught.value)
 
@@ -259,15 +296,15 @@ def test_a_variant_that_changes_no_setting_or_to_no_value_is_refused_before_any_
     config, method, message
 ):
     with pytest.raises(InputError) as caught:
-        settings.check_variant(config, SCHEMA, method)
+        check_variant(config, SCHEMA, method)
     assert message in str(caught.value)
     wrong = copy.deepcopy(config)
     wrong["studies"]["demo"]["methods"].append(method)
     with pytest.raises(InputError):
-        settings.validate(wrong, SCHEMA)
+        validate(wrong, SCHEMA)
 
 
 def test_numbers_with_an_exponent_are_numbers_in_the_name_of_a_variant(config):
     _, changes = settings.parse_method(config, "online_ttt_mae,optimizer.learning_rate=3e-4")
     assert changes == {"optimizer.learning_rate": 3e-4}
-    settings.check_variant(config, SCHEMA, "online_ttt_mae,optimizer.learning_rate=3e-4")
+    check_variant(config, SCHEMA, "online_ttt_mae,optimizer.learning_rate=3e-4")

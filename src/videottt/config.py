@@ -1,16 +1,13 @@
-"""config.yaml: validated once, then asked for the settings of one job at a time.
+"""config.yaml, asked for the settings of one job at a time; see videottt.validation.
 
 Each function returns only what one job needs, so that a change re-runs only what depends on it.
 """
 
-import functools
 import itertools
 import re
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
-import jsonschema
 import yaml
 
 from videottt.errors import InputError, nearest
@@ -24,134 +21,16 @@ _EXPONENT = re.compile(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+")
 ALL = "all"
 # The two models that learn nothing at test time; every sweep shows them.
 FIXED = ("main_task_only", "mae_joint_training")
+# Of a stream; a method exists for all of them unless it says otherwise.
+TASKS = ("semantic", "instance", "panoptic")
 # Keys of a method in config.yaml that are not settings of the stream loop.
-NOT_SETTINGS = ("label", "checkpoint", "predictions_of", "iteration", "hyperparameters_of")
+NOT_SETTINGS = ("label", "checkpoint", "predictions_of", "iteration", "hyperparameters_of", "tasks")
 
 
-def validate(config: Config, schema_path: Path) -> None:
-    """Check a configuration against its schema and its own ids.
-
-    Raises:
-        InputError: one line for the first problem: the key, what is wrong, the nearest valid name.
-    """
-    validator = jsonschema.Draft202012Validator(_schema(schema_path))
-    error = jsonschema.exceptions.best_match(validator.iter_errors(config))
-    if error is not None:
-        raise InputError(_explained(error))
-    _check_ids(config)
-    for method in variants_in(config):
-        check_variant(config, schema_path, method)
-
-
-@functools.cache
-def _schema(path: Path) -> Config:
-    # Asked for once a job while the DAG is built.
-    return yaml.safe_load(path.read_text(encoding="utf-8"))
-
-
-def variants_in(config: Config) -> list[str]:
-    """Return the ids of all variants of methods that studies, sweeps and tables name."""
-    named: dict[str, None] = {}
-    for study in config["studies"].values():
-        named |= dict.fromkeys(study["methods"])
-        for sweep in study.get("sweeps", {}):
-            named |= dict.fromkeys(sweep_methods(config, study, sweep))
-    for table in config["tables"].values():
-        named |= dict.fromkeys(method for each in table["settings"] for method in each["methods"])
-    return [method for method in named if "," in method]
-
-
-def _explained(error: jsonschema.ValidationError, top: str = "config.yaml: top level") -> str:
-    path = ".".join(map(str, error.absolute_path))
-    where = f"{top.removesuffix(' top level').removesuffix(':')}: {path}" if path else top
-    if error.validator == "additionalProperties":
-        known = error.schema.get("properties", {})
-        unknown = sorted(set(error.instance) - set(known))[0]
-        return f"{where}: unknown key '{unknown}'; {nearest(unknown, known)}"
-    if error.validator == "enum":
-        return f"{where}: '{error.instance}' is not allowed; " + nearest(
-            str(error.instance), map(str, error.validator_value)
-        )
-    if error.validator == "oneOf" and isinstance(error.instance, dict):
-        choices = [f"'{each['required'][0]}'" for each in error.validator_value]
-        return f"{where}: give exactly one of {' and '.join(choices)}"
-    return f"{where}: {error.message}"
-
-
-def _check_ids(config: Config) -> None:
-    for study_id, study in config["studies"].items():
-        _check_study(config, study_id, study)
-    for method, entry in config["methods"].items():
-        where = f"config.yaml: methods.{method}"
-        _known(entry["checkpoint"], config["checkpoints"], "checkpoint", where)
-        for other in [*entry.get("hyperparameters_of", []), entry.get("predictions_of", method)]:
-            _known(other, config["methods"], "method", where)
-    for table in config["tables"].values():
-        named = [method for each in table["settings"] for method in each["methods"]]
-        for method in [*named, *table.get("baselines", {}).values(), *table.get("oracles", [])]:
-            parse_method(config, method)
-    _known(config["study"], config["studies"], "study", "config.yaml")
-
-
-def _check_study(config: Config, study_id: str, study: Config) -> None:
-    where = f"config.yaml: studies.{study_id}"
-    selection = study.get("selection", {})
-    for names, known, what in (
-        (study["datasets"], config["datasets"], "dataset"),
-        ([study["training"]["dataset"]], config["datasets"], "dataset"),
-        (selection.get("grids", {}), config["methods"], "method"),
-        (study.get("pinned", {}), config["methods"], "method"),
-        (study.get("sizes", {}), config["methods"], "method"),
-        ([study["protocol"]], config["protocols"], "protocol"),
-        (study["training"]["iterations"], config["checkpoints"], "checkpoint"),
-    ):
-        for name in names:
-            _known(name, known, what, where)
-    for method in study["methods"]:
-        parse_method(config, method)
-    splits = [*study["splits"], *(each["split"] for each in study.get("sweeps", {}).values())]
-    if selection:
-        splits.append(selection["split"])
-    for dataset in study["datasets"]:
-        for split in splits:
-            _known(split, config["datasets"][dataset]["splits"], "split", where)
-    training = study["training"]
-    _known(training["split"], config["datasets"][training["dataset"]]["splits"], "split", where)
-    for sweep in study.get("sweeps", {}):
-        sweep_methods(config, study, sweep)
-    for method in study["methods"]:
-        _check_iteration(config, study, method, where)
-    _check_budgets(selection.get("grids", {}), where)
-
-
-def _check_iteration(config: Config, study: Config, method: str, where: str) -> None:
-    """Check that an iteration that is to be selected can be."""
-    base, _ = parse_method(config, method)
-    pinned = study.get("pinned", {}).get(base, {})
-    grids = study.get("selection", {}).get("grids", {})
-    wanted = config["methods"][base].get("iteration") == "selected" and "iteration" not in pinned
-    if wanted and not any(each in grids for each in hyperparameters_of(config, base)):
-        raise InputError(
-            f"{where}: nothing selects the iteration of '{base}'; give a grid for "
-            f"'{hyperparameters_of(config, base)[0]}' in selection.grids, or pin it: "
-            f"pinned.{base}.iteration"
-        )
-
-
-def _check_budgets(grids: Config, where: str) -> None:
-    """Check that every method has as many trials as the others."""
-    budgets = {method: len(list(_points(grid))) for method, grid in grids.items()}
-    if len(set(budgets.values())) > 1:
-        least, most = (pick(budgets, key=budgets.__getitem__) for pick in (min, max))
-        raise InputError(
-            f"{where}.selection.grids: '{most}' has {budgets[most]} trials, but '{least}' has "
-            f"{budgets[least]}; give every method the same number"
-        )
-
-
-def _known(name: str, known: Any, what: str, where: str) -> None:
-    if name not in known:
-        raise InputError(f"{where}: unknown {what} '{name}'; {nearest(str(name), known)}")
+def check_known(name: str, names: Any, what: str, where: str) -> None:
+    """Raise an InputError if a name is none of those that there are."""
+    if name not in names:
+        raise InputError(f"{where}: unknown {what} '{name}'; {nearest(str(name), names)}")
 
 
 def current_study(config: Config) -> Config:
@@ -165,7 +44,7 @@ def study_named(config: Config, study: str) -> Config:
     Raises:
         InputError: there is no such study.
     """
-    _known(study, config["studies"], "study", "config.yaml")
+    check_known(study, config["studies"], "study", "config.yaml")
     return config["studies"][study]
 
 
@@ -186,13 +65,13 @@ def study_of(config: Config, dataset: str) -> Config:
     Raises:
         InputError: the data set does not exist, or no study uses it.
     """
-    _known(dataset, config["datasets"], "dataset", "config.yaml")
-    return _first_study(config, lambda s: dataset in s["datasets"], f"dataset '{dataset}'")
+    check_known(dataset, config["datasets"], "dataset", "config.yaml")
+    return _first_study(config, lambda s: dataset in s["streams"], f"dataset '{dataset}'")
 
 
 def study_trained_on(config: Config, dataset: str) -> Config:
     """Return the study whose settings a checkpoint trained on `dataset` follows."""
-    _known(dataset, config["datasets"], "dataset", "config.yaml")
+    check_known(dataset, config["datasets"], "dataset", "config.yaml")
     return _first_study(
         config, lambda s: s["training"]["dataset"] == dataset, f"dataset '{dataset}' for training"
     )
@@ -214,7 +93,7 @@ def split_of(config: Config, dataset: str, video: str) -> str:
     Raises:
         InputError: the data set has no such video.
     """
-    _known(dataset, config["datasets"], "dataset", "config.yaml")
+    check_known(dataset, config["datasets"], "dataset", "config.yaml")
     splits = config["datasets"][dataset]["splits"]
     for split, videos in splits.items():
         if video in videos:
@@ -223,25 +102,53 @@ def split_of(config: Config, dataset: str, video: str) -> str:
     raise InputError(f"dataset '{dataset}' has no video '{video}'; {nearest(video, known)}")
 
 
+def streams_of(study: Config) -> list[tuple[str, str]]:
+    """Return every (data set, task) of a study."""
+    return [(dataset, task) for dataset, tasks in study["streams"].items() for task in tasks]
+
+
+def methods_for(config: Config, methods: list[str], task: str) -> list[str]:
+    """Return those of some methods that exist for a task."""
+    return [method for method in methods if task in tasks_of(config, method)]
+
+
+def tasks_of(config: Config, method: str) -> tuple[str, ...]:
+    """Return the tasks that a method exists for."""
+    base, _ = parse_method(config, method)
+    return tuple(config["methods"][base].get("tasks", TASKS))
+
+
 def render_settings(config: Config, dataset: str, video: str) -> Config:
     """Return what `videottt render` needs for one video of an embedded data set."""
     split_of(config, dataset, video)
     render = config["datasets"][dataset]["render"]
-    return {"size": render["size"], "seed": render["seed"], **render["videos"][video]}
+    return {
+        "size": render["size"],
+        "seed": render["seed"],
+        "layout": config["datasets"][dataset]["layout"],
+        "label_every": render.get("label_every", 1),  # of a video its own, if it has one
+        "classes": config["datasets"][dataset]["classes"],
+        "things": config["datasets"][dataset].get("things", []),
+        **render["videos"][video],
+    }
 
 
 def ingest_settings(config: Config, dataset: str, video: str) -> Config:
     """Return what `videottt ingest` needs for one video."""
     entry = config["datasets"][dataset]
     return {
-        **{key: entry[key] for key in ("layout", "fps", "classes")},
+        **{
+            key: entry[key]
+            for key in ("layout", "fps", "classes", "things", "canvas")
+            if key in entry
+        },
         **entry.get("spans", {}).get(video, {}),
     }
 
 
 def training_settings(config: Config, dataset: str, checkpoint: str) -> Config:
     """Return what `videottt train` needs for one checkpoint of the study trained on `dataset`."""
-    _known(checkpoint, config["checkpoints"], "checkpoint", "config.yaml")
+    check_known(checkpoint, config["checkpoints"], "checkpoint", "config.yaml")
     study = study_trained_on(config, dataset)
     reconstruction = config["checkpoints"][checkpoint]["reconstruction"]
     mae = config["protocols"][study["protocol"]]["options"]["mae"] if reconstruction else {}
@@ -266,7 +173,7 @@ def parse_method(config: Config, method: str) -> tuple[str, Config]:
         InputError: there is no such method, or the changes are not written as ``setting=value``.
     """
     base, *changes = method.split(",")
-    _known(base, config["methods"], "method", "config.yaml")
+    check_known(base, config["methods"], "method", "config.yaml")
     overrides = {}
     for change in changes:
         key, equals, text = change.partition("=")
@@ -288,21 +195,6 @@ def _value(method: str, text: str) -> Any:
         raise InputError(
             f"method '{method}': '{text}' is no value; write a number, a word or all"
         ) from None
-
-
-def check_variant(config: Config, schema_path: Path, method: str) -> None:
-    """Check that what a variant changes are settings of a method, with values that they can have.
-
-    Raises:
-        InputError: there is no such method, setting or value.
-    """
-    _, overrides = parse_method(config, method)
-    schema = _schema(schema_path)
-    allowed = {**schema["$defs"]["updates"], "$defs": schema["$defs"]}
-    validator = jsonschema.Draft202012Validator(allowed)
-    error = jsonschema.exceptions.best_match(validator.iter_errors(with_values({}, overrides)))
-    if error is not None:
-        raise InputError(_explained(error, f"method '{method}'"))
 
 
 def variant_id(config: Config, study: Config, method: str, setting: str, value: Any) -> str:
@@ -330,11 +222,21 @@ def predicting_method(config: Config, method: str) -> str:
     return config["methods"][base].get("predictions_of", base) + method.removeprefix(base)
 
 
-def checkpoint_ids(config: Config, dataset: str, method: str) -> dict[str, str]:
-    """Return which checkpoint a method starts from on `dataset`, and what that was trained on."""
+def checkpoint_ids(config: Config, dataset: str, task: str, method: str) -> dict[str, str]:
+    """Return which checkpoint a method starts from, and what it was trained on and for.
+
+    Raises:
+        InputError: there is no such data set or method, or the method does not exist for the task.
+    """
     base, _ = parse_method(config, method)
-    trained_on = study_of(config, dataset)["training"]["dataset"]
-    return {"dataset": trained_on, "checkpoint": config["methods"][base]["checkpoint"]}
+    entry = config["methods"][base]
+    check_known(task, tasks_of(config, method), "task", f"method '{method}'")
+    study = study_of(config, dataset)
+    return {
+        "dataset": study["training"]["dataset"],
+        "task": study.get("checkpoint_tasks", {}).get(task, task),
+        "checkpoint": entry["checkpoint"],
+    }
 
 
 def method_settings(config: Config, dataset: str, method: str) -> Config:
@@ -349,6 +251,8 @@ def method_settings(config: Config, dataset: str, method: str) -> Config:
     own = {k: v for k, v in entry.items() if k not in NOT_SETTINGS}
     if "votes" in own:
         own["augmentation"] = {**study["input"], **study["training"]["augmentation"]}
+    if "decoding" in study:
+        own["decoding"] = study["decoding"]
     # A study's sizes of what a method does (votes, ladder) come after the method's own.
     sizes = study.get("sizes", {}).get(base, {})
     if entry["objective"] == "none":
@@ -397,11 +301,12 @@ def trials(config: Config, dataset: str, method: str) -> list[Config]:
         InputError: the study has no grid for it.
     """
     grids = study_of(config, dataset).get("selection", {}).get("grids", {})
-    _known(method, grids, "grid of method", f"config.yaml: the study of dataset '{dataset}'")
-    return list(_points(grids[method]))
+    check_known(method, grids, "grid of method", f"config.yaml: the study of dataset '{dataset}'")
+    return list(grid_points(grids[method]))
 
 
-def _points(grid: Config) -> Iterator[Config]:
+def grid_points(grid: Config) -> Iterator[Config]:
+    """Yield every combination of a grid's values."""
     for values in itertools.product(*grid.values()):
         yield dict(zip(grid, values, strict=True))
 
@@ -418,13 +323,19 @@ def trial_settings(config: Config, dataset: str, method: str, trial: int) -> Con
     return with_values(method_settings(config, dataset, method), grid[trial])
 
 
+def paper_of(study: Config) -> Config:
+    """Return whose published numbers stand beside those of each task of a study."""
+    tasks = {task for _, task in streams_of(study)}
+    return {task: entry for task, entry in study.get("paper", {}).items() if task in tasks}
+
+
 def sweep_methods(config: Config, study: Config, sweep: str) -> list[str]:
     """Return the ids of the methods that a sweep compares: one a value, and the fixed models.
 
     Raises:
         InputError: the study has no such sweep.
     """
-    _known(sweep, study.get("sweeps", {}), "sweep", "config.yaml: study")
+    check_known(sweep, study.get("sweeps", {}), "sweep", "config.yaml: study")
     entry = study["sweeps"][sweep]
     varied = [
         variant_id(config, study, entry["method"], entry["setting"], value)

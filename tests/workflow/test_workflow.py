@@ -10,16 +10,17 @@ import pandas as pd
 import pytest
 import yaml
 
-from videottt.metrics.semantic import metrics_of
 from videottt.predictions import PredictionReader
 from videottt.scores import read_scores
 
 REPOSITORY = Path(__file__).parents[2]
+SELF_TRAINED = "self_train"  # exists for semantic segmentation only
 METHODS = [
     "main_task_only",
     "mae_joint_training",
     "offline_ttt_mae_all_frames",
     "offline_ttt_mae_fixed_iteration",
+    SELF_TRAINED,
     "online_ttt_mae",
     "online_ttt_mae,window=2",
 ]
@@ -38,8 +39,18 @@ def small_config():
         "val_0": {"frames": 8, "phases": phases},
         "test_0": {"frames": 6, "phases": phases},
     }
+    coco = config["datasets"]["synthetic_coco"]
+    coco["splits"] = {"val": ["val_0"], "test": ["test_0"]}
+    coco["render"]["size"] = [64, 96]
+    coco["render"]["videos"] = {
+        name: {"frames": 4, "phases": phases} for name in ("val_0", "test_0")
+    }
+    del config["studies"]["demo_coco"]  # which trains on stills that are not rendered here
     study = config["studies"]["demo"]
+    study["streams"] = {"synthetic": ["semantic"], "synthetic_coco": ["panoptic"]}
     study["methods"] = list(METHODS)
+    for method in METHODS[2:4]:
+        config["methods"][method]["tasks"] = ["semantic"]  # for the time it takes
     study["splits"] = ["test"]
     study["training"]["augmentation"]["crop"] = [64, 96]
     study["training"]["optimizer"] |= {"batch": 2, "warmup": 0}
@@ -51,7 +62,6 @@ def small_config():
     study["selection"] = {
         "split": "val",
         "seeds": [0],
-        "metric": "miou_pooled",
         "grids": {"online_ttt_mae": grid, "offline_ttt_mae_all_frames": grid},
     }
     study["sizes"] = {"offline_ttt_mae_all_frames": {"ladder": [1, 2]}}
@@ -79,7 +89,8 @@ class Project:
         assert result.returncode == 0, result.stderr
         rules = re.findall(r"^(?:local)?rule (\w+):", result.stdout, re.MULTILINE)
         methods = re.findall(
-            r"output: results/(?:trials|predictions)/synthetic/semantic/([\w,=]+)/", result.stdout
+            r"output: results/(?:trials|predictions)/synthetic(?:_coco)?/\w+/([\w,=]+)/",
+            result.stdout,
         )
         return set(rules), set(methods)
 
@@ -95,13 +106,19 @@ def project(tmp_path_factory):
 @pytest.mark.workflow
 def test_one_command_leads_from_rendering_to_table_figures_and_video(project):
     results = project.root / "results"
-    table = pd.read_csv(results / "tables/demo/table1.csv").set_index("method")
+    tables = dict(iter(pd.read_csv(results / "tables/demo/table1.csv").groupby("task")))
+    table, panoptic = (tables[task].set_index("method") for task in ("semantic", "panoptic"))
     assert list(table.index) == METHODS[:-1]
-    assert table.test_miou_pooled_mean.between(0, 100).all()
-    assert table.test_paper_miou.dropna().to_dict() == {
+    assert list(panoptic.index) == [METHODS[0], METHODS[1], METHODS[-2]]
+    assert set(panoptic.metric) == {"PQ"}
+    assert panoptic.test_paper["online_ttt_mae"] == 21.7
+    assert panoptic.test_scored_frames_mean.eq(2).all()
+    assert table.test_pooled_mean.between(0, 100).all()
+    assert table.test_paper.dropna().to_dict() == {
         "main_task_only": 52.5,
         "mae_joint_training": 52.5,
         "offline_ttt_mae_all_frames": 51.2,
+        SELF_TRAINED: 54.0,
         "online_ttt_mae": 54.3,
     }
     assert table.test_seconds_per_frame_mean.gt(0).all()
@@ -110,10 +127,13 @@ def test_one_command_leads_from_rendering_to_table_figures_and_video(project):
         "tables/demo/table1.md",
         "tables/demo/table4.tex",
         "tables/demo/classes.csv",
+        "tables/demo/conventions.md",
         "figures/demo/bars.png",
         "figures/demo/synthetic/semantic/test_0/curves.pdf",
         "figures/synthetic/semantic/online_ttt_mae/seed0/test_0_reconstruction.png",
         "videos/synthetic/semantic/seed0/test_0.mp4",
+        "figures/synthetic_coco/panoptic/online_ttt_mae/seed0/test_0_strips.png",
+        "videos/synthetic_coco/panoptic/seed0/test_0.mp4",
     ):
         assert (results / shown).stat().st_size > 0, shown
     grid = pd.read_csv(results / "selection/synthetic/semantic/online_ttt_mae.csv")
@@ -136,7 +156,7 @@ def test_one_offline_run_is_scored_as_oracle_and_at_the_iteration_that_validatio
     name = "selection/synthetic/semantic/offline_ttt_mae_all_frames.json"
     assert fixed.iteration == json.loads((results / name).read_text())["iteration"]
     assert list(oracle.ladder) == list(fixed.ladder) == [1, 2]
-    values = {n: metrics_of(counts)["miou_pooled"] for n, counts in oracle.ladder.items()}
+    values = {n: counts.metrics()["miou_pooled"] for n, counts in oracle.ladder.items()}
     assert values[oracle.iteration] == max(values.values())
     grid = pd.read_csv((results / name).with_suffix(".csv"))
     assert list(grid.iteration) == [1, 2, 1, 2]

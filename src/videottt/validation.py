@@ -1,0 +1,164 @@
+"""config.yaml checked before anything runs: its schema, its ids, and what studies ask for."""
+
+import functools
+from pathlib import Path
+
+import jsonschema
+import yaml
+
+from videottt.config import (
+    Config,
+    check_known,
+    grid_points,
+    hyperparameters_of,
+    parse_method,
+    sweep_methods,
+)
+from videottt.errors import InputError, nearest
+from videottt.settings import with_values
+
+
+def validate(config: Config, schema_path: Path) -> None:
+    """Check a configuration against its schema and its own ids.
+
+    Raises:
+        InputError: one line for the first problem: the key, what is wrong, the nearest valid name.
+    """
+    validator = jsonschema.Draft202012Validator(_schema(schema_path))
+    error = jsonschema.exceptions.best_match(validator.iter_errors(config))
+    if error is not None:
+        raise InputError(_explained(error))
+    _check_ids(config)
+    for method in variants_in(config):
+        check_variant(config, schema_path, method)
+
+
+@functools.cache
+def _schema(path: Path) -> Config:
+    # Asked for once a job while the DAG is built.
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+def variants_in(config: Config) -> list[str]:
+    """Return the ids of all variants of methods that studies, sweeps and tables name."""
+    named: dict[str, None] = {}
+    for study in config["studies"].values():
+        named |= dict.fromkeys(study["methods"])
+        for sweep in study.get("sweeps", {}):
+            named |= dict.fromkeys(sweep_methods(config, study, sweep))
+    for table in config["tables"].values():
+        named |= dict.fromkeys(method for each in table["settings"] for method in each["methods"])
+    return [method for method in named if "," in method]
+
+
+def _explained(error: jsonschema.ValidationError, top: str = "config.yaml: top level") -> str:
+    path = ".".join(map(str, error.absolute_path))
+    where = f"{top.removesuffix(' top level').removesuffix(':')}: {path}" if path else top
+    if error.validator == "additionalProperties":
+        known = error.schema.get("properties", {})
+        unknown = sorted(set(error.instance) - set(known))[0]
+        return f"{where}: unknown key '{unknown}'; {nearest(unknown, known)}"
+    if error.validator == "enum":
+        return f"{where}: '{error.instance}' is not allowed; " + nearest(
+            str(error.instance), map(str, error.validator_value)
+        )
+    if error.validator == "oneOf" and isinstance(error.instance, dict):
+        choices = [f"'{each['required'][0]}'" for each in error.validator_value]
+        return f"{where}: give exactly one of {' and '.join(choices)}"
+    return f"{where}: {error.message}"
+
+
+def _check_ids(config: Config) -> None:
+    for study_id, study in config["studies"].items():
+        _check_study(config, study_id, study)
+    for method, entry in config["methods"].items():
+        where = f"config.yaml: methods.{method}"
+        check_known(entry["checkpoint"], config["checkpoints"], "checkpoint", where)
+        for other in [*entry.get("hyperparameters_of", []), entry.get("predictions_of", method)]:
+            check_known(other, config["methods"], "method", where)
+    for dataset, entry in config["datasets"].items():
+        for thing in entry.get("things", []):
+            check_known(thing, entry["classes"], "class", f"config.yaml: datasets.{dataset}.things")
+    for table in config["tables"].values():
+        named = [method for each in table["settings"] for method in each["methods"]]
+        for method in [*named, *table.get("baselines", {}).values(), *table.get("oracles", [])]:
+            parse_method(config, method)
+    check_known(config["study"], config["studies"], "study", "config.yaml")
+
+
+def _check_study(config: Config, study_id: str, study: Config) -> None:
+    where = f"config.yaml: studies.{study_id}"
+    selection = study.get("selection", {})
+    for names, known, what in (
+        (study["streams"], config["datasets"], "dataset"),
+        ([study["training"]["dataset"]], config["datasets"], "dataset"),
+        (selection.get("grids", {}), config["methods"], "method"),
+        (study.get("pinned", {}), config["methods"], "method"),
+        (study.get("sizes", {}), config["methods"], "method"),
+        ([study["protocol"]], config["protocols"], "protocol"),
+        (study["training"]["iterations"], config["checkpoints"], "checkpoint"),
+    ):
+        for name in names:
+            check_known(name, known, what, where)
+    for method in study["methods"]:
+        parse_method(config, method)
+    splits = [*study["splits"], *(each["split"] for each in study.get("sweeps", {}).values())]
+    if selection:
+        splits.append(selection["split"])
+    for dataset, tasks in study["streams"].items():
+        for split in splits:
+            check_known(split, config["datasets"][dataset]["splits"], "split", where)
+        if set(tasks) - {"semantic"} and not config["datasets"][dataset].get("things"):
+            raise InputError(
+                f"{where}.streams.{dataset}: only 'semantic' is possible; name the classes whose "
+                f"objects are told apart in datasets.{dataset}.things"
+            )
+    training = study["training"]
+    check_known(
+        training["split"], config["datasets"][training["dataset"]]["splits"], "split", where
+    )
+    for sweep in study.get("sweeps", {}):
+        sweep_methods(config, study, sweep)
+    for method in study["methods"]:
+        _check_iteration(config, study, method, where)
+    _check_budgets(selection.get("grids", {}), where)
+
+
+def _check_iteration(config: Config, study: Config, method: str, where: str) -> None:
+    """Check that an iteration that is to be selected can be."""
+    base, _ = parse_method(config, method)
+    pinned = study.get("pinned", {}).get(base, {})
+    grids = study.get("selection", {}).get("grids", {})
+    wanted = config["methods"][base].get("iteration") == "selected" and "iteration" not in pinned
+    if wanted and not any(each in grids for each in hyperparameters_of(config, base)):
+        raise InputError(
+            f"{where}: nothing selects the iteration of '{base}'; give a grid for "
+            f"'{hyperparameters_of(config, base)[0]}' in selection.grids, or pin it: "
+            f"pinned.{base}.iteration"
+        )
+
+
+def _check_budgets(grids: Config, where: str) -> None:
+    """Check that every method has as many trials as the others."""
+    budgets = {method: len(list(grid_points(grid))) for method, grid in grids.items()}
+    if len(set(budgets.values())) > 1:
+        least, most = (pick(budgets, key=budgets.__getitem__) for pick in (min, max))
+        raise InputError(
+            f"{where}.selection.grids: '{most}' has {budgets[most]} trials, but '{least}' has "
+            f"{budgets[least]}; give every method the same number"
+        )
+
+
+def check_variant(config: Config, schema_path: Path, method: str) -> None:
+    """Check that what a variant changes are settings of a method, with values that they can have.
+
+    Raises:
+        InputError: there is no such method, setting or value.
+    """
+    _, overrides = parse_method(config, method)
+    schema = _schema(schema_path)
+    allowed = {**schema["$defs"]["updates"], "$defs": schema["$defs"]}
+    validator = jsonschema.Draft202012Validator(allowed)
+    error = jsonschema.exceptions.best_match(validator.iter_errors(with_values({}, overrides)))
+    if error is not None:
+        raise InputError(_explained(error, f"method '{method}'"))
