@@ -12,7 +12,7 @@ from videottt.errors import InputError
 from videottt.frames import VOID
 from videottt.method import Method, OptimizerSettings
 from videottt.models.checkpoint import load_checkpoint
-from videottt.models.inputs import normalise
+from videottt.models.inputs import Placement, normalise
 from videottt.randomness import numpy_generator
 from videottt.stream import Stream, StreamKey, run_stream
 from videottt.tasks import task_named
@@ -60,7 +60,10 @@ def test_smoothing_predicts_by_the_mean_score_of_the_last_frames(fresh, frames, 
     model, task = fresh(), task_named("semantic", SPACE)
     with torch.no_grad():
         outputs = [model.predict(normalise(torch.from_numpy(frame[None]))) for frame in frames]
-    scores = [task.scores(each, SIZE, SIZE, SIZE).numpy().astype(np.float64) for each in outputs]
+    scores = [
+        task.scores(each, Placement(SIZE, SIZE, SIZE)).numpy().astype(np.float64)
+        for each in outputs
+    ]
     last = collections.deque(maxlen=length)
     found = run(model, dataclasses.replace(FIXED, smoothing=length), frames, order)
     for index in order:
@@ -216,8 +219,8 @@ class Names:
     def targets(self, labels):
         raise NotImplementedError
 
-    def decode(self, outputs, padded, inner, size):
-        return np.zeros(size, np.uint8)
+    def decode(self, outputs, place):
+        return np.zeros(place.size, np.uint8)
 
     def count_classes(self, prediction):
         return 1

@@ -10,6 +10,7 @@ from videottt.datasets.kitti_step import CITYSCAPES
 from videottt.errors import InputError
 from videottt.models.checkpoint import load_checkpoint, save_checkpoint
 from videottt.models.class_scores import semantic_scores
+from videottt.models.inputs import Placement
 from videottt.models.presets import PRESETS, preset_named
 from videottt.models.y_shaped import QueryOutputs, YShapedModel
 from videottt.objectives import list_objectives, objective_named
@@ -108,7 +109,8 @@ def test_padding_is_cut_before_a_prediction_is_enlarged():
     masks = torch.full((1, 2, 8, 8), -9.0)
     masks[0, 0, :, :6] = masks[0, 1, :, 6:] = 9.0
     decoded = task_named("semantic", SPACE).decode(
-        QueryOutputs((classes,), (masks,)), padded=(32, 32), inner=(32, 24), size=(80, 60)
+        QueryOutputs((classes,), (masks,)),
+        Placement(padded=(32, 32), inner=(32, 24), size=(80, 60)),
     )
     assert decoded.shape == (80, 60)
     assert decoded.dtype == np.uint8

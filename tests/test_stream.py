@@ -12,7 +12,7 @@ from videottt.config import method_settings
 from videottt.frames import FrameStore, SourceFrame
 from videottt.memory import ExplicitMemory, sample_indices
 from videottt.method import Method, OptimizerSettings, method_from
-from videottt.models.inputs import normalise
+from videottt.models.inputs import Placement, normalise
 from videottt.models.masking import random_visible
 from videottt.models.y_shaped import YShapedModel
 from videottt.objectives import objective_named
@@ -132,7 +132,7 @@ def follow_equation_2(model, method, frames):
         optimizer.zero_grad()
         with torch.no_grad():
             outputs = model.predict(normalise(torch.from_numpy(frame[None])))
-            prediction = task_named("semantic", SPACE).decode(outputs, SIZE, SIZE, SIZE)
+            prediction = task_named("semantic", SPACE).decode(outputs, Placement(SIZE, SIZE, SIZE))
         rows.append((loss.item(), prediction))
     return rows
 

@@ -8,6 +8,7 @@ from support import SMALLEST, SPACE, store_frames, train_small
 from videottt.decoding import Decoding
 from videottt.errors import InputError
 from videottt.frames import SourceFrame
+from videottt.models.inputs import Placement
 from videottt.models.y_shaped import QueryOutputs, YShapedModel
 from videottt.segments import ClassSpace, instances_of, panoptic_from
 from videottt.tasks import model_classes, task_named
@@ -35,12 +36,12 @@ def box(top, bottom, left, right, size=(8, 8)):
     return mask
 
 
-SIZES = (8, 8), (8, 8), (8, 8)
+PLACE = Placement((8, 8), (8, 8), (8, 8))
 
 
-def decoded(task, queries, masks, sizes=SIZES, **thresholds):
+def decoded(task, queries, masks, place=PLACE, **thresholds):
     decoding = Decoding(**thresholds)
-    return task_named(task, ABCD, decoding=decoding).decode(outputs(queries, masks), *sizes)
+    return task_named(task, ABCD, decoding=decoding).decode(outputs(queries, masks), place)
 
 
 # Panoptic
@@ -121,7 +122,7 @@ def test_panoptic_decoding_is_that_of_mask2former(seed):
     logits = 3 * torch.randn(1, 12, 5, generator=draws)
     said = QueryOutputs((logits,), (2 * blobs + fine,))
     task = task_named("panoptic", ABCD, decoding=Decoding(0.5, 0.4))
-    found = task.decode(said, (16, 16), (16, 16), (16, 16))
+    found = task.decode(said, Placement((16, 16), (16, 16), (16, 16)))
     semantic, areas = authors_panoptic(said, ABCD.is_thing, 0.5, 0.4)
     assert np.array_equal(found.semantic, semantic)
     assert np.bincount(found.ids.ravel(), minlength=len(areas) + 1)[1:].tolist() == areas
@@ -144,16 +145,16 @@ def test_instances_are_the_best_pairs_of_query_and_thing_class():
     assert len(of_things([{0: 0.9}, {1: 0.6, 0: 0.3}], masks, top_k=1)) == 1
 
 
-def of_things(queries, masks, sizes=SIZES, **thresholds):
+def of_things(queries, masks, place=PLACE, **thresholds):
     """Decode what a model of the two thing classes says."""
     task = task_named("instance", ABCD, decoding=Decoding(**thresholds))
-    return task.decode(outputs(queries, masks, classes=2), *sizes)
+    return task.decode(outputs(queries, masks, classes=2), place)
 
 
 def test_a_panoptic_model_gives_instances_of_its_things_alone():
     task = task_named("instance", ABCD, ABCD.classes, Decoding(top_k=3))
     masks = [box(0, 4, 0, 4), box(2, 8, 2, 8), box(0, 8, 0, 8)]
-    found = task.decode(outputs([{A: 0.9}, {C: 0.8}, {D: 0.7}], masks), *SIZES)
+    found = task.decode(outputs([{A: 0.9}, {C: 0.8}, {D: 0.7}], masks), PLACE)
     assert found.classes.tolist() == [C]
     assert np.array_equal(found.pixels()[0], masks[1])
 
@@ -168,7 +169,7 @@ def test_an_unsure_mask_lowers_its_score_and_an_empty_one_is_no_instance():
 
 
 def test_masks_are_cut_to_the_image_and_enlarged_to_the_frame():
-    found = of_things([{0: 0.9}], [box(0, 8, 0, 6)], ((32, 32), (32, 24), (80, 60)))
+    found = of_things([{0: 0.9}], [box(0, 8, 0, 6)], Placement((32, 32), (32, 24), (80, 60)))
     assert found.size == (80, 60)
     assert found.pixels().all()
 

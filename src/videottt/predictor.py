@@ -10,6 +10,7 @@ from videottt.ensembling import TemporalSmoothing, majority_vote
 from videottt.errors import InputError
 from videottt.method import Method
 from videottt.models.inputs import (
+    Placement,
     denormalise,
     input_size,
     normalise,
@@ -72,10 +73,11 @@ class Predictor:
         """
         method, task, size = self._method, self._task, frame.shape[:2]
         images = self.tensor(image)
-        outputs = (self._model.predict(images), tuple(images.shape[-2:]), image.shape[:2], size)
+        place = Placement(tuple(images.shape[-2:]), image.shape[:2], size)
+        outputs = self._model.predict(images)
         if method.votes == 1 and method.smoothing == 1:
-            return task.decode(*outputs)
-        scores = task.scores(*outputs)
+            return task.decode(outputs, place)
+        scores = task.scores(outputs, place)
         if method.votes > 1:
             scores = majority_vote(
                 frame,
@@ -108,12 +110,10 @@ class Predictor:
 
     def _predict_copies(self, images: np.ndarray) -> Sequence[np.ndarray]:
         """Return predictions of images uint8 [B, h, w, 3], h and w multiples of 32."""
-        size = images.shape[1:3]
+        place = Placement(*[images.shape[1:3]] * 3)
         outputs = self._model.predict(normalise(torch.from_numpy(images).to(self._device)))
         classes, masks = outputs.class_logits[-1], outputs.mask_logits[-1]
         return [
-            self._task.decode(
-                QueryOutputs((classes[i : i + 1],), (masks[i : i + 1],)), size, size, size
-            )
+            self._task.decode(QueryOutputs((classes[i : i + 1],), (masks[i : i + 1],)), place)
             for i in range(len(images))
         ]

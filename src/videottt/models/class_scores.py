@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from videottt.models.inputs import Placement
 from videottt.models.y_shaped import QueryOutputs
 
 
@@ -15,7 +16,7 @@ def semantic_scores(outputs: QueryOutputs, size: tuple[int, int] | None = None) 
     classes = outputs.class_logits[-1].float().softmax(dim=-1)[..., :-1]
     logits = outputs.mask_logits[-1].float()
     if size is not None:
-        logits = nn.functional.interpolate(logits, size=size, mode="bilinear", align_corners=False)
+        logits = _enlarged(logits, size)
     return torch.einsum("bqc,bqhw->bchw", classes, logits.sigmoid())
 
 
@@ -29,9 +30,7 @@ def class_log_probabilities(outputs: QueryOutputs) -> Tensor:
     return scores.log() - scores.sum(dim=1, keepdim=True).log()
 
 
-def query_masks(
-    outputs: QueryOutputs, padded: tuple[int, int], inner: tuple[int, int], size: tuple[int, int]
-) -> Tensor:
+def query_masks(outputs: QueryOutputs, place: Placement) -> Tensor:
     """Return the final layer's mask logits of one frame at its own size: float [queries, H, W].
 
     Enlarged to what the model saw, cut to the image within it, and resized: logits all the way, as
@@ -39,13 +38,12 @@ def query_masks(
 
     Args:
         outputs: of a batch of one.
-        padded: (H, W) that the model saw.
-        inner: (H, W) of the image within it, at the upper left.
-        size: (H, W) of the frame.
+        place: where the frame lies in what the model saw.
     """
     logits = outputs.mask_logits[-1].float()
-    logits = nn.functional.interpolate(logits, size=padded, mode="bilinear", align_corners=False)
-    logits = logits[:, :, : inner[0], : inner[1]]
-    if inner != size:
-        logits = nn.functional.interpolate(logits, size=size, mode="bilinear", align_corners=False)
-    return logits[0]
+    logits = _enlarged(logits, place.padded)[:, :, : place.inner[0], : place.inner[1]]
+    return (logits if place.inner == place.size else _enlarged(logits, place.size))[0]
+
+
+def _enlarged(maps: Tensor, size: tuple[int, int]) -> Tensor:
+    return nn.functional.interpolate(maps, size=size, mode="bilinear", align_corners=False)

@@ -1,6 +1,7 @@
 """From a frame as it is stored to what the encoder sees, and back."""
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -12,6 +13,21 @@ PIXEL_MEAN = (123.675, 116.28, 103.53)
 PIXEL_STD = (58.395, 57.12, 57.375)
 # The encoder halves the resolution five times.
 STRIDE = 32
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where a frame lies in what the model saw; each (H, W).
+
+    Attributes:
+        padded: of what the model saw.
+        inner: of the resized frame within it, at the upper left.
+        size: of the frame itself.
+    """
+
+    padded: tuple[int, int]
+    inner: tuple[int, int]
+    size: tuple[int, int]
 
 
 def input_size(size: tuple[int, int], shortest_edge: int, longest_edge: int) -> tuple[int, int]:

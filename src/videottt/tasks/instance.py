@@ -9,6 +9,7 @@ from torch import Tensor
 from videottt.decoding import Decoding
 from videottt.errors import InputError
 from videottt.models.class_scores import query_masks
+from videottt.models.inputs import Placement
 from videottt.models.y_shaped import QueryOutputs
 from videottt.segments import ClassSpace, Instances, instances_from
 from videottt.tasks.panoptic import segment_targets
@@ -62,13 +63,7 @@ class InstanceSegmentation:
             classes.append(own[named[things]])
         return masks, classes
 
-    def decode(
-        self,
-        outputs: QueryOutputs,
-        padded: tuple[int, int],
-        inner: tuple[int, int],
-        size: tuple[int, int],
-    ) -> Instances:
+    def decode(self, outputs: QueryOutputs, place: Placement) -> Instances:
         """Return instances as the authors' instance_inference does.
 
         The k best pairs of query and class, things only; the score of each is its class probability
@@ -83,18 +78,18 @@ class InstanceSegmentation:
         things = torch.from_numpy(self._is_thing[classes])
         scores, queries = scores[things.to(scores.device)], queries[things.to(queries.device)]
         # Many pairs share a query: each of them is enlarged and averaged once.
-        distinct, place = queries.unique(return_inverse=True)
-        logits = query_masks(outputs, padded, inner, size)[distinct]
+        distinct, mask = queries.unique(return_inverse=True)
+        logits = query_masks(outputs, place)[distinct]
         masks = logits > 0
         area = masks.flatten(1).sum(dim=1)
         quality = (logits.sigmoid() * masks).flatten(1).sum(dim=1) / (area + 1e-6)
         found = instances_from(masks.cpu().numpy(), np.zeros(len(distinct)))
-        seen = (area > 0).cpu().numpy()[place.cpu().numpy()]
-        rows = place.cpu().numpy()[seen]
+        seen = (area > 0).cpu().numpy()[mask.cpu().numpy()]
+        rows = mask.cpu().numpy()[seen]
         return Instances(
-            size=size,
+            size=place.size,
             classes=classes[things.numpy()][seen].astype(np.uint8),
-            scores=(scores * quality[place]).cpu().numpy()[seen].astype(np.float32),
+            scores=(scores * quality[mask]).cpu().numpy()[seen].astype(np.float32),
             masks=tuple(found.masks[row] for row in rows),
             crowd=np.zeros(len(rows), bool),
         )

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from videottt.decoding import Decoding
 from videottt.models.class_scores import query_masks
+from videottt.models.inputs import Placement
 from videottt.models.y_shaped import QueryOutputs
 from videottt.segments import VOID, ClassSpace, Panoptic
 from videottt.tasks.task import LabelMaps, check_classes
@@ -37,13 +38,7 @@ class PanopticSegmentation:
         ]
         return [masks for masks, _ in targets], [classes for _, classes in targets]
 
-    def decode(
-        self,
-        outputs: QueryOutputs,
-        padded: tuple[int, int],
-        inner: tuple[int, int],
-        size: tuple[int, int],
-    ) -> Panoptic:
+    def decode(self, outputs: QueryOutputs, place: Placement) -> Panoptic:
         """Return segments as the authors' panoptic_inference does.
 
         Of the queries whose best class is not "no object" and has enough probability, each pixel
@@ -56,10 +51,10 @@ class PanopticSegmentation:
         real = classes < probabilities.shape[-1] - 1
         kept = real & (scores > self._decoding.object_mask_threshold)
         scores, classes = scores[kept], classes[kept].cpu().numpy()
-        ids = np.zeros(size, np.uint16)
+        ids = np.zeros(place.size, np.uint16)
         if not len(classes):
             return _panoptic(ids, [], [])
-        masks = query_masks(outputs, padded, inner, size)[kept].sigmoid()
+        masks = query_masks(outputs, place)[kept].sigmoid()
         winners = (scores[:, None, None] * masks).argmax(dim=0).cpu().numpy()
         inside = (masks >= 0.5).cpu().numpy()
         found: list[int] = []

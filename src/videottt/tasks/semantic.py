@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from videottt.decoding import Decoding
 from videottt.models.class_scores import semantic_scores
+from videottt.models.inputs import Placement
 from videottt.models.y_shaped import QueryOutputs
 from videottt.segments import VOID, ClassSpace
 from videottt.tasks.task import LabelMaps, check_classes
@@ -39,28 +40,17 @@ class SemanticSegmentation:
             classes.append(present.long())
         return masks, classes
 
-    def decode(
-        self,
-        outputs: QueryOutputs,
-        padded: tuple[int, int],
-        inner: tuple[int, int],
-        size: tuple[int, int],
-    ) -> np.ndarray:
+    def decode(self, outputs: QueryOutputs, place: Placement) -> np.ndarray:
         """Return the most likely class of each pixel: uint8 [H, W]."""
-        return self.decode_scores(self.scores(outputs, padded, inner, size))
+        return self.decode_scores(self.scores(outputs, place))
 
-    def scores(
-        self,
-        outputs: QueryOutputs,
-        padded: tuple[int, int],
-        inner: tuple[int, int],
-        size: tuple[int, int],
-    ) -> Tensor:
+    def scores(self, outputs: QueryOutputs, place: Placement) -> Tensor:
         """Return the score of each class at each pixel of the frame: float [classes, H, W]."""
-        scores = semantic_scores(outputs, padded)[:, :, : inner[0], : inner[1]]
-        if inner != size:
+        scores = semantic_scores(outputs, place.padded)
+        scores = scores[:, :, : place.inner[0], : place.inner[1]]
+        if place.inner != place.size:
             scores = nn.functional.interpolate(
-                scores, size=size, mode="bilinear", align_corners=False
+                scores, size=place.size, mode="bilinear", align_corners=False
             )
         return scores[0]
 

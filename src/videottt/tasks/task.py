@@ -8,6 +8,7 @@ import numpy as np
 from torch import Tensor
 
 from videottt.errors import InputError
+from videottt.models.inputs import Placement
 from videottt.models.y_shaped import QueryOutputs
 from videottt.segments import ClassSpace, Prediction
 
@@ -50,20 +51,12 @@ class Task(Protocol):
         """Return, for each image, masks float [N, H, W] and the model's classes int64 [N]."""
         ...
 
-    def decode(
-        self,
-        outputs: QueryOutputs,
-        padded: tuple[int, int],
-        inner: tuple[int, int],
-        size: tuple[int, int],
-    ) -> Prediction:
+    def decode(self, outputs: QueryOutputs, place: Placement) -> Prediction:
         """Return the prediction of one frame at its own size.
 
         Args:
             outputs: of a batch of one.
-            padded: (H, W) that the model saw.
-            inner: (H, W) of the image within it, at the upper left.
-            size: (H, W) of the frame.
+            place: where the frame lies in what the model saw.
         """
         ...
 
@@ -75,13 +68,7 @@ class Task(Protocol):
 class PixelTask(Task, Protocol):
     """A task that scores every class at every pixel, so that predictions can be averaged."""
 
-    def scores(
-        self,
-        outputs: QueryOutputs,
-        padded: tuple[int, int],
-        inner: tuple[int, int],
-        size: tuple[int, int],
-    ) -> Tensor:
+    def scores(self, outputs: QueryOutputs, place: Placement) -> Tensor:
         """Return float [classes, H, W] at the frame's own size; arguments as of `decode`."""
         ...
 
