@@ -369,7 +369,10 @@ def methods_of_curves(wildcards):
 
 @reported
 def methods_of_study(wildcards):
-    return ",".join(settings.study_named(config, wildcards.study)["methods"])
+    """Return the methods of a study that exist for one of its tasks."""
+    study = settings.study_named(config, wildcards.study)
+    tasks = {task for _, task in settings.streams_of(study)}
+    return ",".join(m for m in study["methods"] if tasks & set(settings.tasks_of(config, m)))
 
 
 @reported
