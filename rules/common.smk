@@ -15,7 +15,6 @@ import videottt
 from videottt import config as settings
 from videottt import validation
 from videottt.errors import InputError
-from videottt.metrics import headline
 from videottt.provenance import code_fingerprint
 from videottt.tables.layout import layout_of, tables_of
 
@@ -343,6 +342,9 @@ def trial_arguments(wildcards):
 
 @reported
 def selection_metric(wildcards):
+    # Here, because every job parses this file, and few need h5py for it.
+    from videottt.metrics import headline
+
     return headline(wildcards.task).pooled
 
 
