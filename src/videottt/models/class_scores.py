@@ -30,17 +30,18 @@ def class_log_probabilities(outputs: QueryOutputs) -> Tensor:
     return scores.log() - scores.sum(dim=1, keepdim=True).log()
 
 
-def query_masks(outputs: QueryOutputs, place: Placement) -> Tensor:
-    """Return the final layer's mask logits of one frame at its own size: float [queries, H, W].
+def query_masks(outputs: QueryOutputs, queries: Tensor, place: Placement) -> Tensor:
+    """Return mask logits of some queries of one frame, at its own size: float [N, H, W].
 
     Enlarged to what the model saw, cut to the image within it, and resized: logits all the way, as
     the authors' code does before it decodes instances or a panoptic map.
 
     Args:
-        outputs: of a batch of one.
+        outputs: of a batch of one; those of the final layer are taken.
+        queries: indices int64 [N] of those that are wanted: enlarging masks is what decoding costs.
         place: where the frame lies in what the model saw.
     """
-    logits = outputs.mask_logits[-1].float()
+    logits = outputs.mask_logits[-1][:, queries].float()
     logits = _enlarged(logits, place.padded)[:, :, : place.inner[0], : place.inner[1]]
     return (logits if place.inner == place.size else _enlarged(logits, place.size))[0]
 

@@ -42,7 +42,7 @@ def caption(
         layout: its rows.
         paper: published numbers; without any, nothing is said about them.
         model: preset of the study.
-        without: labels of methods without metrics, hence without a row.
+        without: labels of methods without metrics.
     """
     sentences = [*_conventions(table, layout), *_costs(table)]
     if layout.oracles:
@@ -52,7 +52,7 @@ def caption(
         )
     sentences += _about_paper(table, paper, model)
     if without:
-        sentences.append(f"Without metrics, hence without a row: {', '.join(without)}.")
+        sentences.append(f"Not run, or for none of these tasks: {', '.join(without)}.")
     return " ".join(sentences)
 
 

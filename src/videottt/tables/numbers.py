@@ -119,7 +119,7 @@ def splits_of(table: pd.DataFrame) -> list[str]:
 
 
 def without_metrics(metrics: pd.DataFrame, layout: Layout) -> list[str]:
-    """Return the methods of a table that have no metrics, and therefore no row."""
+    """Return the methods of a table that have no metrics, and therefore no row in a main table."""
     known = set(metrics.method)
     return [method for _, method in layout.rows if method not in known]
 

@@ -57,12 +57,10 @@ def stream_of(table: pd.DataFrame, dataset: str, task: str) -> pd.DataFrame:
 def summary_sheet(table: pd.DataFrame, layout: Layout, labels: Mapping[str, str]) -> Sheet:
     """Return the paper's shape: a row a method, a column for each split of each data set and task.
 
-    A method that does not exist for a task has `ABSENT` there.
+    A method that does not exist for a task has `ABSENT` there, as in the paper.
     """
-    run = set(table.method)
-    rows = pd.DataFrame(
-        [row for row in layout.rows if row[1] in run], columns=["setting", "method"]
-    ).assign(dataset="", task="")
+    rows = pd.DataFrame(list(layout.rows), columns=["setting", "method"])
+    rows = rows.assign(dataset="", task="")
     columns = _names(rows, layout, labels)
     for dataset, task in streams_of(table):
         of_stream = stream_of(table, dataset, task)
@@ -79,7 +77,7 @@ def summary_sheet(table: pd.DataFrame, layout: Layout, labels: Mapping[str, str]
         cells = _cells(of_stream, "cost_seconds_per_frame_mean", ".3f")
         columns["s/frame", f"{dataset} {task}"] = _aligned(rows, of_stream, cells)
     published = dict(zip(table.method, table.paper_seconds_per_frame, strict=True))
-    columns["s/frame", "paper"] = [number(published[method], ".1f") for method in rows.method]
+    columns["s/frame", "paper"] = [number(published.get(method), ".1f") for method in rows.method]
     return _sheet(columns, rows, "All data sets and tasks, pooled over the frames of a split")
 
 

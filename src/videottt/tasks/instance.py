@@ -79,7 +79,7 @@ class InstanceSegmentation:
         scores, queries = scores[things.to(scores.device)], queries[things.to(queries.device)]
         # Many pairs share a query: each of them is enlarged and averaged once.
         distinct, mask = queries.unique(return_inverse=True)
-        logits = query_masks(outputs, place)[distinct]
+        logits = query_masks(outputs, distinct, place)
         masks = logits > 0
         area = masks.flatten(1).sum(dim=1)
         quality = (logits.sigmoid() * masks).flatten(1).sum(dim=1) / (area + 1e-6)

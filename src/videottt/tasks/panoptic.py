@@ -49,12 +49,12 @@ class PanopticSegmentation:
         probabilities = outputs.class_logits[-1][0].float().softmax(dim=-1)
         scores, classes = probabilities.max(dim=-1)
         real = classes < probabilities.shape[-1] - 1
-        kept = real & (scores > self._decoding.object_mask_threshold)
+        kept = torch.nonzero(real & (scores > self._decoding.object_mask_threshold))[:, 0]
         scores, classes = scores[kept], classes[kept].cpu().numpy()
         ids = np.zeros(place.size, np.uint16)
         if not len(classes):
             return _panoptic(ids, [], [])
-        masks = query_masks(outputs, place)[kept].sigmoid()
+        masks = query_masks(outputs, kept, place).sigmoid()
         winners = (scores[:, None, None] * masks).argmax(dim=0).cpu().numpy()
         inside = (masks >= 0.5).cpu().numpy()
         found: list[int] = []
