@@ -6,7 +6,7 @@ import pytest
 import torch
 import yaml
 
-from support import FRAMES, SIZE, VIDEO, small_model, store_frames, train_small
+from support import FRAMES, SIZE, SPACE, VIDEO, small_model, store_frames, train_small
 from videottt.datasets.kitti_step import CITYSCAPES
 from videottt.datasets.synthetic import Phase, render_video
 from videottt.frames import FrameStore, SourceFrame
@@ -46,7 +46,9 @@ def store(store_path):
 def joint_checkpoint(store_path, tmp_path_factory):
     path = tmp_path_factory.mktemp("checkpoints") / "joint.safetensors"
     run = train_small(small_model(), [store_path])
-    save_checkpoint(path, run.model, list(CITYSCAPES), decoder=True, provenance={"made": "here"})
+    save_checkpoint(
+        path, run.model, list(CITYSCAPES), SPACE, decoder=True, provenance={"made": "here"}
+    )
     return path
 
 
@@ -54,7 +56,7 @@ def joint_checkpoint(store_path, tmp_path_factory):
 def main_task_checkpoint(joint_checkpoint, tmp_path_factory):
     path = tmp_path_factory.mktemp("checkpoints") / "main_task.safetensors"
     joint = load_checkpoint(joint_checkpoint)
-    save_checkpoint(path, joint.model, joint.classes, decoder=False, provenance={})
+    save_checkpoint(path, joint.model, joint.classes, joint.space, decoder=False, provenance={})
     return path
 
 

@@ -213,17 +213,7 @@ def test_votes_of_copies_that_change_nothing_are_the_plain_prediction(fresh, fra
     assert any((voted[i].prediction != plain[i].prediction).mean() > 0.01 for i in plain)
 
 
-class Names:
-    """A task that decodes whole frames, and has no scores to average."""
-
-    def targets(self, labels):
-        raise NotImplementedError
-
-    def decode(self, outputs, place):
-        return np.zeros(place.size, np.uint8)
-
-    def count_classes(self, prediction):
-        return 1
+PANOPTIC = task_named("panoptic", SPACE)
 
 
 @pytest.mark.parametrize("change", [{"smoothing": 2}, {"votes": 2, "augmentation": IDENTITY}])
@@ -231,7 +221,7 @@ def test_a_task_without_scores_of_pixels_is_refused(fresh, frames, change):
     with pytest.raises(
         InputError, match=r"which this task does not have; use .* 'semantic'"
     ) as told:
-        Stream(fresh(), Names(), dataclasses.replace(FIXED, **change), KEY)
+        Stream(fresh(), PANOPTIC, dataclasses.replace(FIXED, **change), KEY)
     assert "\n" not in str(told.value)
     # Its plain predictions are as good as any.
-    assert Stream(fresh(), Names(), FIXED, KEY).step(frames[0]).prediction.shape == SIZE
+    assert Stream(fresh(), PANOPTIC, FIXED, KEY).step(frames[0]).prediction.ids.shape == SIZE

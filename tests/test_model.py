@@ -111,6 +111,7 @@ def test_padding_is_cut_before_a_prediction_is_enlarged():
     decoded = task_named("semantic", SPACE).decode(
         QueryOutputs((classes,), (masks,)),
         Placement(padded=(32, 32), inner=(32, 24), size=(80, 60)),
+        np.zeros((80, 60, 3), np.uint8),
     )
     assert decoded.shape == (80, 60)
     assert decoded.dtype == np.uint8
@@ -231,7 +232,7 @@ def test_a_checkpoint_comes_back_bit_for_bit(tmp_path):
     model = small_model(seed=3, queries=5)
     made = {"seed": 3, "settings": {"rate": 1e-3}}
     path = tmp_path / "new" / "model.safetensors"
-    save_checkpoint(path, model, list(CITYSCAPES), decoder=True, provenance=made)
+    save_checkpoint(path, model, list(CITYSCAPES), SPACE, decoder=True, provenance=made)
     read = load_checkpoint(path)
     assert changed(weights_of(model), read.model) == set()
     assert read.model.preset == model.preset
@@ -244,7 +245,7 @@ def test_equal_models_make_equal_files(tmp_path):
     model, files = small_model(), set()
     for _ in range(4):
         path = tmp_path / "model.safetensors"
-        save_checkpoint(path, model, list(CITYSCAPES), decoder=True, provenance={})
+        save_checkpoint(path, model, list(CITYSCAPES), SPACE, decoder=True, provenance={})
         files.add(path.read_bytes())
     assert len(files) == 1
 
@@ -286,8 +287,8 @@ def disown(tensors, metadata):
         (remove, f"missing {FIRST}"),
         (add, "unknown encoder.extra"),
         (reshape, rf"misshapen {FIRST} \[16, 3, 4, 4\], expected \[16, 4, 4, 4\]"),
-        (age, "is not a 'videottt checkpoint' of version 1"),
-        (disown, "is not a 'videottt checkpoint' of version 1"),
+        (age, "is not a 'videottt checkpoint' of version 2"),
+        (disown, "is not a 'videottt checkpoint' of version 2"),
     ],
 )
 def test_a_checkpoint_that_does_not_fit_is_refused(joint_checkpoint, tmp_path, spoil, message):

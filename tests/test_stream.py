@@ -132,7 +132,9 @@ def follow_equation_2(model, method, frames):
         optimizer.zero_grad()
         with torch.no_grad():
             outputs = model.predict(normalise(torch.from_numpy(frame[None])))
-            prediction = task_named("semantic", SPACE).decode(outputs, Placement(SIZE, SIZE, SIZE))
+            prediction = task_named("semantic", SPACE).decode(
+                outputs, Placement(SIZE, SIZE, SIZE), frame
+            )
         rows.append((loss.item(), prediction))
     return rows
 

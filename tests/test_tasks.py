@@ -37,11 +37,12 @@ def box(top, bottom, left, right, size=(8, 8)):
 
 
 PLACE = Placement((8, 8), (8, 8), (8, 8))
+FRAME = np.zeros((8, 8, 3), np.uint8)  # segmentation decodes no pixel
 
 
 def decoded(task, queries, masks, place=PLACE, **thresholds):
     decoding = Decoding(**thresholds)
-    return task_named(task, ABCD, decoding=decoding).decode(outputs(queries, masks), place)
+    return task_named(task, ABCD, decoding=decoding).decode(outputs(queries, masks), place, FRAME)
 
 
 # Panoptic
@@ -122,7 +123,7 @@ def test_panoptic_decoding_is_that_of_mask2former(seed):
     logits = 3 * torch.randn(1, 12, 5, generator=draws)
     said = QueryOutputs((logits,), (2 * blobs + fine,))
     task = task_named("panoptic", ABCD, decoding=Decoding(0.5, 0.4))
-    found = task.decode(said, Placement((16, 16), (16, 16), (16, 16)))
+    found = task.decode(said, Placement((16, 16), (16, 16), (16, 16)), FRAME)
     semantic, areas = authors_panoptic(said, ABCD.is_thing, 0.5, 0.4)
     assert np.array_equal(found.semantic, semantic)
     assert np.bincount(found.ids.ravel(), minlength=len(areas) + 1)[1:].tolist() == areas
@@ -148,13 +149,13 @@ def test_instances_are_the_best_pairs_of_query_and_thing_class():
 def of_things(queries, masks, place=PLACE, **thresholds):
     """Decode what a model of the two thing classes says."""
     task = task_named("instance", ABCD, decoding=Decoding(**thresholds))
-    return task.decode(outputs(queries, masks, classes=2), place)
+    return task.decode(outputs(queries, masks, classes=2), place, FRAME)
 
 
 def test_a_panoptic_model_gives_instances_of_its_things_alone():
     task = task_named("instance", ABCD, ABCD.classes, Decoding(top_k=3))
     masks = [box(0, 4, 0, 4), box(2, 8, 2, 8), box(0, 8, 0, 8)]
-    found = task.decode(outputs([{A: 0.9}, {C: 0.8}, {D: 0.7}], masks), PLACE)
+    found = task.decode(outputs([{A: 0.9}, {C: 0.8}, {D: 0.7}], masks), PLACE, FRAME)
     assert found.classes.tolist() == [C]
     assert np.array_equal(found.pixels()[0], masks[1])
 

@@ -14,7 +14,6 @@ from videottt.errors import InputError
 from videottt.frames import FrameStore
 from videottt.method import Method
 from videottt.models.inputs import normalise
-from videottt.models.y_shaped import main_task_criterion
 from videottt.objectives import objective_named
 from videottt.randomness import generator, global_draws, numpy_generator
 from videottt.stream import StreamKey
@@ -26,7 +25,6 @@ from videottt.theory.gradients import Sampling, labelled_run, stream_gradients
 from videottt.theory.sketch import CountSketch
 from videottt.theory.statistics import gradient_statistics
 from videottt.theory.summary import interval
-from videottt.training import main_task_loss
 
 POTENTIALS = [toy.Quadratic(0.5), toy.LogCosh(0.5)]
 ETA, BETA, SIGMA2 = 0.1, 0.5, 1.0
@@ -288,13 +286,12 @@ def test_gradients_are_those_of_both_losses_for_the_encoder(model, store, edge):
     images, labels = seen(store, 3, edge)
     assert torch.equal(found.pixels, images[0])
     ids = (KEY.seed, KEY.dataset, KEY.video, 3)
-    criterion, weights = main_task_criterion(model.preset, model.classes)
+    main_task_loss = task_named("semantic", SPACE).main_task_loss(model)
     for half in (0, 1):
         model.zero_grad()
         with global_draws(*ids, "points", half, 0):
             outputs = model.predict(images)
-            task = task_named("semantic", SPACE)
-            main_task_loss(criterion, weights, outputs, task, labels).backward()
+            main_task_loss(outputs, labels).backward()
         _check_equal(found.main[half], encoder)
         model.zero_grad()
         objective = objective_named("mae", {})

@@ -11,12 +11,12 @@ from videottt.datasets.synthetic import render_stills
 from videottt.errors import InputError
 from videottt.frames import VOID, SourceFrame
 from videottt.models.presets import PRESETS
-from videottt.models.y_shaped import QueryOutputs, main_task_criterion
+from videottt.models.y_shaped import QueryOutputs, YShapedModel, main_task_criterion
 from videottt.randomness import global_draws, numpy_generator
 from videottt.settings import build_settings
 from videottt.tasks import task_named
 from videottt.tasks.task import LabelMaps
-from videottt.training import TrainingSettings, main_task_loss, rate_factor, start_run
+from videottt.training import TrainingSettings, rate_factor, start_run
 
 SETTINGS = TrainingSettings(iterations=6, batch=2, learning_rate=1e-3)
 
@@ -145,19 +145,19 @@ def test_the_main_task_loss_is_small_for_a_perfect_answer_and_counts_every_layer
     labels[:, :, 16:] = 2
     maps = LabelMaps(labels, torch.zeros_like(labels).int())
     preset = dataclasses.replace(PRESETS["tiny"], queries=2, loss_points=256)
-    criterion, weights = main_task_criterion(preset, 3)
+    _, weights = main_task_criterion(preset, 3)
     assert weights == {"loss_cross_entropy": 2.0, "loss_mask": 5.0, "loss_dice": 5.0}
     masks = torch.full((1, 2, 8, 8), -20.0)
     masks[0, 0, :, :4] = masks[0, 1, :, 4:] = 20.0
     classes = torch.full((1, 2, 4), -20.0)
     classes[0, 0, 0] = classes[0, 1, 2] = 20.0
 
+    main_task_loss = task_named("semantic", SPACE).main_task_loss(YShapedModel(preset, 3))
+
     def loss(*layers):
         outputs = QueryOutputs(*(tuple(each) for each in zip(*layers, strict=True)))
         with global_draws("points"):
-            return main_task_loss(
-                criterion, weights, outputs, task_named("semantic", SPACE), maps
-            ).item()
+            return main_task_loss(outputs, maps).item()
 
     perfect, wrong = (classes, masks), (classes, -masks)
     # Not 0: points are sampled where masks are uncertain, at the border.

@@ -9,6 +9,7 @@ from PIL import Image, ImageEnhance
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from videottt.datasets.imagenet import StillFolder
 from videottt.errors import InputError, nearest
 from videottt.frames import FrameStore
 from videottt.models.inputs import input_size
@@ -69,12 +70,17 @@ class StillImages(Dataset):
     """
 
     def __init__(
-        self, stores: Sequence[FrameStore], augmentation: Augmentation, seed: int, samples: int
+        self,
+        stores: Sequence[FrameStore | StillFolder],
+        augmentation: Augmentation,
+        seed: int,
+        samples: int,
     ) -> None:
         self._stores = stores
         self._augmentation = augmentation
         self._seed = seed
         self._samples = samples
+        self._drawn = -1, torch.empty(0, dtype=torch.int64)
         self._stills = [
             (store, int(index)) for store in stores for index in np.flatnonzero(store.labelled)
         ]
@@ -93,15 +99,19 @@ class StillImages(Dataset):
             none).
         """
         epoch, position = divmod(index, len(self._stills))
-        order = torch.randperm(
-            len(self._stills), generator=generator(self._seed, "training order", epoch)
-        )
-        store, frame = self._stills[order[position]]
+        store, frame = self._stills[self._order(epoch)[position]]
         draws = numpy_generator(self._seed, "augmentation", index)
         layers = store.frame(frame), store.semantic(frame), store.instance(frame)
         found = augmented(*layers, self._augmentation, draws)
         image, semantic, instance = (torch.from_numpy(layer) for layer in found)
         return image, semantic, instance
+
+    def _order(self, epoch: int) -> Tensor:
+        # Drawn once an epoch: of a million images it takes longer than to read one.
+        if self._drawn[0] != epoch:
+            draws = generator(self._seed, "training order", epoch)
+            self._drawn = epoch, torch.randperm(len(self._stills), generator=draws)
+        return self._drawn[1]
 
 
 @dataclass(frozen=True)

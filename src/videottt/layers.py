@@ -1,12 +1,13 @@
 """How predictions and labels of a frame lie in an HDF5 group, compressed and readable by frame.
 
-The attribute ``kind`` of a group says which of three forms it has, for T frames of H x W::
+The attribute ``kind`` of a group says which of four forms it has, for T frames of H x W::
 
     classes     map      uint8   [T, H, W]  class of each pixel, 255 = void; one chunk a frame
     panoptic    ids      uint16  [T, H, W]  segment of each pixel, from 1, 0 = void; a chunk a frame
                 first, count     int64 [T]  rows of frame t in the following columns
                 class    uint8   [S]        of segment 1, 2, ... of the frame
                 score    float32 [S]
+    images      rgb      uint8   [T, H, W, 3]  an image; one chunk a frame
     instances   first, count     int64 [T]  rows of frame t in the following columns
                 class    uint8   [N]
                 score    float32 [N]
@@ -72,6 +73,33 @@ class ClassMaps:
 
     def __len__(self) -> int:
         return len(self._map)
+
+
+class Images:
+    """RGB images: what colorization predicts."""
+
+    kind = "images"
+
+    def __init__(self, group: h5py.Group) -> None:
+        self._rgb = group["rgb"]
+
+    @classmethod
+    def create(cls, parent: h5py.Group, name: str, frames: int, size: tuple[int, int]) -> Self:
+        """Make an empty group for so many frames of (H, W)."""
+        group = _group(parent, name, cls.kind)
+        _maps(group, "rgb", frames, (*size, 3), "u1")
+        return cls(group)
+
+    def write(self, index: int, prediction: np.ndarray) -> None:
+        """Write frame `index`: uint8 [H, W, 3]."""
+        self._rgb[index] = prediction
+
+    def read(self, index: int) -> np.ndarray:
+        """Return frame `index`: uint8 [H, W, 3]."""
+        return self._rgb[index]
+
+    def __len__(self) -> int:
+        return len(self._rgb)
 
 
 class PanopticMaps:
@@ -168,7 +196,7 @@ class InstanceLists:
 
 
 LAYERS: dict[str, type[Layer]] = {
-    layer.kind: layer for layer in (ClassMaps, PanopticMaps, InstanceLists)
+    layer.kind: layer for layer in (ClassMaps, Images, PanopticMaps, InstanceLists)
 }
 
 
@@ -221,7 +249,7 @@ def _group(parent: h5py.Group, name: str, kind: str) -> h5py.Group:
     return group
 
 
-def _maps(group: h5py.Group, name: str, frames: int, size: tuple[int, int], dtype: str) -> None:
+def _maps(group: h5py.Group, name: str, frames: int, size: tuple[int, ...], dtype: str) -> None:
     group.create_dataset(
         name,
         shape=(frames, *size),

@@ -53,10 +53,14 @@ class Predictor:
         self._smoothing = TemporalSmoothing(method.smoothing)
 
     def resized(self, frame: np.ndarray) -> np.ndarray:
-        """Return a frame uint8 [H, W, 3] at the model's input size, without padding."""
+        """Return what is observed of a frame uint8 [H, W, 3] at the model's input size, not padded.
+
+        Nothing else of a frame ever reaches the model.
+        """
         method = self._method
         size = input_size(frame.shape[:2], method.shortest_edge, method.longest_edge)
-        return resize_image(frame, size)
+        observed = self._task.observed(torch.from_numpy(frame[None]))[0].numpy()
+        return resize_image(observed, size)
 
     def tensor(self, image: np.ndarray) -> Tensor:
         """Return a resized frame as the model takes it: float [1, 3, H, W], normalised, padded."""
@@ -68,7 +72,7 @@ class Predictor:
 
         Args:
             frame: uint8 [H, W, 3].
-            image: the same, resized.
+            image: what is observed of it, resized.
             index: of the frame in its video.
         """
         method, task, size = self._method, self._task, frame.shape[:2]
@@ -76,7 +80,7 @@ class Predictor:
         place = Placement(tuple(images.shape[-2:]), image.shape[:2], size)
         outputs = self._model.predict(images)
         if method.votes == 1 and method.smoothing == 1:
-            return task.decode(outputs, place)
+            return task.decode(outputs, place, frame)
         scores = task.scores(outputs, place)
         if method.votes > 1:
             scores = majority_vote(
@@ -114,6 +118,8 @@ class Predictor:
         outputs = self._model.predict(normalise(torch.from_numpy(images).to(self._device)))
         classes, masks = outputs.class_logits[-1], outputs.mask_logits[-1]
         return [
-            self._task.decode(QueryOutputs((classes[i : i + 1],), (masks[i : i + 1],)), place)
-            for i in range(len(images))
+            self._task.decode(
+                QueryOutputs((classes[i : i + 1],), (masks[i : i + 1],)), place, image
+            )
+            for i, image in enumerate(images)
         ]

@@ -12,7 +12,18 @@ from pathlib import Path
 
 import videottt
 
-PACKAGES = ("torch", "transformers", "numpy", "h5py", "pillow", "scipy", "safetensors")
+PACKAGES = (
+    "torch",
+    "transformers",
+    "numpy",
+    "h5py",
+    "pillow",
+    "scipy",
+    "safetensors",
+    "kornia",
+    "scikit-image",
+    "imageio-ffmpeg",
+)
 
 
 def provenance(device: str = "cpu", **facts: object) -> dict:

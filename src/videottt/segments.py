@@ -93,7 +93,8 @@ class Instances:
         return coco_mask.decode(self.run_lengths).astype(bool).transpose(2, 0, 1)
 
 
-# What a task may predict of a frame: a map of classes, uint8 [H, W], 255 = void; or segments.
+# What a task may predict of a frame: a map of classes, uint8 [H, W], 255 = void; segments; or an
+# image, uint8 [H, W, 3], RGB.
 Prediction = np.ndarray | Panoptic | Instances
 
 

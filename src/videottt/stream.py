@@ -86,11 +86,16 @@ class Stream:
 
     Raises:
         InputError: the method's objective or one of its options does not exist, the method
-            averages predictions that the task cannot average, or it is offline and its objective
-            trains nothing.
+            averages predictions that the task cannot average or counts classes that it has not, or
+            it is offline and its objective trains nothing.
     """
 
     def __init__(self, model: YShapedModel, task: Task, method: Method, key: StreamKey) -> None:
+        if method.reset == "class_collapse" and not hasattr(task, "count_classes"):
+            raise InputError(
+                "method: reset 'class_collapse' counts predicted classes, which this task has none "
+                "of; use it with a task of segmentation"
+            )
         self.method = method
         self._model = model.eval()
         self._task = task

@@ -10,13 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from videottt.errors import InputError
 from videottt.files import complete_file
 from videottt.models.inputs import normalise
-from videottt.models.y_shaped import QueryOutputs, YShapedModel, main_task_criterion
+from videottt.models.y_shaped import YShapedModel
 from videottt.objectives.mae import MaskedAutoencoding
 from videottt.optimization import clip_gradients, gradient_norm, parameter_groups
 from videottt.precision import Precision
@@ -123,7 +122,7 @@ def train(
 
     Args:
         run: trained in place, from its iteration on.
-        task: makes targets of labels.
+        task: says what the model is shown, and its loss ℓ_m.
         stills: sample i is an image uint8 [H, W, 3], its classes uint8 [H, W] and its instances
             int32 [H, W]; iteration n uses samples n · batch ... (n + 1) · batch - 1.
         settings: how long and how fast.
@@ -134,8 +133,7 @@ def train(
         InputError: the loss is not finite.
     """
     device = next(run.model.parameters()).device
-    criterion, weights = main_task_criterion(run.model.preset, run.model.classes)
-    criterion.to(device)
+    main_task_loss = task.main_task_loss(run.model)
     objective = MaskedAutoencoding(settings.mask_ratio, settings.loss_on)
     first = run.iteration * settings.batch
     loader = DataLoader(
@@ -149,11 +147,11 @@ def train(
             group["lr"] = group["initial_lr"] * rate_factor(run.iteration, settings)
         draws = generator(seed, "training masks", run.iteration)
         with global_draws(seed, "training", run.iteration):
-            pixels = normalise(images.to(device))
+            labels = LabelMaps(semantic, instance, images).to(device)
+            pixels = normalise(task.observed(labels.colours))
             with run.precision.autocast():
                 outputs = run.model.predict(pixels)
-            labels = LabelMaps(semantic, instance).to(device)
-            loss = main_task_loss(criterion, weights, outputs, task, labels)
+            loss = main_task_loss(outputs, labels)
             run.precision.scale(loss).backward()
             row = {"iteration": run.iteration, "main_task": float(loss.detach())}
             if settings.reconstruction:
@@ -182,28 +180,6 @@ def _step(run: TrainingRun, settings: TrainingSettings) -> float:
     run.precision.update()
     run.optimizer.zero_grad(set_to_none=True)
     return float(norm)
-
-
-def main_task_loss(
-    criterion: torch.nn.Module,
-    weights: dict[str, float],
-    outputs: QueryOutputs,
-    task: Task,
-    labels: LabelMaps,
-) -> Tensor:
-    """Return ℓ_m: Mask2Former's set criterion on every decoder layer, weighted and summed."""
-    masks, classes = task.targets(labels)
-    layers = [
-        {"class_queries_logits": c.float(), "masks_queries_logits": m.float()}
-        for c, m in zip(outputs.class_logits, outputs.mask_logits, strict=True)
-    ]
-    losses = criterion(
-        mask_labels=masks, class_labels=classes, auxiliary_predictions=layers[:-1], **layers[-1]
-    )
-    return sum(
-        value * weights[next(kind for kind in weights if name.startswith(kind))]
-        for name, value in losses.items()
-    )
 
 
 def rate_factor(iteration: int, settings: TrainingSettings) -> float:

@@ -16,6 +16,7 @@ from videottt.errors import InputError
 from videottt.files import sha256
 
 if TYPE_CHECKING:
+    from videottt.datasets.imagenet import StillFolder
     from videottt.frames import FrameStore
     from videottt.segments import ClassSpace
 
@@ -26,7 +27,11 @@ def add_verbs(verbs: Any) -> None:
     """Add `train`."""
     verb = add_verb(verbs, "train", train)
     verb.add_argument(
-        "--frames", required=True, nargs="+", type=Path, help="frame stores of stills"
+        "--frames",
+        required=True,
+        nargs="+",
+        type=Path,
+        help="frame stores of stills, or folders of images, which have no labels",
     )
     verb.add_argument("--task", required=True)
     verb.add_argument("--model", required=True, help="preset: tiny or swin_small")
@@ -57,12 +62,11 @@ def train(options: argparse.Namespace) -> None:
     from videottt.augmentation import Augmentation, StillImages
     from videottt.device import prepare_device
     from videottt.files import complete_file
-    from videottt.frames import FrameStore
     from videottt.models.checkpoint import save_checkpoint
     from videottt.progress import Progress
     from videottt.provenance import provenance
     from videottt.settings import build_settings
-    from videottt.tasks import model_classes, task_named
+    from videottt.tasks import head_of, model_classes, task_named
 
     parts = build_settings(_TrainSettings, options.settings, "checkpoint")
     values = build_settings(training.TrainingSettings, parts.training, "checkpoint: training")
@@ -74,16 +78,16 @@ def train(options: argparse.Namespace) -> None:
         "task": options.task,
         "seed": options.seed,
         "threads": options.threads,
-        "frames": {path.name: sha256(path) for path in options.frames},
+        "frames": {path.name: _fingerprint(path) for path in options.frames},
         "initial": sha256(options.initial) if options.initial else None,
     }
     made = provenance(str(device), **facts)
     state = _state_path(options.state, made)
     with contextlib.ExitStack() as opened:
-        stores = [opened.enter_context(FrameStore(path)) for path in options.frames]
+        stores = [opened.enter_context(_opened(path)) for path in options.frames]
         space = _common_space(stores)
         classes = list(model_classes(options.task, space))
-        model = _initial_model(options, classes).to(device)
+        model = _initial_model(options, classes, head_of(options.task)).to(device)
         run = training.start_run(model, values)
         if state and state.is_file():
             run.resume(state)
@@ -111,6 +115,7 @@ def train(options: argparse.Namespace) -> None:
         options.output,
         run.model,
         classes,
+        space,
         decoder=values.reconstruction,
         provenance=made,
     )
@@ -118,7 +123,22 @@ def train(options: argparse.Namespace) -> None:
         state.unlink(missing_ok=True)
 
 
-def _common_space(stores: "Sequence[FrameStore]") -> "ClassSpace":
+def _opened(path: Path) -> "FrameStore | StillFolder":
+    """Return the stills of a frame store or of a folder, to be closed."""
+    from videottt.datasets.imagenet import StillFolder
+    from videottt.frames import FrameStore
+    from videottt.segments import ClassSpace
+
+    return StillFolder(path, ClassSpace(())) if path.is_dir() else FrameStore(path)
+
+
+def _fingerprint(path: Path) -> str:
+    from videottt.datasets import imagenet
+
+    return imagenet.fingerprint(path) if path.is_dir() else sha256(path)
+
+
+def _common_space(stores: "Sequence[FrameStore | StillFolder]") -> "ClassSpace":
     """Return the classes of all frame stores.
 
     Raises:
@@ -134,19 +154,20 @@ def _common_space(stores: "Sequence[FrameStore]") -> "ClassSpace":
     return first.space
 
 
-def _initial_model(options: argparse.Namespace, classes: list[str]) -> Any:
+def _initial_model(options: argparse.Namespace, classes: list[str], head: str) -> Any:
     """Return a model with new weights, or with f and h of a checkpoint and a new g."""
     from videottt.models.checkpoint import load_checkpoint
     from videottt.models.presets import preset_named
     from videottt.models.y_shaped import YShapedModel
 
-    model = YShapedModel(preset_named(options.model), len(classes), options.seed)
+    model = YShapedModel(preset_named(options.model), len(classes), options.seed, head)
     if options.initial:
         initial = load_checkpoint(options.initial)
-        if initial.model.preset != model.preset or initial.classes != classes:
+        found = initial.model.preset, initial.model.says, initial.classes
+        if found != (model.preset, head, classes):
             raise InputError(
                 f"{options.initial}: is of another model or other classes than the training asked "
-                "for; start from a checkpoint of the same model and data set"
+                "for; start from a checkpoint of the same model, task and data set"
             )
         model.encoder.load_state_dict(initial.model.encoder.state_dict())
         model.head.load_state_dict(initial.model.head.state_dict())

@@ -64,7 +64,7 @@ def predict(options: argparse.Namespace) -> None:
     checkpoint = load_for(method, options.checkpoint)
     with FrameStore(options.frames) as store:
         task = task_for(options, store, checkpoint, method)
-        _check_one_size(store)
+        check_one_size(store)
         device = prepare_device(options.device, options.threads)
         made = provenance(
             str(device),
@@ -97,7 +97,7 @@ def load_for(method: "Method", path: Path) -> "Checkpoint":
     """Return a checkpoint that has all that a method needs.
 
     Raises:
-        InputError: it is no checkpoint, or lacks the decoder g.
+        InputError: it is no checkpoint, lacks the decoder g, or names no classes.
     """
     from videottt.models.checkpoint import load_checkpoint
     from videottt.objectives import objective_named
@@ -108,6 +108,11 @@ def load_for(method: "Method", path: Path) -> "Checkpoint":
         raise InputError(
             f"{path}: has no decoder g, which objective '{method.objective}' needs; "
             "use the 'joint' checkpoint"
+        )
+    if objective.needs_classes and not checkpoint.classes:
+        raise InputError(
+            f"{path}: names no classes, which objective '{method.objective}' needs; use another "
+            "method for this task"
         )
     return checkpoint
 
@@ -128,7 +133,7 @@ def task_for(
         raise InputError(f"{options.checkpoint} on {store.path}: {error}") from None
 
 
-def _check_one_size(store: "FrameStore") -> None:
+def check_one_size(store: "FrameStore") -> None:
     """Refuse stills of several sizes on one canvas: they are to train on, not a video.
 
     Raises:

@@ -1,9 +1,11 @@
 """Checkpoints: safetensors, with the model's sizes, the classes and the provenance beside them.
 
-Metadata of format version 1: ``format``, ``version``, and as JSON ``preset`` (sizes), ``classes``
-(names), ``decoder`` (whether g was trained) and ``provenance``.
+Metadata of format version 2: ``format``, ``version``, and as JSON ``preset`` (sizes), ``head``
+(what h says: segments or colours), ``classes`` (that h names), ``space`` (classes and things of the
+data set that it was trained on), ``decoder`` (whether g was trained) and ``provenance``.
 """
 
+import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +18,10 @@ from videottt.errors import InputError, absent
 from videottt.files import complete_file
 from videottt.models.presets import preset_from, sizes_of
 from videottt.models.y_shaped import YShapedModel
+from videottt.segments import ClassSpace
 
 FORMAT = "videottt checkpoint"
-VERSION = "1"
+VERSION = "2"
 
 
 @dataclass(frozen=True)
@@ -27,21 +30,38 @@ class Checkpoint:
 
     Attributes:
         model: with its weights, in eval mode, on the CPU.
-        classes: names of the classes.
+        classes: that h names; none where it says colours.
+        space: the classes of the data set that it was trained on.
         has_decoder: whether the decoder g was trained (false for `main_task`).
         provenance: how the file was made.
     """
 
     model: YShapedModel
     classes: list[str]
+    space: ClassSpace
     has_decoder: bool
     provenance: dict
 
 
 def save_checkpoint(
-    path: Path, model: YShapedModel, classes: list[str], *, decoder: bool, provenance: dict
+    path: Path,
+    model: YShapedModel,
+    classes: list[str],
+    space: ClassSpace,
+    *,
+    decoder: bool,
+    provenance: dict,
 ) -> None:
-    """Write a model, whole or not at all; without its decoder g if that was not trained."""
+    """Write a model, whole or not at all; without its decoder g if that was not trained.
+
+    Args:
+        path: of the file.
+        model: to write.
+        classes: names of those that h names.
+        space: the classes of the data set that it was trained on.
+        decoder: whether g was trained.
+        provenance: how the file is made.
+    """
     tensors: dict[str, Tensor] = {
         name: tensor.detach().cpu().contiguous()
         for name, tensor in model.state_dict().items()
@@ -51,7 +71,9 @@ def save_checkpoint(
         "format": FORMAT,
         "version": VERSION,
         "preset": json.dumps(sizes_of(model.preset)),
+        "head": json.dumps(model.says),
         "classes": json.dumps(classes),
+        "space": json.dumps(dataclasses.asdict(space)),
         "decoder": json.dumps(decoder),
         "provenance": json.dumps(provenance, sort_keys=True),
     }
@@ -88,10 +110,14 @@ def load_checkpoint(path: Path) -> Checkpoint:
             f"{path}: is not a '{FORMAT}' of version {VERSION}; train it with this program"
         )
     classes = json.loads(metadata["classes"])
-    model = YShapedModel(preset_from(json.loads(metadata["preset"])), len(classes))
+    preset, head = preset_from(json.loads(metadata["preset"])), json.loads(metadata["head"])
+    model = YShapedModel(preset, len(classes), head=head)
     has_decoder = json.loads(metadata["decoder"])
     _load(model, tensors, has_decoder, path)
-    return Checkpoint(model.eval(), classes, has_decoder, json.loads(metadata["provenance"]))
+    known = json.loads(metadata["space"])
+    space = ClassSpace(tuple(known["classes"]), tuple(known["things"]))
+    made = json.loads(metadata["provenance"])
+    return Checkpoint(model.eval(), classes, space, has_decoder, made)
 
 
 def _load(model: YShapedModel, tensors: dict[str, Tensor], has_decoder: bool, path: Path) -> None:

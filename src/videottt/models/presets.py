@@ -9,6 +9,8 @@ from videottt.errors import InputError, nearest
 
 # Queries of the decoder g: one for each colour of each pixel of a 4 x 4 patch (paper section 4.3).
 RECONSTRUCTION_QUERIES = 3 * 4 * 4
+# ... and of the head h of colorization: one for each plane of colour.
+COLOUR_QUERIES = 2 * 4 * 4
 
 
 @dataclass(frozen=True)

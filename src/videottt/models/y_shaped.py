@@ -8,7 +8,13 @@ from torch import Tensor, nn
 from transformers import Mask2FormerForUniversalSegmentation
 from transformers.models.mask2former.modeling_mask2former import Mask2FormerLoss
 
-from videottt.models.presets import RECONSTRUCTION_QUERIES, Preset, mask2former_config
+from videottt.errors import InputError, nearest
+from videottt.models.presets import (
+    COLOUR_QUERIES,
+    RECONSTRUCTION_QUERIES,
+    Preset,
+    mask2former_config,
+)
 from videottt.randomness import global_draws
 
 
@@ -23,6 +29,10 @@ class QueryOutputs:
 
     class_logits: tuple[Tensor, ...]
     mask_logits: tuple[Tensor, ...]
+
+
+# What a main-task head says of a batch: classes and masks, or colours, float [B, 2, H, W].
+HeadOutputs = QueryOutputs | Tensor
 
 
 class MaskedAttentionBranch(nn.Module):
@@ -67,16 +77,32 @@ class MainTaskHead(MaskedAttentionBranch):
         return QueryOutputs(classes, tuple(masks))
 
 
-class ReconstructionDecoder(MaskedAttentionBranch):
-    """The decoder g: 3·4·4 queries whose mask logits are re-arranged to pixels."""
+class PaintingBranch(MaskedAttentionBranch):
+    """A branch of C·4·4 queries whose mask logits are re-arranged to pixels of C channels."""
 
     def forward(self, features: tuple[Tensor, ...]) -> Tensor:
-        """Return pixels [B, 3, H, W], normalised like the input.
+        """Return pixels [B, C, H, W].
 
-        Query c·16 + p·4 + q is colour c of row p, column q of every 4 x 4 patch.
+        Query c·16 + p·4 + q is channel c of row p, column q of every 4 x 4 patch.
         """
         _, masks = super().forward(features)
         return nn.functional.pixel_shuffle(masks[-1], 4)
+
+
+class ColourHead(PaintingBranch):
+    """The head h of colorization: 2·4·4 queries that paint the two planes of colour.
+
+    What the paper says of g, that it copies h but for the last layer (section 4.3), the other way
+    round: for pixels instead of segments, the architecture is that of g.
+    """
+
+
+class ReconstructionDecoder(PaintingBranch):
+    """The decoder g: 3·4·4 queries that paint pixels normalised like the input (section 4.3)."""
+
+
+# Queries of the head h of colorization take the place of those of a preset.
+HEADS: dict[str, type[MaskedAttentionBranch]] = {"segments": MainTaskHead, "colours": ColourHead}
 
 
 class YShapedModel(nn.Module):
@@ -84,21 +110,32 @@ class YShapedModel(nn.Module):
 
     It knows nothing of streams, windows or data sets. Images are float [B, 3, H, W], normalised,
     H and W multiples of 32.
+
+    Args:
+        preset: every size.
+        classes: that h names; 0 for a head that names none.
+        seed: of the initial weights.
+        head: what h says: "segments" or "colours".
+
+    Raises:
+        InputError: there is no such head.
     """
 
-    def __init__(self, preset: Preset, classes: int, seed: int = 0) -> None:
+    def __init__(self, preset: Preset, classes: int, seed: int = 0, head: str = "segments") -> None:
         super().__init__()
+        if head not in HEADS:
+            raise InputError(f"model: no head says '{head}'; {nearest(head, HEADS)}")
         self.preset = preset
         self.classes = classes
+        self.says = head
+        queries = preset.queries if head == "segments" else COLOUR_QUERIES
         with global_draws("initial weights", seed):
-            main = Mask2FormerForUniversalSegmentation(
-                mask2former_config(preset, preset.queries, classes)
-            )
+            main = Mask2FormerForUniversalSegmentation(mask2former_config(preset, queries, classes))
             reconstruction = Mask2FormerForUniversalSegmentation(
                 mask2former_config(preset, RECONSTRUCTION_QUERIES, classes)
             )
         self.encoder = main.model.pixel_level_module.encoder
-        self.head = MainTaskHead(main)
+        self.head = HEADS[head](main)
         self.decoder = ReconstructionDecoder(reconstruction)
         _drop_path_on_feedforward(self.encoder)
 
@@ -115,7 +152,7 @@ class YShapedModel(nn.Module):
         visible = visible.to(images.dtype)
         return self.encoder(torch.cat([images * visible, visible], dim=1)).feature_maps
 
-    def predict(self, images: Tensor) -> QueryOutputs:
+    def predict(self, images: Tensor) -> HeadOutputs:
         """Return h(f(x)), all patches visible."""
         return self.head(self.features(images, torch.ones_like(images[:, :1])))
 

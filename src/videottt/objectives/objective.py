@@ -20,6 +20,7 @@ class Objective(abc.ABC):
     """
 
     needs_decoder: ClassVar[bool] = False
+    needs_classes: ClassVar[bool] = False
     learns: ClassVar[bool] = True
 
     def __init_subclass__(cls, *, name: str, **kwargs: object) -> None:

@@ -1,6 +1,7 @@
 """Self-training: the model's own confident predictions as labels (paper appendix A.1)."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -31,6 +32,7 @@ class SelfTraining(Objective, name="self_train"):
 
     threshold: float = 0.5
     mask_ratio: float = 0.8
+    needs_classes: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         """Check the options."""

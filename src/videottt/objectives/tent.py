@@ -6,6 +6,7 @@ norm, for encoders that have it.
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -27,6 +28,8 @@ class EntropyMinimization(Objective, name="tent"):
     the logits from before it. A layer norm's mean and deviation need no update: they are those of
     each token. Dropout and drop path are off (set by the method in config.yaml).
     """
+
+    needs_classes: ClassVar[bool] = True
 
     def trainable(self, model: YShapedModel) -> list[torch.nn.Parameter]:
         """Return the affine parameters of the norms of f and h.

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from videottt.decoding import Decoding
 from videottt.errors import InputError, nearest
 from videottt.segments import ClassSpace
+from videottt.tasks.colorization import Colorization
 from videottt.tasks.instance import InstanceSegmentation
 from videottt.tasks.panoptic import PanopticSegmentation
 from videottt.tasks.semantic import SemanticSegmentation
@@ -17,6 +18,7 @@ TASKS: dict[str, type[Task]] = {
     "semantic": SemanticSegmentation,
     "instance": InstanceSegmentation,
     "panoptic": PanopticSegmentation,
+    "colorization": Colorization,
 }
 
 
@@ -29,7 +31,7 @@ def task_named(
     """Return a task by its name.
 
     Args:
-        name: semantic, instance or panoptic.
+        name: semantic, instance, panoptic or colorization.
         space: the classes of the data set.
         classes: those that the model names; by default what it would be trained on.
         decoding: thresholds; by default those of Mask2Former.
@@ -51,10 +53,19 @@ def model_classes(name: str, space: ClassSpace) -> tuple[str, ...]:
     return _known(name).model_classes(space)
 
 
+def head_of(name: str) -> str:
+    """Return what the head of a model of a task says: "segments" or "colours".
+
+    Raises:
+        InputError: there is no such task.
+    """
+    return _known(name).head
+
+
 def _known(name: str) -> type[Task]:
     if name not in TASKS:
         raise InputError(f"task '{name}' does not exist; {nearest(name, TASKS)}")
     return TASKS[name]
 
 
-__all__ = ["Task", "model_classes", "task_named"]
+__all__ = ["Task", "head_of", "model_classes", "task_named"]

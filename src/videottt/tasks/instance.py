@@ -13,10 +13,11 @@ from videottt.models.inputs import Placement
 from videottt.models.y_shaped import QueryOutputs
 from videottt.segments import ClassSpace, Instances, instances_from
 from videottt.tasks.panoptic import segment_targets
+from videottt.tasks.segmentation import Segmentation
 from videottt.tasks.task import LabelMaps, check_classes
 
 
-class InstanceSegmentation:
+class InstanceSegmentation(Segmentation):
     """Mask2Former's instance segmentation.
 
     The model names things only, or it is one of the task panoptic, whose stuff is left out.
@@ -63,7 +64,7 @@ class InstanceSegmentation:
             classes.append(own[named[things]])
         return masks, classes
 
-    def decode(self, outputs: QueryOutputs, place: Placement) -> Instances:
+    def decode(self, outputs: QueryOutputs, place: Placement, _: np.ndarray) -> Instances:
         """Return instances as the authors' instance_inference does.
 
         The k best pairs of query and class, things only; the score of each is its class probability

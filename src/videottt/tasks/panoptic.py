@@ -11,10 +11,11 @@ from videottt.models.class_scores import query_masks
 from videottt.models.inputs import Placement
 from videottt.models.y_shaped import QueryOutputs
 from videottt.segments import VOID, ClassSpace, Panoptic
+from videottt.tasks.segmentation import Segmentation
 from videottt.tasks.task import LabelMaps, check_classes
 
 
-class PanopticSegmentation:
+class PanopticSegmentation(Segmentation):
     """Mask2Former's panoptic segmentation: a query for each thing, and for each stuff class."""
 
     kind = "panoptic"
@@ -38,7 +39,7 @@ class PanopticSegmentation:
         ]
         return [masks for masks, _ in targets], [classes for _, classes in targets]
 
-    def decode(self, outputs: QueryOutputs, place: Placement) -> Panoptic:
+    def decode(self, outputs: QueryOutputs, place: Placement, _: np.ndarray) -> Panoptic:
         """Return segments as the authors' panoptic_inference does.
 
         Of the queries whose best class is not "no object" and has enough probability, each pixel

@@ -11,10 +11,11 @@ from videottt.models.class_scores import semantic_scores
 from videottt.models.inputs import Placement
 from videottt.models.y_shaped import QueryOutputs
 from videottt.segments import VOID, ClassSpace
+from videottt.tasks.segmentation import Segmentation
 from videottt.tasks.task import LabelMaps, check_classes
 
 
-class SemanticSegmentation:
+class SemanticSegmentation(Segmentation):
     """Mask2Former's semantic segmentation: one segment for each class that is in the image.
 
     A model of the task panoptic will do: its segments are summed by class.
@@ -40,7 +41,7 @@ class SemanticSegmentation:
             classes.append(present.long())
         return masks, classes
 
-    def decode(self, outputs: QueryOutputs, place: Placement) -> np.ndarray:
+    def decode(self, outputs: QueryOutputs, place: Placement, _: np.ndarray) -> np.ndarray:
         """Return the most likely class of each pixel: uint8 [H, W]."""
         return self.decode_scores(self.scores(outputs, place))
 

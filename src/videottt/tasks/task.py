@@ -1,15 +1,16 @@
 """The interface of a task."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from videottt.errors import InputError
 from videottt.models.inputs import Placement
-from videottt.models.y_shaped import QueryOutputs
+from videottt.models.y_shaped import HeadOutputs, QueryOutputs, YShapedModel
 from videottt.segments import ClassSpace, Prediction
 
 
@@ -20,52 +21,74 @@ class LabelMaps:
     Attributes:
         semantic: uint8 [B, H, W], indices into all classes of the data set, 255 = void.
         instance: int32 [B, H, W], 0 = none.
+        colours: uint8 [B, H, W, 3], RGB: the images themselves; only colorization needs them.
     """
 
     semantic: Tensor
     instance: Tensor
+    colours: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.uint8))
 
     def to(self, device: object) -> "LabelMaps":
         """Return the same labels on a device."""
-        return LabelMaps(self.semantic.to(device), self.instance.to(device))
+        return LabelMaps(
+            *(each.to(device) for each in (self.semantic, self.instance, self.colours))
+        )
+
+
+# ℓ_m of a batch, a scalar, of what the head says and the labels.
+MainTaskLoss = Callable[[HeadOutputs, LabelMaps], Tensor]
 
 
 class Task(Protocol):
-    """Turns labels into targets for training, and what the head says into a prediction.
+    """Turns labels into a loss for training, and what the head says into a prediction.
 
     Made for the classes of a data set and those that a model names, with a
     `videottt.decoding.Decoding`.
 
     Attributes:
         kind: of the layer that its predictions are stored in; see videottt.layers.
+        head: what the head of its models says: "segments" or "colours".
     """
 
     kind: ClassVar[str]
+    head: ClassVar[str]
 
     @classmethod
     def model_classes(cls, space: ClassSpace) -> tuple[str, ...]:
         """Return the classes that a model of this task is trained to name."""
         ...
 
-    def targets(self, labels: LabelMaps) -> tuple[list[Tensor], list[Tensor]]:
-        """Return, for each image, masks float [N, H, W] and the model's classes int64 [N]."""
+    def observed(self, images: Tensor) -> Tensor:
+        """Return what a model is shown of images uint8 [B, H, W, 3], in the same form.
+
+        At training and at test time, so that what is to be predicted cannot be seen.
+        """
         ...
 
-    def decode(self, outputs: QueryOutputs, place: Placement) -> Prediction:
+    def main_task_loss(self, model: YShapedModel) -> MainTaskLoss:
+        """Return ℓ_m for a model."""
+        ...
+
+    def decode(self, outputs: HeadOutputs, place: Placement, frame: np.ndarray) -> Prediction:
         """Return the prediction of one frame at its own size.
 
         Args:
             outputs: of a batch of one.
             place: where the frame lies in what the model saw.
+            frame: uint8 [H, W, 3]; no more of it may be used than is observed.
         """
         ...
+
+
+class ClassTask(Task, Protocol):
+    """A task that names classes."""
 
     def count_classes(self, prediction: Prediction) -> int:
         """Return how many classes occur in a prediction, for resets on collapse."""
         ...
 
 
-class PixelTask(Task, Protocol):
+class PixelTask(ClassTask, Protocol):
     """A task that scores every class at every pixel, so that predictions can be averaged."""
 
     def scores(self, outputs: QueryOutputs, place: Placement) -> Tensor:

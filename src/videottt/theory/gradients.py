@@ -15,14 +15,13 @@ from videottt.errors import InputError
 from videottt.frames import VOID, FrameStore
 from videottt.method import Method
 from videottt.models.inputs import input_size, normalise, pad_to_stride, resize_image
-from videottt.models.y_shaped import YShapedModel, main_task_criterion
+from videottt.models.y_shaped import YShapedModel
 from videottt.objectives import objective_named
 from videottt.randomness import generator, global_draws
 from videottt.stream import StreamKey
 from videottt.tasks.task import LabelMaps, Task
 from videottt.theory.sketch import CountSketch
 from videottt.theory.statistics import GradientStatistics, gradient_statistics
-from videottt.training import main_task_loss
 
 HALVES = 2
 SHORTEST_RUN = 8
@@ -126,8 +125,7 @@ def stream_gradients(
     parameters = list(model.encoder.requires_grad_(True).parameters())
     device = parameters[0].device
     sketch = CountSketch(sum(p.numel() for p in parameters), sampling.dimension, key.seed, device)
-    criterion, weights = main_task_criterion(model.preset, model.classes)
-    criterion.to(device)
+    main_task_loss = task.main_task_loss(model)
     objective = objective_named(method.objective, method.options)
     for frame in run:
         ids = (key.seed, key.dataset, key.video, frame)
@@ -138,7 +136,7 @@ def stream_gradients(
             losses = []
             for draw in range(sampling.point_draws // HALVES):
                 with global_draws(*ids, "points", half, draw):
-                    losses.append(main_task_loss(criterion, weights, outputs, task, labels))
+                    losses.append(main_task_loss(outputs, labels))
             loss = torch.stack(losses).mean()
             main.append(sketch(_gradients(loss, parameters, keep=half + 1 < HALVES)))
         del outputs, loss, losses
