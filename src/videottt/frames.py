@@ -1,11 +1,13 @@
 """The frame store: one HDF5 file per video, defined, versioned and documented here only.
 
-Layout of format version 2, for T frames of at most H x W pixels::
+Layout of format version 3, for T frames of at most H x W pixels::
 
     /frames            uint8  [T, H, W, 3]  RGB, one chunk a frame, gzip
     /sizes             int64  [T, 2]        height and width of frame t, at the top left of H x W:
                                             the same for all frames of a video, not of stills
     /names             str    [T]           name of the source frame, without its suffix
+    /seconds           float64 [T]          its time stamp in the source, ascending; where the
+                                            source has none, t / fps
     /labelled          bool   [T]           whether frame t has labels
     /labels/semantic   uint8  [T, H, W]     class index, 255 = void; one chunk a frame, gzip
     /labels/instance   uint16 [T, H, W]     instance id, 0 = none; only where the source has it
@@ -41,7 +43,7 @@ from videottt.segments import (
 )
 
 FORMAT = "videottt frames"
-VERSION = 2
+VERSION = 3
 LAST_INSTANCE = 65535  # of uint16
 
 
@@ -55,6 +57,7 @@ class SourceFrame:
         semantic: uint8 [H, W], class index or 255 = void; None where the frame has no labels.
         instance: uint16 [H, W], 0 = none; None where the source has no instances.
         instances: masks of the objects, where the source has masks that may overlap; else None.
+        seconds: time stamp in the source; None where it has none.
     """
 
     name: str
@@ -62,6 +65,7 @@ class SourceFrame:
     semantic: np.ndarray | None = None
     instance: np.ndarray | None = None
     instances: Instances | None = None
+    seconds: float | None = None
 
 
 def write_frames(
@@ -70,7 +74,7 @@ def write_frames(
     *,
     dataset: str,
     video: str,
-    fps: float,
+    fps: float | None,
     classes: Sequence[str],
     things: Sequence[str] = (),
     canvas: tuple[int, int] | None = None,
@@ -83,7 +87,8 @@ def write_frames(
         frames: in the order of the video.
         dataset: id of the data set.
         video: id of the video.
-        fps: frames a second.
+        fps: frames a second; of frames with time stamps only a single one is given it, by default
+            1, for several say their rate themselves.
         classes: names of the classes, in the order of their indices.
         things: names of the classes whose objects are counted one by one.
         canvas: (H, W) that holds stills of several sizes; None = all frames have one size.
@@ -91,12 +96,14 @@ def write_frames(
 
     Raises:
         InputError: a thing is no class, there is no frame, two frames differ in size or one exceeds
-            the canvas, labels do not fit their image, or a label is no class index nor 255, or no
-            instance id.
+            the canvas, labels do not fit their image, a label is no class index nor 255, or no
+            instance id, some frames only have time stamps or these do not ascend, or there is
+            neither a time stamp nor `fps`.
     """
     space = ClassSpace(tuple(classes), tuple(things))
     with complete_file(path) as part, h5py.File(part, "w") as file:
         names: list[str] = []
+        stamps: list[float | None] = []
         first = None
         for frame in frames:
             first = first if names else frame
@@ -107,20 +114,38 @@ def write_frames(
                 _create(file, canvas or first.image.shape[:2])
             _append(file, len(names), frame)
             names.append(frame.name)
+            stamps.append(frame.seconds)
         if not names:
             raise InputError(f"video '{video}' of dataset '{dataset}' has no frames")
+        seconds, rate = _times(stamps, fps, f"video '{video}' of dataset '{dataset}'")
         file["names"] = names
+        file["seconds"] = seconds
         file.attrs.update(
             format=FORMAT,
             version=VERSION,
             dataset=dataset,
             video=video,
-            fps=float(fps),
+            fps=rate,
             classes=json.dumps(space.classes),
             things=json.dumps(space.things),
             provenance=json.dumps(provenance, sort_keys=True),
         )
         return len(names)
+
+
+def _times(stamps: list[float | None], fps: float | None, video: str) -> tuple[np.ndarray, float]:
+    """Return the time of every frame, float64 [T] in seconds, and the frames a second."""
+    if stamps.count(None) == len(stamps):
+        if fps is None:
+            raise InputError(f"{video} has no time stamps: say how many frames a second, as 'fps'")
+        return np.arange(len(stamps)) / fps, float(fps)
+    seconds = np.array(stamps, np.float64)
+    # Of a frame without a time stamp it is NaN, which ascends nowhere.
+    if len(seconds) > 1 and not (np.diff(seconds) > 0).all():
+        raise InputError(f"{video}: time stamps are missing or do not ascend; give each frame one")
+    if len(seconds) == 1:
+        return seconds, float(fps or 1)
+    return seconds, float((len(seconds) - 1) / (seconds[-1] - seconds[0]))
 
 
 def _create(file: h5py.File, size: tuple[int, int]) -> None:
@@ -238,7 +263,8 @@ class FrameStore(StoredFile):
     Attributes:
         dataset: id of the data set.
         video: id of the video.
-        fps: frames a second.
+        fps: frames a second; of frames with time stamps the mean.
+        seconds: float64 [T], time stamps of the source frames; where it has none, t / fps.
         space: the classes and which of them are things.
         names: names of the source frames.
         labelled: bool [T], whether frame t has labels.
@@ -258,6 +284,7 @@ class FrameStore(StoredFile):
         self.space = ClassSpace(
             tuple(json.loads(attributes["classes"])), tuple(json.loads(attributes["things"]))
         )
+        self.seconds: np.ndarray = self._file["seconds"][:]
         self.names: list[str] = [name.decode() for name in self._file["names"][:]]
         self.labelled: np.ndarray = self._file["labelled"][:]
         self.sizes: np.ndarray = self._file["sizes"][:]

@@ -2,15 +2,19 @@
 
 import argparse
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from videottt.cli.arguments import add_verb, settings
+from videottt.errors import InputError
 from videottt.frames import SourceFrame
 
 logger = logging.getLogger(__name__)
+
+# Seconds: some containers round time stamps to a thousandth.
+ROUNDING = 1e-3
 
 
 def add_verbs(verbs: Any) -> None:
@@ -24,7 +28,7 @@ def add_verbs(verbs: Any) -> None:
         "--settings",
         required=True,
         type=settings,
-        help="JSON: layout, classes, fps; optional things, canvas, first and last frame name",
+        help="JSON: layout; optional classes, things, fps, canvas, first and last frame name",
     )
     verb.add_argument("--output", required=True, type=Path)
 
@@ -35,8 +39,10 @@ class IngestSettings:
 
     Attributes:
         layout: name of the layout on disk.
-        fps: frames a second.
-        classes: names of the classes, in the order of their indices.
+        classes: names of the classes, in the order of their indices; none of a video without
+            labels that is not to be segmented.
+        fps: frames a second. Where frames have time stamps the most that are wanted, None = every
+            one; where they have none it must be given.
         things: names of those whose objects are counted one by one.
         canvas: (H, W) that holds stills of several sizes; None = all frames have one size.
         first: name of the first frame; None = from the beginning.
@@ -44,8 +50,8 @@ class IngestSettings:
     """
 
     layout: str
-    fps: float
-    classes: tuple[str, ...]
+    classes: tuple[str, ...] = ()
+    fps: float | None = None
     things: tuple[str, ...] = ()
     canvas: tuple[int, int] | None = None
     first: str | None = None
@@ -62,24 +68,79 @@ def ingest(options: argparse.Namespace) -> None:
 
     values = build_settings(IngestSettings, options.settings, "ingest")
     space = ClassSpace(values.classes, values.things)
-    frames = layout_named(values.layout)(options.root, options.split, options.video, space)
+    place = options.root, options.split, options.video
+    frames = layout_named(values.layout)(*place, space)
+    wanted = _between(
+        _reported(frames, _expected(values.layout, *place)), values.first, values.last
+    )
     count = write_frames(
         options.output,
-        _between(frames, values.first, values.last),
+        sampled(wanted, values.fps),
         dataset=options.dataset,
         video=options.video,
         fps=values.fps,
         classes=values.classes,
         things=values.things,
         canvas=values.canvas,
-        provenance=provenance(layout=values.layout, split=options.split),
+        provenance=provenance(layout=values.layout, split=options.split, fps=values.fps),
     )
     logger.info("%d frames of '%s'", count, options.video)
 
 
-def _between(
-    frames: Iterator[SourceFrame], first: str | None, last: str | None
-) -> Iterator[SourceFrame]:
+def sampled(frames: Iterable[SourceFrame], fps: float | None) -> Iterator[SourceFrame]:
+    """Yield those frames that make at most `fps` a second by their time stamps.
+
+    Of the instants k / fps after the first frame, each takes the first frame that is not before it;
+    none is taken twice. Frames without time stamps are all taken, and so are all if `fps` is None.
+
+    Raises:
+        InputError: a frame has no time stamp, and there is no `fps` to give it one.
+    """
+    start, instant = None, 0
     for frame in frames:
-        if (first is None or frame.name >= first) and (last is None or frame.name <= last):
+        if fps is None and frame.seconds is None:
+            raise InputError(
+                f"frame '{frame.name}': this layout has no time stamps; say how many frames a "
+                "second there are, as 'fps' of the data set in config.yaml"
+            )
+        if fps is None or frame.seconds is None:
+            yield frame
+            continue
+        start = frame.seconds if start is None else start
+        # In periods; at high rates the rounding must stay well below one.
+        elapsed = (frame.seconds - start + min(ROUNDING, 0.25 / fps)) * fps
+        if elapsed >= instant:
+            yield frame
+            instant = int(elapsed) + 1
+
+
+def _expected(layout: str, root: Path, split: str, video: str) -> int | None:
+    """Return about how many frames there will be, where the layout can say so beforehand."""
+    from videottt.datasets import list_layouts
+
+    says = getattr(list_layouts()[layout], "frames_expected", None)
+    return says(root, split, video) if says else None
+
+
+def _reported(frames: Iterable[SourceFrame], expected: int | None) -> Iterator[SourceFrame]:
+    """Yield the frames and log how many have been read, how fast, and how long it will take."""
+    from videottt.progress import Progress
+
+    progress = Progress(expected or 0, "frames read")
+    for count, frame in enumerate(frames, start=1):
+        yield frame
+        # The estimate may be too low.
+        if expected and count < expected:
+            progress.report(count)
+
+
+def _between(
+    frames: Iterable[SourceFrame], first: str | None, last: str | None
+) -> Iterator[SourceFrame]:
+    from videottt.datasets.images import natural_order
+
+    low, high = (name and natural_order(name) for name in (first, last))
+    for frame in frames:
+        place = natural_order(frame.name)
+        if (low is None or place >= low) and (high is None or place <= high):
             yield frame

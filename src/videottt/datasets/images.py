@@ -1,11 +1,17 @@
 """Reading images and label maps from files, with errors that name the file."""
 
+import contextlib
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from videottt.errors import InputError, nearest
+
+# What a still image of one's own may be.
+STILLS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 
 
 def read_image(path: Path) -> np.ndarray:
@@ -14,7 +20,32 @@ def read_image(path: Path) -> np.ndarray:
     Raises:
         InputError: the file cannot be read.
     """
-    return np.asarray(_opened(path).convert("RGB"))
+    return _rgb(_opened(path), path)
+
+
+def read_upright(path: Path) -> np.ndarray:
+    """Return an image file as RGB, uint8 [H, W, 3], turned as its EXIF data say.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    return _rgb(ImageOps.exif_transpose(_opened(path)), path)
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """Return the height and width of an image file, from its header.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    with _readable(path) as picture:
+        return picture.height, picture.width
+
+
+def _rgb(picture: Image.Image, path: Path) -> np.ndarray:
+    if picture.mode.startswith(("I", "F")):
+        raise InputError(f"{path}: has more than 8 bits a channel; convert it to 8 bits")
+    return np.asarray(picture.convert("RGB"))
 
 
 def read_map(path: Path, modes: tuple[str, ...]) -> np.ndarray:
@@ -32,16 +63,23 @@ def read_map(path: Path, modes: tuple[str, ...]) -> np.ndarray:
 
 
 def _opened(path: Path) -> Image.Image:
-    try:
-        picture = Image.open(path)
+    with _readable(path) as picture:
         picture.load()
+    return picture
+
+
+@contextlib.contextmanager
+def _readable(path: Path) -> Iterator[Image.Image]:
+    """Open an image file for the block; what fails in there is a fault of the file."""
+    try:
+        with Image.open(path) as picture:
+            yield picture
     except FileNotFoundError:
         raise InputError(f"{path}: this file is missing; restore it from the data set") from None
-    except (OSError, UnidentifiedImageError, SyntaxError) as error:
+    except (OSError, UnidentifiedImageError, SyntaxError, Image.DecompressionBombError) as error:
         raise InputError(
             f"{path}: not a readable image ({error}); restore it from the data set"
         ) from None
-    return picture
 
 
 def list_images(folder: Path, suffixes: tuple[str, ...] = (".png", ".jpg", ".jpeg")) -> list[Path]:
@@ -62,6 +100,13 @@ def list_images(folder: Path, suffixes: tuple[str, ...] = (".png", ".jpg", ".jpe
     if not files:
         raise InputError(f"{folder}: holds no frame ({', '.join(suffixes)})")
     return files
+
+
+def natural_order(name: str) -> tuple[list[str | int], str]:
+    """Return what sorts names as people do: by the numbers in them, 2 before 10."""
+    # Text and numbers take turns, so that like is compared with like.
+    parts = re.split(r"([0-9]+)", name)
+    return [int(part) if odd % 2 else part for odd, part in enumerate(parts)], name
 
 
 def pair_labels(images: list[Path], folder: Path) -> list[Path]:
