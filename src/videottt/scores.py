@@ -1,8 +1,8 @@
 """Scores of one video: sufficient statistics, from which any aggregate is made in seconds.
 
-Layout of format version 3, for a video of T frames of which N are labelled::
+Layout of format version 3, for a video of T frames of which N have ground truth for the task::
 
-    /index             int64   [N]        frames that are labelled, and therefore scored
+    /index             int64   [N]        frames that have ground truth, and are therefore scored
     /statistics/*                         the arrays of the task's `metrics.Statistics`, gzip
     /ladder/<N>/*                         ... of an offline method after each rung N of its ladder
     /seconds/*         float64 [T]        as in the prediction cache: wall time of every frame
@@ -15,7 +15,8 @@ Layout of format version 3, for a video of T frames of which N are labelled::
 """
 
 import json
-from collections.abc import Iterable
+import logging
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -27,12 +28,17 @@ from videottt.errors import InputError
 from videottt.files import complete_file
 from videottt.frames import FrameStore
 from videottt.hdf5 import open_checked
-from videottt.metrics import Statistics, headline, label_of, statistics_of
+from videottt.metrics import Statistics, headline, label_of, labelled, statistics_of
 from videottt.predictions import SECONDS, PredictionKey, PredictionReader
+from videottt.progress import Progress
 from videottt.segments import ClassSpace, Prediction
 
 FORMAT = "videottt scores"
 VERSION = 3
+# Statistics of one frame of its label, its prediction and the classes, as `Statistics.of_frame`.
+FrameScorer = Callable[[Prediction, Prediction, ClassSpace], Statistics]
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -99,11 +105,22 @@ class Scores:
         metric = headline(self.key.task).pooled
         values = {rung: each.metrics()[metric] for rung, each in self.ladder.items()}
         # NaN, where a metric is not defined, would compare as neither better nor worse.
-        return self.after(max(values, key=lambda rung: np.nan_to_num(values[rung], nan=-1.0)))
+        return self.after(max(values, key=lambda rung: np.nan_to_num(values[rung], nan=-np.inf)))
 
 
-def score_video(store: FrameStore, predictions: PredictionReader, split: str) -> Scores:
+def score_video(
+    store: FrameStore,
+    predictions: PredictionReader,
+    split: str,
+    of_frame: FrameScorer | None = None,
+) -> Scores:
     """Compare the predictions of one video with its labels; of an offline method, every rung.
+
+    Args:
+        store: the frames and labels.
+        predictions: of the same video.
+        split: that the video is in.
+        of_frame: how a frame is scored; None = as its task says, with no network.
 
     Raises:
         InputError: predictions and frames are not of the same video, classes or length, the
@@ -111,11 +128,21 @@ def score_video(store: FrameStore, predictions: PredictionReader, split: str) ->
     """
     predictions.check_video(store)
     _check_kind(predictions)
-    index = np.flatnonzero(store.labelled)
+    task = predictions.key.task
+    index = np.flatnonzero(labelled(store, task))
     if not index.size:
         raise InputError(f"{store.path}: no frame of '{store.video}' is labelled: nothing to score")
+    of_frame = of_frame or statistics_of(task).of_frame
     rungs = predictions.ladder or [None]
-    statistics = {rung: _statistics(store, predictions, rung, index) for rung in rungs}
+    progress = Progress(len(rungs) * len(index), "frames")
+    statistics = {}
+    for place, rung in enumerate(rungs):
+        parts = []
+        for frame in index.tolist():
+            predicted = _predicted(predictions, rung, frame)
+            parts.append(of_frame(label_of(store, frame, task), predicted, store.space))
+            progress.report(place * len(index) + len(parts))
+        statistics[rung] = parts[0].joined(parts)
     last = rungs[-1]
     return Scores(
         key=predictions.key,
@@ -142,17 +169,10 @@ def _check_kind(predictions: PredictionReader) -> None:
         )
 
 
-def _statistics(
-    store: FrameStore, predictions: PredictionReader, rung: int | None, index: np.ndarray
-) -> Statistics:
-    def predicted(frame: int) -> Prediction:
-        if rung is None:
-            return predictions.prediction(frame)
-        return predictions.prediction_after(rung, frame)
-
-    task = predictions.key.task
-    pairs = ((label_of(store, frame, task), predicted(frame)) for frame in index.tolist())
-    return statistics_of(task).of_frames(pairs, store.space)
+def _predicted(predictions: PredictionReader, rung: int | None, frame: int) -> Prediction:
+    if rung is None:
+        return predictions.prediction(frame)
+    return predictions.prediction_after(rung, frame)
 
 
 def write_scores(path: Path, scores: Scores, provenance: dict) -> None:
@@ -231,8 +251,10 @@ def aggregate(scores: Iterable[Scores]) -> pd.DataFrame:
         ``skipped_steps``, ``resets``, ``peak_memory_bytes`` (the largest of the videos) and
         ``iteration`` (offline updates; NaN for other methods, and where videos differ).
 
+    What is to be kept in mind when the pooled values are read is logged.
+
     Raises:
-        InputError: videos of one split were scored with different classes.
+        InputError: videos of one split were scored with different classes or networks.
     """
     rows: list[dict] = []
     groups: dict[tuple, list[Scores]] = {}
@@ -245,7 +267,10 @@ def aggregate(scores: Iterable[Scores]) -> pd.DataFrame:
         videos = [_values(each) for each in members]
         for each, values in zip(members, videos, strict=True):
             rows += _rows(common, "video", each.key.video, values)
-        rows += _rows(common, "pooled", "all", _values(_joined(members)))
+        pooled = _joined(members)
+        rows += _rows(common, "pooled", "all", _values(pooled))
+        for caveat in pooled.statistics.caveats():
+            logger.warning("%s: %s", " ".join(map(str, ids)), caveat)
         rows += _rows(common, "frame_weighted", "all", _weighted(videos))
     return pd.DataFrame(rows)
 

@@ -4,6 +4,7 @@ import argparse
 import json
 import logging
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from videottt.errors import InputError, nearest
 from videottt.files import complete_file, sha256, write_text
 
 if TYPE_CHECKING:
+    from videottt.perception import Networks
     from videottt.scores import Scores
 
 logger = logging.getLogger(__name__)
@@ -50,6 +52,11 @@ def add_verbs(verbs: Any) -> None:
                       help="of an offline method: a number of updates, last, oracle (the best by "
                       "these very scores) or selected (in --selection)")  # fmt: skip
     verb.add_argument("--selection", type=Path, help="JSON that `videottt select` wrote")
+    verb.add_argument("--networks", default={}, type=settings,
+                      help="of colorization: JSON: {inception or alexnet: file of its weights}; "
+                      "scores that need one that is not given are NaN")  # fmt: skip
+    verb.add_argument("--device", default="auto", help="where the networks are to run")
+    verb.add_argument("--threads", type=int, default=1)
     verb.add_argument("--output", required=True, type=Path)
 
     verb = add_verb(verbs, "aggregate", aggregate)
@@ -58,7 +65,8 @@ def add_verbs(verbs: Any) -> None:
 
     verb = add_verb(verbs, "select", select)
     verb.add_argument("--method", required=True)
-    verb.add_argument("--metric", required=True, help="for example miou_pooled, ap_pooled")
+    verb.add_argument("--metric", required=True, help="for example miou_pooled; the larger the "
+                      "better")  # fmt: skip
     verb.add_argument("--trial", required=True, action="append", type=settings, dest="trials",
                       help='JSON: {"values": {dotted key: value}, "scores": [files]}')  # fmt: skip
     verb.add_argument("--grid", required=True, type=Path, help="CSV of all trials")
@@ -69,19 +77,47 @@ def score(options: argparse.Namespace) -> None:
     """Compare cached predictions with labels and write sufficient statistics."""
     from videottt import scores
     from videottt.frames import FrameStore
+    from videottt.metrics.colour import ColourErrors
     from videottt.predictions import PredictionReader
 
     with (
         FrameStore(options.frames) as store,
         PredictionReader(options.predictions) as predictions,
     ):
-        result = scores.score_video(store, predictions, options.split)
+        networks = _networks(options, predictions.key.task)
+        of_frame = partial(ColourErrors.of_frame, networks=networks) if networks.files else None
+        result = scores.score_video(store, predictions, options.split, of_frame)
         result = _at_iteration(result, options.iteration, options.selection)
         if options.method:
             result = replace(result, key=replace(result.key, method=options.method))
-        made = {"predictions": predictions.provenance, "settings": predictions.settings}
+        made = {
+            "predictions": predictions.provenance,
+            "settings": predictions.settings,
+            "networks": networks.files,
+            "device": networks.device,
+        }
     scores.write_scores(options.output, result, made)
+    for caveat in result.statistics.caveats():
+        logger.warning(caveat)
     logger.info("scored %d frames of '%s'", len(result.index), result.key.video)
+
+
+def _networks(options: argparse.Namespace, task: str) -> "Networks":
+    """Return the networks of `--networks` if a task is scored with them, else none.
+
+    Raises:
+        InputError: there is no such network, or a file is absent or not of its network.
+    """
+    from videottt.metrics import statistics_of
+    from videottt.metrics.colour import ColourErrors
+    from videottt.perception import NO_NETWORKS, load_networks
+
+    if statistics_of(task) is not ColourErrors or not options.networks:
+        return NO_NETWORKS
+    from videottt.device import prepare_device
+
+    device = prepare_device(options.device, options.threads)
+    return load_networks({name: Path(path) for name, path in options.networks.items()}, device)
 
 
 def aggregate(options: argparse.Namespace) -> None:
@@ -100,8 +136,14 @@ def select(options: argparse.Namespace) -> None:
     """
     import pandas as pd
 
+    from videottt.metrics.colour import DISTANCES
     from videottt.settings import build_settings
 
+    if options.metric in DISTANCES:
+        raise InputError(
+            f"selection of '{options.method}': '{options.metric}' is a distance, of which the "
+            "largest is the worst; select by psnr_pooled or inception_score_pooled"
+        )
     trials = [build_settings(Trial, trial, "selection: trial") for trial in options.trials]
     candidates = [each for trial in trials for each in _candidates(trial, options.metric)]
     grid = pd.DataFrame([candidate.row for candidate in candidates])

@@ -3,8 +3,11 @@
 Adding a task: one file here with its `Statistics`, named below.
 """
 
+import numpy as np
+
 from videottt.errors import InputError, nearest
 from videottt.frames import FrameStore
+from videottt.metrics.colour import ColourErrors
 from videottt.metrics.instance import DetectionMatches
 from videottt.metrics.panoptic import SegmentMatches
 from videottt.metrics.semantic import ConfusionCounts
@@ -15,6 +18,7 @@ STATISTICS: dict[str, type[Statistics]] = {
     "semantic": ConfusionCounts,
     "instance": DetectionMatches,
     "panoptic": SegmentMatches,
+    "colorization": ColourErrors,
 }
 
 
@@ -38,6 +42,15 @@ def headline(task: str) -> Headline:
     return statistics_of(task).headline
 
 
+def labelled(store: FrameStore, task: str) -> np.ndarray:
+    """Return which frames of a video have what predictions of a task are compared with: bool [T].
+
+    Raises:
+        InputError: there is no such task.
+    """
+    return statistics_of(task).labelled(store)
+
+
 def label_of(store: FrameStore, index: int, task: str) -> Prediction:
     """Return what the predictions of a task are compared with: of the same form as they are.
 
@@ -48,12 +61,20 @@ def label_of(store: FrameStore, index: int, task: str) -> Prediction:
 
 
 def frame_value(task: str, prediction: Prediction, label: Prediction, space: ClassSpace) -> float:
-    """Return the headline metric of one frame by itself, a fraction; NaN where it is undefined.
+    """Return the headline metric of one frame by itself, a fraction or dB; NaN = undefined.
 
     Raises:
         InputError: there is no such task.
     """
-    return float(statistics_of(task).of_frame(label, prediction, space).frame_values()[0])
+    return statistics_of(task).frame_value(label, prediction, space)
 
 
-__all__ = ["Headline", "Statistics", "frame_value", "headline", "label_of", "statistics_of"]
+__all__ = [
+    "Headline",
+    "Statistics",
+    "frame_value",
+    "headline",
+    "label_of",
+    "labelled",
+    "statistics_of",
+]

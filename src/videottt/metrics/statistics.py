@@ -21,12 +21,16 @@ class Headline:
         pooled: id of the metric over all frames at once.
         frames: id of the mean over frames of the metric of each, as in the authors' release.
         of_class: prefix of the ids of the metric of one class.
+        unit: in which it is read.
+        scale: value x scale is in that unit; values of metrics themselves are fractions, or dB.
     """
 
     name: str
     pooled: str
     frames: str
     of_class: str
+    unit: str = "%"
+    scale: float = 100.0
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,11 @@ class Statistics(ABC):
     space: ClassSpace
 
     @staticmethod
+    def labelled(store: FrameStore) -> np.ndarray:
+        """Return which frames have what their predictions are compared with: bool [T]."""
+        return store.labelled
+
+    @staticmethod
     @abstractmethod
     def label(store: FrameStore, index: int) -> Prediction:
         """Return what predictions of frame `index` are compared with."""
@@ -58,7 +67,9 @@ class Statistics(ABC):
 
     @abstractmethod
     def metrics(self) -> dict[str, float]:
-        """Return every metric of these frames, as a fraction; NaN where it is not defined.
+        """Return every metric of these frames by its id; NaN where it is not defined.
+
+        Metrics of segmentation are fractions; of others, a subclass says what they are.
 
         Pooled over the frames, as the mean of the metric of each frame where it is defined, and of
         each class; and ``frames_undefined``, the number of frames without the headline metric.
@@ -67,6 +78,15 @@ class Statistics(ABC):
     @abstractmethod
     def frame_values(self) -> np.ndarray:
         """Return the headline metric of each frame by itself: float64 [N], NaN = undefined."""
+
+    @classmethod
+    def frame_value(cls, label: Prediction, prediction: Prediction, space: ClassSpace) -> float:
+        """Return the headline metric of one frame by itself; NaN = undefined."""
+        return float(cls.of_frame(label, prediction, space).frame_values()[0])
+
+    def caveats(self) -> list[str]:
+        """Return what is to be kept in mind when these metrics are read, a line each."""
+        return []
 
     @classmethod
     def of_frames(cls, pairs: Iterable[tuple[Prediction, Prediction]], space: ClassSpace) -> Self:
