@@ -29,7 +29,7 @@ rule plot_curves:
     params:
         methods=methods_of_curves,
         labels=method_labels,
-        baseline="mae_joint_training",
+        baseline=lambda wildcards: settings.FIXED_BESIDE.get(wildcards.task, settings.FIXED[0]),
         code=code("figures/curves.py", "figures/style.py", "metrics"),
     shell:
         "videottt plot-curves --scores {input.scores:q} --methods {params.methods:q} "
@@ -146,12 +146,11 @@ rule plot_selection:
     threads: 1
     params:
         methods=lambda wildcards: ",".join(selected_methods(wildcards)),
-        metric=selection_metric,
         labels=method_labels,
-        code=code("figures/selection.py", "figures/style.py"),
+        code=code("figures/selection.py", "figures/style.py", "metrics"),
     shell:
         "videottt plot-selection --grids {input.grids:q} --methods {params.methods:q} "
-        "--metric {params.metric:q} --labels {params.labels:q} --png {output.png:q} "
+        "--task {wildcards.task:q} --labels {params.labels:q} --png {output.png:q} "
         "--pdf {output.pdf:q} > {log:q} 2>&1"
 
 
@@ -159,9 +158,7 @@ rule plot_reconstruction:
     """Plot what the model saw, what it reconstructed and what it predicted."""
     input:
         frames=rules.ingest.output.frames,
-        fixed=expand(
-            rules.predict.output.predictions, method="mae_joint_training", allow_missing=True
-        ),
+        fixed=fixed_of,
         predictions=rules.predict.output.predictions,
     output:
         png=report(
@@ -187,20 +184,19 @@ rule plot_reconstruction:
     threads: 1
     params:
         labels=method_labels,
+        truth=truth_of,
         code=code("figures/reconstruction.py", *CODE["drawing"]),
     shell:
         "videottt plot-reconstruction --frames {input.frames:q} --fixed {input.fixed:q} "
-        "--predictions {input.predictions:q} --labels {params.labels:q} --png {output.png:q} "
-        "--pdf {output.pdf:q} > {log:q} 2>&1"
+        "--predictions {input.predictions:q} --labels {params.labels:q} {params.truth} "
+        "--png {output.png:q} --pdf {output.pdf:q} > {log:q} 2>&1"
 
 
 rule plot_strips:
     """Plot the adjacent frames on which a method gains most over the fixed model, and least."""
     input:
         frames=rules.ingest.output.frames,
-        fixed=expand(
-            rules.predict.output.predictions, method="mae_joint_training", allow_missing=True
-        ),
+        fixed=fixed_of,
         predictions=rules.predict.output.predictions,
     output:
         png=report(
@@ -293,19 +289,49 @@ rule plot_steps:
         "../envs/videottt.yaml"
     threads: 1
     params:
+        truth=truth_of,
         code=code("figures/steps.py", "traces.py", *CODE["drawing"]),
     shell:
-        "videottt plot-steps --frames {input.frames:q} --traces {input.traces:q} "
+        "videottt plot-steps --frames {input.frames:q} --traces {input.traces:q} {params.truth} "
         "--png {output.png:q} --pdf {output.pdf:q} > {log:q} 2>&1"
+
+
+rule plot_colours:
+    """Plot frames of a video in the colours that each method gives it."""
+    input:
+        frames=rules.ingest.output.frames,
+        predictions=predictions_of_colours,
+    output:
+        png=report(
+            "results/figures/{study}/{dataset}/{video}/colours.png",
+            caption="../workflow/report/colours.rst",
+            category="Figures",
+            subcategory="Colours",
+            labels={"study": "{study}", "dataset": "{dataset}", "video": "{video}"},
+        ),
+        pdf="results/figures/{study}/{dataset}/{video}/colours.pdf",
+    log:
+        "results/logs/plot_colours/{study}/{dataset}/{video}.log",
+    benchmark:
+        "results/benchmarks/plot_colours/{study}/{dataset}/{video}.tsv"
+    conda:
+        "../envs/videottt.yaml"
+    threads: 1
+    params:
+        labels=method_labels,
+        truth=lambda wildcards: truth_of(wildcards, "colorization"),
+        code=code("figures/colours.py", *CODE["drawing"]),
+    shell:
+        "videottt plot-colours --frames {input.frames:q} --predictions {input.predictions:q} "
+        "--labels {params.labels:q} {params.truth} --png {output.png:q} --pdf {output.pdf:q} "
+        "> {log:q} 2>&1"
 
 
 rule render_video:
     """Render the fixed model and online TTT-MAE side by side."""
     input:
         frames=rules.ingest.output.frames,
-        fixed=expand(
-            rules.predict.output.predictions, method="mae_joint_training", allow_missing=True
-        ),
+        fixed=fixed_of,
         predictions=expand(
             rules.predict.output.predictions, method="online_ttt_mae", allow_missing=True
         ),
@@ -331,8 +357,57 @@ rule render_video:
     threads: 1
     params:
         labels=method_labels,
-        code=code("figures/video.py", "figures/encoding.py", *CODE["drawing"]),
+        truth=truth_of,
+        sound=sound_of,
+        code=code(
+            "figures/video.py",
+            "figures/encoding.py",
+            "figures/timing.py",
+            *CODE["drawing"],
+        ),
     shell:
         "videottt render-video --frames {input.frames:q} --fixed {input.fixed:q} "
         "--predictions {input.predictions:q} --labels {params.labels:q} "
-        "--output {output.video:q} > {log:q} 2>&1"
+        "{params.truth} {params.sound} --output {output.video:q} > {log:q} 2>&1"
+
+
+rule render_prediction:
+    """Render the frames of a video in the colours that a method gives them."""
+    input:
+        frames=rules.ingest.output.frames,
+        predictions=expand(
+            rules.predict.output.predictions, task="colorization", allow_missing=True
+        ),
+    output:
+        video=report(
+            "results/videos/{dataset}/colorization/{method}/seed{seed}/{video}.mp4",
+            caption="../workflow/report/film.rst",
+            category="Figures",
+            subcategory="Videos",
+            labels={
+                "dataset": "{dataset}",
+                "task": "colorization",
+                "method": "{method}",
+                "seed": "{seed}",
+                "video": "{video}",
+            },
+        ),
+    log:
+        "results/logs/render_prediction/{dataset}/{method}/seed{seed}/{video}.log",
+    benchmark:
+        "results/benchmarks/render_prediction/{dataset}/{method}/seed{seed}/{video}.tsv"
+    conda:
+        "../envs/videottt.yaml"
+    threads: 1
+    params:
+        sound=sound_of,
+        code=code(
+            "figures/film.py",
+            "figures/encoding.py",
+            "figures/timing.py",
+            "figures/pairing.py",
+            "layers.py",
+        ),
+    shell:
+        "videottt render-prediction --frames {input.frames:q} --predictions {input.predictions:q} "
+        "{params.sound} --output {output.video:q} > {log:q} 2>&1"

@@ -24,6 +24,7 @@ from videottt.figures.steps import steps_figure
 from videottt.figures.strips import strips_figure
 from videottt.figures.style import class_colours
 from videottt.figures.video import render_video
+from videottt.figures.view import scored_view
 from videottt.frame_result import PHASES, FrameResult
 from videottt.frames import FrameStore, SourceFrame, write_frames
 from videottt.predictions import PredictionKey, PredictionReader, write_predictions
@@ -279,7 +280,7 @@ def test_strips_show_objects_with_the_metric_of_their_task(store, tmp_path, task
     fixed, learned = readers(tmp_path, task)
     with fixed, learned:
         figure = strips_figure(store, fixed, learned, {})
-        reconstructed = reconstruction_figure(store, fixed, learned, {})
+        reconstructed = reconstruction_figure(scored_view(store, task), fixed, learned, {})
     (part, *_) = figure.subfigs
     grid = np.array(part.axes[:12]).reshape(4, 3)
     titles = [axes.get_title() for axes in grid[2]]
@@ -306,7 +307,8 @@ def test_steps_show_the_metric_of_the_task(store):
     pictures = np.zeros((2, 9, 15, 3), np.uint8)
     traced = FrameTrace(2, np.array([1.0, 0.5]), found, np.ones((9, 15), bool), pictures)
     key = PredictionKey("toy", "instance", ONLINE, 0, "a")
-    figure = steps_figure(store, Traces(None, key, store.classes, [traced]))
+    view = scored_view(store, "instance")
+    figure = steps_figure(view, Traces(None, key, store.classes, [traced]))
     _, values = figure.subfigs[1].axes
     assert values.get_ylabel() == "AP of the frame (%)"
     np.testing.assert_allclose(values.lines[0].get_ydata(), [100 * 51 / 101, 100])
@@ -322,7 +324,7 @@ def decoded(path):
 def test_video_shows_objects_in_colours_that_stay(store, tmp_path, task):
     fixed, learned = readers(tmp_path, task)
     with fixed, learned:
-        render_video(store, fixed, learned, {}, tmp_path / "v.mp4")
+        render_video(scored_view(store, task), fixed, learned, {}, tmp_path / "v.mp4")
     pictures = decoded(tmp_path / "v.mp4")
     assert len(pictures) == LENGTH
     factor = -(-400 // SIZE[1])
@@ -362,8 +364,9 @@ def test_a_long_video_takes_no_more_memory_than_a_short_one(tmp_path):
             PredictionReader(files[0]) as fixed,
             PredictionReader(files[1]) as learned,
         ):
+            view = scored_view(frames, "instance")
             tracemalloc.start()
-            render_video(frames, fixed, learned, {}, tmp_path / "v.mp4")
+            render_video(view, fixed, learned, {}, tmp_path / "v.mp4")
             peaks[length] = tracemalloc.get_traced_memory()[1]
             tracemalloc.stop()
     # A picture is more than 1 MB.

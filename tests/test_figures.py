@@ -17,6 +17,7 @@ from videottt.figures.steps import steps_figure
 from videottt.figures.strips import Strip, extreme_strips, frame_values, strips_figure
 from videottt.figures.style import METHODS, class_colours, method_colours
 from videottt.figures.sweep import Sweep, sweep_figure
+from videottt.figures.view import scored_view
 from videottt.frame_result import PHASES, FrameResult
 from videottt.frames import FrameStore, SourceFrame, write_frames
 from videottt.metrics import statistics_of
@@ -162,7 +163,7 @@ def figure_command(made, verb):
         return [verb, "--metrics", str(made / "window.csv"), *sweep, "--fixed", FIXED]
     if verb == "plot-selection":
         grids = ["--grids", *2 * [str(made / "grid.csv")], "--methods", f"{FIXED},{ONLINE}"]
-        return [verb, *grids, "--metric", "miou_pooled", "--labels", LABELS]
+        return [verb, *grids, "--task", "semantic", "--labels", LABELS]
     if verb == "plot-steps":
         return [verb, "--frames", str(made / "a.h5"), "--traces", str(made / "traces.h5")]
     return [verb, *pair(made)]
@@ -539,7 +540,7 @@ def test_frame_values_are_those_of_the_scores(made):
             FrameStore(made / "a.h5") as frames,
             PredictionReader(made / f"{method}0.h5") as found,
         ):
-            shares = frame_values(frames, found)
+            shares = frame_values(scored_view(frames, "semantic"), found)
         assert shares.mean() == pytest.approx(100 * rows.value.iloc[0])
         assert 0 < shares.min() <= 100
 
@@ -550,7 +551,7 @@ def test_selection_shows_every_trial_and_rings_the_chosen_one():
     # 0.01 is the largest rate, though not the last one tried; words have no edge.
     assert edges(table, varied_settings(table, "miou_pooled")) == ["optimizer.learning_rate"]
     assert edges(grid(chosen=0), ["optimizer.learning_rate", "batch"]) == []
-    (axes,) = selection_figure({ONLINE: table}, "miou_pooled", {}).axes
+    (axes,) = selection_figure({ONLINE: table}, "semantic", {}).axes
     lines = {line.get_label(): line.get_xydata() for line in axes.lines[:2]}
     # In the order of the rates: 1e-4, 1e-3, 1e-2.
     np.testing.assert_allclose(lines["layer"], [[0, 11], [1, 10], [2, 12]])
@@ -576,12 +577,13 @@ def test_selections_that_cannot_be_drawn_are_refused():
         (grid()[["miou_pooled", "seeds", "selected"]], "no column of a setting"),
     ):
         with pytest.raises(InputError, match=words):
-            selection_figure({ONLINE: table}, "miou_pooled", {})
+            selection_figure({ONLINE: table}, "semantic", {})
 
 
 def test_steps_show_loss_and_miou_after_each_step(made):
     with FrameStore(made / "a.h5") as frames:
-        figure = steps_figure(frames, read_traces(made / "traces.h5"))
+        view = scored_view(frames, "semantic")
+        figure = steps_figure(view, read_traces(made / "traces.h5"))
     titles = [axes.get_title() for axes in figure.subfigs[0].axes[:6]]
     assert titles[2:] == ["Before any step", "After 1 step", "After 5 steps", "After 6 steps"]
     loss, share = (axes.lines[0].get_ydata() for axes in figure.subfigs[1].axes)

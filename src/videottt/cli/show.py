@@ -1,6 +1,7 @@
 """Verbs of rules/figures.smk: something to look at, from cached results only."""
 
 import argparse
+import contextlib
 import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,11 +12,14 @@ from videottt.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
+    from videottt.figures.view import TaskView
+    from videottt.frames import FrameStore
+
 logger = logging.getLogger(__name__)
 
 
 def add_verbs(verbs: Any) -> None:
-    """Add the verbs `plot-...`, one a figure, and `render-video`."""
+    """Add the verbs `plot-...`, one a figure, and `render-...`, one a kind of video."""
     verb = add_verb(verbs, "plot-curves", plot_curves)
     verb.add_argument("--scores", required=True, nargs="+", type=Path)
     _add_methods(verb)
@@ -40,12 +44,13 @@ def add_verbs(verbs: Any) -> None:
     verb = add_verb(verbs, "plot-selection", plot_selection)
     verb.add_argument("--grids", required=True, nargs="+", type=Path, help="CSV of `select`")
     verb.add_argument("--methods", required=True, type=names, help="ids, one a grid")
-    verb.add_argument("--metric", required=True, help="that was maximised")
+    verb.add_argument("--task", required=True, help="whose metric was maximised")
     _add_labels(verb)
     _add_figure(verb)
 
     verb = add_verb(verbs, "plot-reconstruction", plot_reconstruction)
     _add_pair(verb)
+    _add_unscored(verb)
     _add_figure(verb)
 
     verb = add_verb(verbs, "plot-strips", plot_strips)
@@ -55,11 +60,27 @@ def add_verbs(verbs: Any) -> None:
     verb = add_verb(verbs, "plot-steps", plot_steps)
     verb.add_argument("--frames", required=True, type=Path, help="frame store of the video")
     verb.add_argument("--traces", required=True, type=Path, help="of `trace`")
+    _add_unscored(verb)
+    _add_figure(verb)
+
+    verb = add_verb(verbs, "plot-colours", plot_colours)
+    verb.add_argument("--frames", required=True, type=Path, help="frame store of the video")
+    verb.add_argument(
+        "--predictions", required=True, nargs="+", type=Path, help="images, a row each"
+    )
+    _add_labels(verb)
+    _add_unscored(verb)
     _add_figure(verb)
 
     verb = add_verb(verbs, "render-video", render_video)
     _add_pair(verb)
-    verb.add_argument("--output", required=True, type=Path, help="mp4")
+    _add_unscored(verb)
+    _add_film(verb)
+
+    verb = add_verb(verbs, "render-prediction", render_prediction)
+    verb.add_argument("--frames", required=True, type=Path, help="frame store of the video")
+    verb.add_argument("--predictions", required=True, type=Path, help="images")
+    _add_film(verb)
 
 
 def _add_metrics(verb: argparse.ArgumentParser) -> None:
@@ -80,6 +101,17 @@ def _add_pair(verb: argparse.ArgumentParser) -> None:
 
 def _add_labels(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--labels", default={}, type=_labels, help="JSON: {method: name to show}")
+
+
+def _add_unscored(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "--unscored", action="store_true", help="the video has no ground truth: show none"
+    )
+
+
+def _add_film(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--sound", type=Path, help="the source video, for its sound if it has any")
+    verb.add_argument("--output", required=True, type=Path, help="mp4")
 
 
 def _labels(text: str) -> dict[str, str]:
@@ -104,7 +136,7 @@ def plot_curves(options: argparse.Namespace) -> None:
 
 
 def plot_bars(options: argparse.Namespace) -> None:
-    """Plot the pooled mIoU, AP or PQ of each method on each data set, task and split."""
+    """Plot the pooled mIoU, AP, PQ or PSNR of each method on each data set, task and split."""
     from videottt.figures.bars import bars_figure
     from videottt.figures.style import save_figure
 
@@ -138,7 +170,7 @@ def plot_selection(options: argparse.Namespace) -> None:
         method: _table(path, "a grid of trials")
         for method, path in zip(options.methods, options.grids, strict=True)
     }
-    figure = selection_figure(grids, options.metric, options.labels)
+    figure = selection_figure(grids, options.task, options.labels)
     save_figure(figure, options.png, options.pdf)
 
 
@@ -150,6 +182,13 @@ def _table(path: Path, what: str) -> "pd.DataFrame":
         return pd.read_csv(path)
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: not {what} ({error})") from None
+
+
+def _view(options: argparse.Namespace, store: "FrameStore", task: str) -> "TaskView":
+    """Return a video as a task sees it, with ground truth unless `--unscored` is given."""
+    from videottt.figures.view import scored_view, unscored_view
+
+    return (unscored_view if options.unscored else scored_view)(store, task)
 
 
 def plot_reconstruction(options: argparse.Namespace) -> None:
@@ -164,7 +203,8 @@ def plot_reconstruction(options: argparse.Namespace) -> None:
         PredictionReader(options.fixed) as fixed,
         PredictionReader(options.predictions) as predictions,
     ):
-        figure = reconstruction_figure(store, fixed, predictions, options.labels)
+        view = _view(options, store, predictions.key.task)
+        figure = reconstruction_figure(view, fixed, predictions, options.labels)
     save_figure(figure, options.png, options.pdf)
 
 
@@ -191,8 +231,24 @@ def plot_steps(options: argparse.Namespace) -> None:
     from videottt.frames import FrameStore
     from videottt.traces import read_traces
 
+    traces = read_traces(options.traces)
     with FrameStore(options.frames) as store:
-        figure = steps_figure(store, read_traces(options.traces))
+        figure = steps_figure(_view(options, store, traces.key.task), traces)
+    save_figure(figure, options.png, options.pdf)
+
+
+def plot_colours(options: argparse.Namespace) -> None:
+    """Plot frames of a video in the colours that each of several methods gives it."""
+    from videottt.figures.colours import colours_figure
+    from videottt.figures.style import save_figure
+    from videottt.frames import FrameStore
+    from videottt.predictions import PredictionReader
+
+    with contextlib.ExitStack() as opened:
+        store = opened.enter_context(FrameStore(options.frames))
+        predictions = [opened.enter_context(PredictionReader(p)) for p in options.predictions]
+        view = _view(options, store, predictions[0].key.task)
+        figure = colours_figure(view, predictions, options.labels)
     save_figure(figure, options.png, options.pdf)
 
 
@@ -207,5 +263,20 @@ def render_video(options: argparse.Namespace) -> None:
         PredictionReader(options.fixed) as fixed,
         PredictionReader(options.predictions) as predictions,
     ):
-        video.render_video(store, fixed, predictions, options.labels, options.output)
+        view = _view(options, store, predictions.key.task)
+        video.render_video(view, fixed, predictions, options.labels, options.output, options.sound)
+        logger.info("rendered %d frames of '%s'", len(store), store.video)
+
+
+def render_prediction(options: argparse.Namespace) -> None:
+    """Render predicted images as a film by themselves, such as an old one in colour."""
+    from videottt.figures.film import render_film
+    from videottt.frames import FrameStore
+    from videottt.predictions import PredictionReader
+
+    with (
+        FrameStore(options.frames) as store,
+        PredictionReader(options.predictions) as predictions,
+    ):
+        render_film(store, predictions, options.output, options.sound)
         logger.info("rendered %d frames of '%s'", len(store), store.video)

@@ -1,4 +1,4 @@
-"""The paper's figure 2: mIoU, AP or PQ of each method, in panels by data set, task and split."""
+"""The paper's figure 2: the task's metric of each method, by data set, task and split."""
 
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -72,7 +72,7 @@ def bars_figure(
 
 def _groups(table: pd.DataFrame, methods: Sequence[str]) -> dict[tuple, pd.DataFrame]:
     """Return, for each (dataset, task, split), mean, std and count over seeds of each method."""
-    pooled = pooled_percent(table)
+    pooled = pooled_values(table)
     known = set(pooled.method)
     for method in methods:
         if method not in known:
@@ -86,8 +86,8 @@ def _groups(table: pd.DataFrame, methods: Sequence[str]) -> dict[tuple, pd.DataF
     }
 
 
-def pooled_percent(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of a table of metrics that are the pooled headline metric, in percent.
+def pooled_values(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of a table of metrics that are the pooled headline metric, in its unit.
 
     Args:
         table: tidy metrics as `scores.aggregate` makes them.
@@ -98,17 +98,20 @@ def pooled_percent(table: pd.DataFrame) -> pd.DataFrame:
     missing = {*GROUP, "method", "seed", "aggregation", "metric", "value"} - set(table.columns)
     if missing:
         raise InputError(f"metrics: no column '{min(missing)}'; make them with 'aggregate'")
-    metric = table.task.map({task: headline(task).pooled for task in table.task.unique()})
+    headlines = {task: headline(task) for task in table.task.unique()}
+    metric = table.task.map({task: each.pooled for task, each in headlines.items()})
     pooled = table[(table.aggregation == "pooled") & (table.metric == metric)]
     if pooled.empty:
         wanted = ", ".join(metric.unique()) or "metric"
         raise InputError(f"metrics: no pooled '{wanted}'; make them with 'aggregate'")
-    return pooled.assign(value=100 * pooled.value)
+    scale = pooled.task.map({task: each.scale for task, each in headlines.items()})
+    return pooled.assign(value=scale * pooled.value)
 
 
 def metric_text(task: str) -> str:
     """Return what the axis of a task's pooled headline metric says."""
-    return f"pooled {headline(task).name} (%)"
+    metric = headline(task)
+    return f"pooled {metric.name} ({metric.unit})"
 
 
 def _panel(

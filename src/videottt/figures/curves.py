@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from videottt.errors import InputError, nearest
 from videottt.figures.style import STYLE, method_colours
-from videottt.metrics import headline
+from videottt.metrics import Headline, headline
 from videottt.scores import Scores
 
 # Up to so many frames, each has a visible point.
@@ -26,8 +26,9 @@ def curves_figure(
 ) -> Figure:
     """Draw the metric of every frame over time, and how much more it is than the baseline's.
 
-    The metric is the task's: mean IoU over the classes in the ground truth, AP or PQ of the frame
-    by itself. A frame where it is not defined is a gap; frames without labels are passed over.
+    The metric is the task's: mean IoU over the classes in the ground truth, AP, PQ or PSNR of
+    the frame by itself. A frame where it is not defined is a gap; frames without labels are passed
+    over.
 
     Args:
         scores: of one video: the same seeds of each method.
@@ -39,27 +40,27 @@ def curves_figure(
         InputError: the scores are not of one video and task, or do not have every method once for
             the same seeds.
     """
-    percent = _percent(scores, methods)
+    values = _values(scores, methods)
     if baseline not in (None, *methods):
         raise InputError(f"baseline: no method '{baseline}'; {nearest(baseline, methods)}")
     first = scores[0]
     seconds = first.index / first.fps
-    seeds, count = percent[methods[0]].shape
+    seeds, count = values[methods[0]].shape
     window = max(5, count // 20) | 1
     colours = method_colours(methods)
 
-    metric = headline(first.key.task).name
+    metric = headline(first.key.task)
     figure, panels = _panels(metric, None if baseline is None else labels.get(baseline, baseline))
     thin = {"marker": "." if count <= FEW else None, "markersize": 3}
     for method in methods:
-        raw = percent[method].mean(axis=0)
+        raw = values[method].mean(axis=0)
         panels[0].plot(
             seconds, raw, color=colours[method], alpha=0.22, linewidth=0.6, zorder=1, **thin
         )
-        smooth = rolling_mean(percent[method], window)
+        smooth = rolling_mean(values[method], window)
         _line(panels[0], seconds, smooth, colours[method], labels.get(method, method))
         if baseline is not None:
-            gain = smooth - rolling_mean(percent[baseline], window)
+            gain = smooth - rolling_mean(values[baseline], window)
             _line(panels[1], seconds, gain, colours[method])
     panels[0].set_title(f"{first.key.dataset}, video {first.key.video}")
     panels[-1].set_xlim(seconds[0], seconds[-1] if count > 1 else None)
@@ -68,15 +69,15 @@ def curves_figure(
     return figure
 
 
-def _panels(metric: str, baseline: str | None) -> tuple[Figure, Sequence[Axes]]:
+def _panels(metric: Headline, baseline: str | None) -> tuple[Figure, Sequence[Axes]]:
     """Return an empty figure with one panel, or with two where there is a baseline of that name."""
     ratios = [1] if baseline is None else [2.4, 1]
     figure = Figure(figsize=(8, 4 if baseline is None else 5.2), layout="constrained")
     panels = figure.subplots(len(ratios), 1, sharex=True, squeeze=False, height_ratios=ratios)[:, 0]
-    panels[0].set_ylabel(f"{metric} of the frame (%)")
+    panels[0].set_ylabel(f"{metric.name} of the frame ({metric.unit})")
     if baseline is not None:
         panels[1].set_title(f"gain over {baseline}", loc="left", fontsize=9, pad=3)
-        panels[1].set_ylabel("points")
+        panels[1].set_ylabel("points" if metric.unit == "%" else metric.unit)
     panels[-1].set_xlabel("time in the video (s)")
     figure.align_ylabels()
     return figure, panels
@@ -122,9 +123,10 @@ def _title(window: int, seeds: int, all_frames: bool) -> str:
     return text if seeds == 1 else text + f"; band: standard deviation over {seeds} seeds"
 
 
-def _percent(scores: Sequence[Scores], methods: Sequence[str]) -> dict[str, np.ndarray]:
-    """Return the metric of each frame in percent by method: float64 [seeds, N], seeds in order."""
+def _values(scores: Sequence[Scores], methods: Sequence[str]) -> dict[str, np.ndarray]:
+    """Return the metric of each frame in its unit by method: float64 [seeds, N], seeds in order."""
     first = scores[0]
+    scale = headline(first.key.task).scale
     found: dict[str, dict[int, np.ndarray]] = {method: {} for method in methods}
     for each in scores:
         ids = (each.key.dataset, each.key.task, each.key.video)
@@ -146,7 +148,7 @@ def _percent(scores: Sequence[Scores], methods: Sequence[str]) -> dict[str, np.n
             )
         if each.key.seed in found[each.key.method]:
             raise InputError(f"two scores of method '{each.key.method}', seed {each.key.seed}")
-        found[each.key.method][each.key.seed] = 100 * each.statistics.frame_values()
+        found[each.key.method][each.key.seed] = scale * each.statistics.frame_values()
     seeds = sorted(found[first.key.method])
     for method, values in found.items():
         if sorted(values) != seeds:

@@ -1,6 +1,6 @@
 """What is laid over a frame: the classes, objects or segments that a task predicts, or labels."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,7 +53,7 @@ def overlay_of(prediction: Prediction, objects: ObjectColours) -> Overlay:
     with the highest score. Crowds are grey.
 
     Args:
-        prediction: of the frame after the last one that `objects` coloured.
+        prediction: of the frame after the last one that `objects` coloured; no image.
         objects: colours of the classes, and of the objects of this video and method.
     """
     if isinstance(prediction, Instances):
@@ -71,19 +71,6 @@ def overlay_of(prediction: Prediction, objects: ObjectColours) -> Overlay:
         bare=False,
         legend=np.unique(prediction),
     )
-
-
-def overlays_of(
-    row: Sequence[Prediction | None], objects: Sequence[ObjectColours]
-) -> list[Overlay | None]:
-    """Return how labels and predictions of a frame that stand side by side are drawn.
-
-    None, where a frame has no labels, stays None.
-    """
-    return [
-        None if each is None else overlay_of(each, colours)
-        for each, colours in zip(row, objects, strict=True)
-    ]
 
 
 def _of_panoptic(panoptic: Panoptic, objects: ObjectColours) -> Overlay:
@@ -217,7 +204,7 @@ class Caption:
 
 
 def captions(
-    overlay: Overlay, factor: int, measure: Callable[[str], tuple[float, float]]
+    overlay: Overlay, factor: float, measure: Callable[[str], tuple[float, float]]
 ) -> list[Caption]:
     """Return what is written where on a picture `factor` times as large as the frame.
 

@@ -5,20 +5,37 @@ from videottt.frames import FrameStore
 from videottt.predictions import PredictionReader
 
 
-def check_same_video(
-    store: FrameStore, fixed: PredictionReader, predictions: PredictionReader
-) -> None:
-    """Check that two methods predicted the video of a frame store, from one checkpoint.
+def check_same_video(store: FrameStore, first: PredictionReader, *others: PredictionReader) -> None:
+    """Check that methods predicted the video of a frame store, all for one task and seed.
 
     Raises:
-        InputError: predictions and frames are not of the same video, classes or length, or the two
+        InputError: predictions and frames are not of the same video, classes or length, or two
             methods are not of the same task and seed.
     """
-    for each in (fixed, predictions):
-        each.check_video(store)
-    if (fixed.key.task, fixed.key.seed) != (predictions.key.task, predictions.key.seed):
+    first.check_video(store)
+    for other in others:
+        other.check_video(store)
+        if (first.key.task, first.key.seed) != (other.key.task, other.key.seed):
+            raise InputError(
+                f"{first.path}: is task '{first.key.task}', seed {first.key.seed}, but "
+                f"{other.path} is task '{other.key.task}', seed {other.key.seed}; give methods of "
+                "one task and seed"
+            )
+
+
+def check_images(predictions: PredictionReader) -> None:
+    """Check that predictions are images.
+
+    Raises:
+        InputError: they are not.
+    """
+    if predictions.kind != "images":
         raise InputError(
-            f"{fixed.path}: is task '{fixed.key.task}', seed {fixed.key.seed}, but "
-            f"{predictions.path} is task '{predictions.key.task}', seed {predictions.key.seed}; "
-            "give two methods of one task and seed"
+            f"{predictions.path}: task '{predictions.key.task}' predicts '{predictions.kind}', not "
+            "images; give predictions of the task 'colorization'"
         )
+
+
+def distinct(fixed: PredictionReader, predictions: PredictionReader) -> list[PredictionReader]:
+    """Return both, or one of them where both are of the same job."""
+    return [fixed] if fixed.key == predictions.key else [fixed, predictions]

@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 
 from videottt.errors import InputError
 from videottt.figures.style import STYLE, seeds_text
+from videottt.metrics import headline
 
 COLUMNS = 3
 # Columns of a grid that are neither a setting nor the metric.
@@ -32,7 +33,7 @@ _RING = {
 
 @matplotlib.rc_context(STYLE)
 def selection_figure(
-    grids: Mapping[str, pd.DataFrame], metric: str, labels: Mapping[str, str]
+    grids: Mapping[str, pd.DataFrame], task: str, labels: Mapping[str, str]
 ) -> Figure:
     """Draw the score of every trial of every method, and mark the trial that was chosen.
 
@@ -41,14 +42,17 @@ def selection_figure(
     named: there, more of the grid might do better.
 
     Args:
-        grids: method id -> trials, one a row: a column for each setting, the metric, `seeds`, and
-            the bool `selected`, true once.
-        metric: column of the score, a fraction, for example "miou_pooled".
+        grids: method id -> trials, one a row: a column for each setting, the pooled headline metric
+            of the task, `seeds`, and the bool `selected`, true once.
+        task: whose metric was maximised.
         labels: names to show of methods; one without a name shows its id.
 
     Raises:
-        InputError: a grid lacks a column or has not exactly one chosen trial.
+        InputError: a grid lacks a column or has not exactly one chosen trial, or there is no such
+            task.
     """
+    maximised = headline(task)
+    metric = maximised.pooled
     for method, grid in grids.items():
         _check(method, grid, metric)
     columns = min(len(grids), COLUMNS)
@@ -59,10 +63,11 @@ def selection_figure(
         axes.set_axis_off()
     for axes, (method, grid) in zip(panels.flat, grids.items(), strict=False):
         settings = varied_settings(grid, metric)
-        _panel(axes, grid.assign(**{metric: 100 * grid[metric]}), metric, settings)
-        _mark(axes, grid, 100 * grid[metric], settings)
+        scores = maximised.scale * grid[metric]
+        _panel(axes, grid.assign(**{metric: scores}), metric, settings)
+        _mark(axes, grid, scores, settings)
         _head(axes, textwrap.fill(labels.get(method, method), 42), edges(grid, settings))
-    figure.supylabel(f"{metric} (%) on the validation videos", fontsize=10)
+    figure.supylabel(f"{metric} ({maximised.unit}) on the validation videos", fontsize=10)
     seeds = seeds_text({count for grid in grids.values() for count in grid[COUNT]}, "mean")
     figure.legend(
         handles=[Line2D([], [], label="chosen", **_RING)], loc="outside lower center", title=seeds

@@ -7,11 +7,11 @@ import numpy as np
 import seaborn
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from PIL import Image
 
+from videottt.figures.panels import Picture, bare_axes, masked_input, show_picture
 from videottt.figures.style import STYLE
-from videottt.frames import FrameStore
-from videottt.metrics import frame_value, headline, label_of
+from videottt.figures.view import TaskView
+from videottt.metrics import headline
 from videottt.traces import FrameTrace, Traces
 
 # Steps whose reconstruction is shown, beside the last one.
@@ -21,7 +21,7 @@ PANEL_WIDTH, TITLE_HEIGHT, CURVE_HEIGHT, LEGEND_HEIGHT = 1.6, 0.28, 2.2, 0.35
 
 
 @matplotlib.rc_context(STYLE)
-def steps_figure(store: FrameStore, traces: Traces) -> Figure:
+def steps_figure(view: TaskView, traces: Traces) -> Figure:
     """Draw what a model reconstructs of a frame through gradient steps, its loss and its metric.
 
     A row of pictures a frame: the frame, what the model was shown of it, and the masked patches as
@@ -32,6 +32,7 @@ def steps_figure(store: FrameStore, traces: Traces) -> Figure:
     Raises:
         InputError: the frames are not those that were traced.
     """
+    store = view.store
     traces.check_video(store)
     last = len(traces.frames[0].loss) - 1
     shown = sorted({step for step in SHOWN if step < last} | {last})
@@ -47,14 +48,15 @@ def steps_figure(store: FrameStore, traces: Traces) -> Figure:
     curves = below.subplots(1, 2)
     colours = seaborn.color_palette("colorblind", rows)
     for axes_row, trace, colour in zip(pictures, traces.frames, colours, strict=True):
-        _draw_pictures(axes_row, store, trace, shown)
-        name = f"frame {trace.index}, {trace.index / store.fps:.1f} s"
+        _draw_pictures(axes_row, view, trace, shown)
+        name = f"frame {trace.index}, {store.seconds[trace.index]:.1f} s"
         axes_row[0].set_ylabel(name, color=colour, fontsize=9)
         _draw_curve(curves[0], trace.loss, colour, name)
-        _draw_curve(curves[1], _values(store, traces, trace), colour, name)
+        _draw_curve(curves[1], _values(view, trace), colour, name)
     curves[0].set_ylabel("reconstruction loss")
-    curves[1].set_ylabel(f"{headline(traces.key.task).name} of the frame (%)")
-    if not any(store.labelled[trace.index] for trace in traces.frames):
+    metric = headline(view.task)
+    curves[1].set_ylabel(f"{metric.name} of the frame ({metric.unit})")
+    if not any(view.known[trace.index] for trace in traces.frames):
         curves[1].text(0.5, 0.5, "no labels", transform=curves[1].transAxes, ha="center")
     handles, names = curves[0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside lower center", ncols=min(4, rows))
@@ -62,20 +64,15 @@ def steps_figure(store: FrameStore, traces: Traces) -> Figure:
 
 
 def _draw_pictures(
-    axes_row: Sequence[Axes], store: FrameStore, trace: FrameTrace, shown: Sequence[int]
+    axes_row: Sequence[Axes], view: TaskView, trace: FrameTrace, shown: Sequence[int]
 ) -> None:
-    frame = store.frame(trace.index)
-    size = trace.visible.shape[::-1]
-    seen = np.array(Image.fromarray(frame).resize(size, Image.Resampling.BILINEAR))
-    seen[~trace.visible] = 0
+    frame = view.observed(trace.index)
     hidden = [np.where(trace.visible[..., None], 255, trace.pixels[step]) for step in shown]
     titles = ["Input", "Masked input", *(_step_name(step) for step in shown)]
-    for axes, title, picture in zip(axes_row, titles, [frame, seen, *hidden], strict=True):
-        # Pictures at the model's input size fill the same panel as full frames.
-        axes.imshow(picture, extent=(0, store.size[1], store.size[0], 0))
-        axes.set(xticks=[], yticks=[])
-        for spine in axes.spines.values():
-            spine.set_visible(False)
+    images = [frame, masked_input(frame, trace.visible), *hidden]
+    for axes, title, image in zip(axes_row, titles, images, strict=True):
+        show_picture(axes, Picture(image), view.store.size, PANEL_WIDTH)
+        bare_axes(axes)
         axes.set_title(title, fontsize=9, pad=3)
 
 
@@ -90,11 +87,7 @@ def _draw_curve(axes: Axes, values: np.ndarray, colour: tuple, name: str) -> Non
     axes.grid(axis="y", color="0.9", linewidth=0.6)
 
 
-def _values(store: FrameStore, traces: Traces, trace: FrameTrace) -> np.ndarray:
-    """Return the task's metric of the frame in percent after each step; NaN without labels."""
-    if not store.labelled[trace.index]:
-        return np.full(len(trace.loss), np.nan)
-    task = traces.key.task
-    label = label_of(store, trace.index, task)
-    values = [frame_value(task, each, label, store.space) for each in trace.prediction]
-    return 100 * np.array(values)
+def _values(view: TaskView, trace: FrameTrace) -> np.ndarray:
+    """Return the task's metric of the frame in its unit after each step; NaN without labels."""
+    truth = view.truth(trace.index)
+    return np.array([view.value(each, truth) for each in trace.prediction])

@@ -41,6 +41,8 @@ DPI = {"png": 150, "pdf": 300}
 # One colour a method in every figure. The fixed model, the offline oracle and online TTT-MAE are
 # blue, yellow and green as in the paper's figure 2; methods of one kind are of like hues.
 METHODS = {
+    "left_grey": "#c4c4c4",
+    "zhang2016": "#17becf",
     "main_task_only": "#0173b2",
     "temporal_smoothing": "#0b3c5d",
     "majority_vote": "#7a8fc9",
@@ -145,9 +147,9 @@ def class_legend(figure: Figure, shown: Sequence[np.ndarray], classes: Sequence[
         classes: names of all classes.
     """
     palette = class_colours(classes)
-    found = np.unique(np.concatenate([each.ravel() for each in shown]))
-    if not found.size:
+    if not any(each.size for each in shown):
         return
+    found = np.unique(np.concatenate([each.ravel() for each in shown]))
     names = {index: classes[index] for index in found if index < len(classes)}
     if VOID in found:
         names[VOID] = "void"

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from videottt.errors import InputError, nearest
-from videottt.figures.bars import GROUP, metric_text, pooled_percent
+from videottt.figures.bars import GROUP, metric_text, pooled_values
 from videottt.figures.style import STYLE, method_colours, seeds_text
 
 AXES = {
@@ -61,7 +61,7 @@ def sweep_figure(
         InputError: the table lacks a column, a fixed model or any value of the setting, a value is
             neither a positive number nor "all", or one was tried twice with one seed.
     """
-    pooled = pooled_percent(table)
+    pooled = pooled_values(table)
     known = set(pooled.method)
     for method in fixed:
         if method not in known:

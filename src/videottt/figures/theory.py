@@ -91,19 +91,20 @@ def theory_figure(
 
 
 def _rows(table: pd.DataFrame, sweep: WindowSweep, dataset: str, task: str) -> pd.DataFrame:
-    """Return the pooled metric in percent of one data set, task and split: a row a method, seed."""
+    """Return the pooled metric, in its unit, of data set, task and split: a row a method, seed."""
     columns = {"dataset", "task", "split", "method", "seed", "aggregation", "metric", "value"}
     if missing := columns - set(table.columns):
         raise InputError(f"sweep: no column '{min(missing)}'; make it with 'aggregate'")
-    metric = headline(task).pooled
-    kept = (table.aggregation == "pooled") & (table.metric == metric) & (table.split == sweep.split)
+    metric = headline(task)
+    pooled = (table.aggregation == "pooled") & (table.metric == metric.pooled)
+    kept = pooled & (table.split == sweep.split)
     rows = table[kept & (table.dataset == dataset) & (table.task == task)]
     if not (rows.method == sweep.fixed).any():
         raise InputError(
-            f"sweep: no '{metric}' of method '{sweep.fixed}' on {dataset} {sweep.split}, {task}; "
-            "give the table of the sweep of this data set and split"
+            f"sweep: no '{metric.pooled}' of method '{sweep.fixed}' on {dataset} {sweep.split}, "
+            f"{task}; give the table of the sweep of this data set and split"
         )
-    return rows.assign(value=100 * rows.value)
+    return rows.assign(value=metric.scale * rows.value)
 
 
 def _tried(rows: pd.DataFrame, sweep: WindowSweep) -> pd.DataFrame:
