@@ -25,8 +25,8 @@ rule make_table:
     benchmark:
         "results/benchmarks/make_table/{study}/{table}.tsv"
     wildcard_constraints:
-        # Those of each class, of conventions and of the theory are other rules'.
-        table=r"(?!(classes|conventions)\.|theory_)[^/]+",
+        # Those of colours, of each class, of conventions and of the theory are other rules'.
+        table=r"(?!(table3|classes|conventions)\.|theory_)[^/]+",
     conda:
         "../envs/videottt.yaml"
     threads: 1
@@ -41,6 +41,46 @@ rule make_table:
         "--labels {params.labels:q} --model {params.model:q} --paper {input.paper:q} "
         "--beside {params.paper:q} --csv {output.csv:q} --markdown {output.markdown:q} "
         "--latex {output.latex:q} > {log:q} 2>&1"
+
+
+rule make_colour_table:
+    """Write how well the methods of a study colourise, and the paper's table 3 below it."""
+    input:
+        metrics=rules.aggregate.output.metrics,
+        paper=PAPER_COLOURS,
+    output:
+        csv=report(
+            "results/tables/{study}/table3.csv",
+            caption="../workflow/report/table3.rst",
+            category="Tables",
+            labels={"study": "{study}", "table": "table3", "form": "all numbers"},
+        ),
+        markdown=report(
+            "results/tables/{study}/table3.md",
+            caption="../workflow/report/table3.rst",
+            category="Tables",
+            labels={"study": "{study}", "table": "table3", "form": "to read"},
+        ),
+        latex="results/tables/{study}/table3.tex",
+    log:
+        "results/logs/make_colour_table/{study}.log",
+    benchmark:
+        "results/benchmarks/make_colour_table/{study}.tsv"
+    conda:
+        "../envs/videottt.yaml"
+    threads: 1
+    params:
+        methods=colour_methods,
+        labels=method_labels,
+        model=model_of_study,
+        paper=paper_of_study,
+        notes=weights_notes(),
+        code=code("tables", "cli/tables.py", "metrics"),
+    shell:
+        "videottt colour-table --metrics {input.metrics:q} --methods {params.methods:q} "
+        "--labels {params.labels:q} --model {params.model:q} --paper {input.paper:q} "
+        "--beside {params.paper:q} --notes {params.notes:q} --csv {output.csv:q} "
+        "--markdown {output.markdown:q} --latex {output.latex:q} > {log:q} 2>&1"
 
 
 rule make_class_table:

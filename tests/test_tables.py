@@ -13,11 +13,12 @@ from videottt.cli import tables as verbs
 from videottt.errors import InputError
 from videottt.tables.caption import caption
 from videottt.tables.classes import class_table
+from videottt.tables.colour import colour_caption, colour_sheet, colour_table
 from videottt.tables.conventions import convention_caption, convention_sheets, convention_table
 from videottt.tables.formats import csv_text, latex, markdown
 from videottt.tables.layout import OTHER, Layout, layout_of, tables_of
-from videottt.tables.numbers import main_table, without_metrics
-from videottt.tables.paper import PaperNumbers, PaperSource, read_paper
+from videottt.tables.numbers import main_table, percentages, without_metrics
+from videottt.tables.paper import PaperNumbers, PaperSource, read_columns, read_paper
 from videottt.tables.sheets import cost_sheet, quality_sheet, sheets_of
 
 PAPER = Path(__file__).parents[1] / "workflow/resources/paper"
@@ -399,6 +400,132 @@ def test_a_class_without_pixels_in_one_seed_stays_nan():
     assert table.m.tolist() == pytest.approx([60, np.nan], nan_ok=True)
 
 
+COLOURS = ["zhang2016", "main_task_only", "online_ttt_mae"]
+TABLE3 = read_columns(PAPER / "table3.csv", "coco_videos", "colorization")
+# Of seeds 0 and 1: fixed, online.
+SCORES = {
+    "fid_pooled": ((60, 62), (52, 50)),
+    "inception_score_pooled": ((5.0, 5.2), (4.0, 4.2)),
+    "inception_score_std_pooled": ((0.3, 0.1), (0.4, 0.2)),
+    "lpips_frames": ((0.1, 0.1), (0.3, 0.3)),
+    "psnr_pooled": ((20, 21), (19, 20)),
+    "psnr_frames": ((21, 22), (20, 23)),
+    "ssim_frames": ((0.9, 0.9), (0.8, 0.8)),
+    "frames": ((3000, 3000), (3000, 3000)),
+    "frames_undefined": ((0, 0), (0, 0)),
+}
+
+
+def colours(seeds=2, dataset="d", aggregation="pooled", **changes):
+    """Metrics of two methods that colourise; `changes` are the values of both, of every seed."""
+    parts = []
+    for metric, values in SCORES.items():
+        values = ([changes[metric]] * 2,) * 2 if metric in changes else values
+        named = zip(COLOURS[1:], (of_seeds[:seeds] for of_seeds in values), strict=True)
+        ids = {"metric": metric, "task": "colorization", "dataset": dataset}
+        parts.append(tidy(dict(named), aggregation=aggregation, **ids))
+    return pd.concat(parts)
+
+
+def table3(metrics, notes=(), model="tiny", paper=TABLE3):
+    """Return table 3 as people read it: the table, and what stands below it."""
+    notes = dict(notes)
+    made = colour_table(metrics, COLOURS, paper, notes)
+    without = [method for method in COLOURS if method not in set(made.method)]
+    sheet = colour_sheet(made, paper, LABELS)
+    below = colour_caption(made, paper, LABELS, model, notes, without)
+    return markdown("", [sheet], ""), below
+
+
+def test_table_3_tells_its_two_spreads_apart_and_has_the_papers_rows_below_ours():
+    shown, below = table3(colours())
+    assert cells(shown, "Method") == [[LABELS.get(m, m)] for m in [*COLOURS[1:], *COLOURS]]
+    assert cells(shown, "Data") == [["d test"], [""], ["paper: COCO Videos"], [""], [""]]
+    assert cells(shown, "FID ↓") == [
+        ["61.00 ± 1.41"], ["**51.00 ± 1.41**"], ["62.39"], ["59.96"], ["56.47"]
+    ]  # fmt: skip
+    assert cells(shown, "frames") == [["3,000"]] * 2 + [["10,475"]] * 3
+    assert cells(shown, "(± splits)") == [
+        ["**5.10 ± 0.20**"], ["4.10 ± 0.30"], ["5.00 ± 0.19"], ["5.23 ± 0.12"], ["5.31 ± 0.18"]
+    ]  # fmt: skip
+    assert cells(shown, "IS ± seeds") == [["0.14"]] * 2 + [["–"]] * 3
+    # Far ahead in LPIPS, but which end is the better one is the question.
+    assert cells(shown, "LPIPS ↑")[:3] == [["0.100 ± 0.000"], ["0.300 ± 0.000"], ["0.180"]]
+    assert cells(shown, "PSNR ↑ (dB)")[:2] == [["21.50 ± 0.71"], ["21.50 ± 2.12"]]
+    assert cells(shown, "SSIM")[:3] == [["**0.900 ± 0.000**"], ["0.800 ± 0.000"], ["0.924"]]
+    for said in ("Not run: zhang2016.", "over 2 seeds", "lower is closer", "10 splits",
+                 "other data (coco_videos, not d) and another model"):  # fmt: skip
+        assert said in below
+    for unsaid in ("‡", "because", "leaves out"):
+        assert unsaid not in below
+    one, below = table3(colours(seeds=1))
+    assert cells(one, "FID")[:2] == [["60.00"], ["52.00"]]
+    assert cells(one, "IS")[:2] == [["5.00 ± 0.30"], ["4.00 ± 0.40"]]
+    assert "One seed." in below
+    alone, below = table3(colours(), paper={})
+    assert len(cells(alone, "Data")) == 2
+    assert "The paper does not state" not in below
+    _, below = table3(colours(dataset="coco_videos"), model="swin_small")
+    assert "of other" not in below
+    assert "nor which of the released videos" in below
+
+
+def test_fid_of_few_frames_is_marked_and_undefined_numbers_are_not_taken_for_missing_ones():
+    few = pd.concat([colours(frames=2047), colours(dataset="e", frames=2048)])
+    shown, below = table3(few)
+    marked = ["‡" in cell for (cell,) in cells(shown, "FID")]
+    # The paper's rows have 10,475.
+    assert marked == [True, True, False, False, False, False, False]
+    assert "‡ FID of fewer than 2,048 frames" in below
+    shown, below = table3(colours(fid_pooled=np.nan, frames=5, frames_undefined=1))
+    assert cells(shown, "FID")[:2] == [["NaN"]] * 2
+    assert "‡" not in below
+    assert "of one frame each" in below
+    assert "PSNR leaves out frames" in below
+
+
+def test_what_lacks_its_network_is_left_out_with_the_reason():
+    undefined = ("fid_pooled", "inception_score_pooled", "inception_score_std_pooled")
+    metrics = colours(**dict.fromkeys([*undefined, "lpips_frames"], np.nan))
+    notes = {name: f"{name}.pth is not there." for name in ("inception", "alexnet", "zhang2016")}
+    shown, below = table3(metrics, notes)
+    assert cells(shown, "S ↑")[:2] == [["–", "–"]] * 2
+    assert cells(shown, "FID")[:2] == [["–"]] * 2
+    assert cells(shown, "PSNR")[0] == ["21.50 ± 0.71"]
+    for said in (
+        "–: no FID and IS, because inception.pth is not there.",
+        "–: no LPIPS, because alexnet.pth is not there.",
+        "zhang2016 has no row of ours, because zhang2016.pth is not there.",
+    ):
+        assert said in below
+    assert "Not run" not in below
+    made = colour_table(metrics, COLOURS, {}, notes)
+    assert made.fid_pooled_mean.tolist() == [None, None]
+    # A reason for what is there after all is none.
+    assert "because" not in table3(colours(), {"inception": "?", "online_ttt_mae": "?"})[1]
+
+
+def test_the_csv_of_table_3_has_every_number_of_every_video():
+    video = colours(aggregation="video").assign(video="v")
+    made = colour_table(pd.concat([video, colours()]), COLOURS, TABLE3, {})
+    assert list(zip(made.aggregation, made.video, strict=True)) == (
+        [("pooled", "all")] * 2 + [("video", "v")] * 2
+    )
+    assert {f"{metric}_{of}" for metric in SCORES for of in ("mean", "std")} < set(made)
+    online = made[made.method == "online_ttt_mae"].iloc[0]
+    assert (online.psnr_pooled_mean, online.paper_fid) == (19.5, 56.47)
+    assert made.paper_fid.tolist()[2:] == [None, None]
+    with pytest.raises(InputError, match="no colorization by any of the methods"):
+        colour_table(several(), COLOURS, TABLE3, {})
+
+
+def test_no_other_table_takes_decibels_for_percent():
+    both = pd.concat([several(), colours()])
+    pd.testing.assert_frame_equal(percentages(both), several())
+    with pytest.raises(InputError, match="of no task that is scored in percent"):
+        percentages(colours())
+
+
 def call(verb, **options):
     """Run one verb of the tables as the command line does."""
     parser = argparse.ArgumentParser()
@@ -429,6 +556,21 @@ def test_the_verbs_write_every_form_of_a_table_or_nothing(tmp_path):
     assert "mixed" in forms_of["markdown"].read_text()
     with pytest.raises(SystemExit):
         call("table", **options, beside=json.dumps({"semantic": {"data_set": "kitti_step"}}))
+
+    pd.concat([tidy(MIOU), colours()]).to_csv(metrics, index=False)
+    beside = {"semantic": {"dataset": "kitti_step"}, "colorization": {"dataset": "coco_videos"}}
+    call("table", **options, beside=json.dumps(beside))
+    assert pd.read_csv(forms["csv"]).method.tolist() == [SHUFFLED]
+    of_colours = {form: tmp_path / f"table3.{form}" for form in forms}
+    colour_options = {"metrics": metrics, "methods": ",".join(COLOURS), "labels": "{}",
+                      "model": "tiny", "paper": PAPER / "table3.csv", **of_colours}  # fmt: skip
+    call("colour-table", **colour_options, beside=json.dumps(beside),
+         notes=json.dumps({"zhang2016": "not there"}))  # fmt: skip
+    assert pd.read_csv(of_colours["csv"]).method.tolist() == COLOURS[1:]
+    assert "zhang2016 has no row of ours, because not there." in of_colours["markdown"].read_text()
+    assert of_colours["latex"].read_text().isascii()
+    with pytest.raises(InputError, match="did you mean 'coco_videos'"):
+        call("colour-table", **colour_options, beside='{"colorization": {"dataset": "coco_vidos"}}')
 
     for path in forms.values():
         path.unlink()

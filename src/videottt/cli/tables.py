@@ -16,16 +16,22 @@ if TYPE_CHECKING:
 
 
 def add_verbs(verbs: Any) -> None:
-    """Add `table`, `class-table` and `convention-table`."""
+    """Add `table`, `colour-table`, `class-table` and `convention-table`."""
     verb = add_verb(verbs, "table", table)
     _add_metrics(verb)
     verb.add_argument("--layout", required=True, type=_layout, help="JSON: tables.layout.Layout")
-    verb.add_argument("--labels", required=True, type=settings, help="JSON: method id -> label")
-    verb.add_argument("--model", required=True, help="preset that the metrics are of")
     verb.add_argument("--paper", nargs="*", default=[], type=Path, help="CSV of published numbers")
-    verb.add_argument("--beside", default={}, type=_sources,
-                      help="whose published numbers stand beside ours: JSON, "
-                      '{task: {"dataset": ..., "splits": {ours: theirs}}}')  # fmt: skip
+    _add_shown(verb)
+    for kind in ("csv", "markdown", "latex"):
+        verb.add_argument(f"--{kind}", required=True, type=Path)
+
+    verb = add_verb(verbs, "colour-table", colour_table)
+    _add_metrics(verb)
+    verb.add_argument("--methods", required=True, type=names, help="ids in the order of rows")
+    verb.add_argument("--paper", required=True, type=Path, help="CSV of table 3")
+    _add_shown(verb)
+    verb.add_argument("--notes", default={}, type=settings,
+                      help="JSON: inception, alexnet or method -> why it is absent")  # fmt: skip
     for kind in ("csv", "markdown", "latex"):
         verb.add_argument(f"--{kind}", required=True, type=Path)
 
@@ -44,6 +50,14 @@ def add_verbs(verbs: Any) -> None:
 
 def _add_metrics(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--metrics", required=True, type=Path, help="CSV of `aggregate`")
+
+
+def _add_shown(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--labels", required=True, type=settings, help="JSON: method id -> label")
+    verb.add_argument("--model", required=True, help="preset that the metrics are of")
+    verb.add_argument("--beside", default={}, type=_sources,
+                      help="whose published numbers stand beside ours: JSON, "
+                      '{task: {"dataset": ..., "splits": {ours: theirs}}}')  # fmt: skip
 
 
 def _layout(text: str) -> "Layout":
@@ -72,12 +86,14 @@ def table(options: argparse.Namespace) -> None:
     """Write one table of a study as CSV, Markdown and LaTeX."""
     from videottt.tables import formats
     from videottt.tables.caption import caption
-    from videottt.tables.numbers import main_table, without_metrics
+    from videottt.tables.numbers import main_table, percentages, without_metrics
     from videottt.tables.paper import read_paper
     from videottt.tables.sheets import sheets_of
 
-    metrics, layout, labels = _read(options.metrics), options.layout, options.labels
-    paper = read_paper(options.paper, options.beside)
+    metrics, layout, labels = percentages(_read(options.metrics)), options.layout, options.labels
+    shown_tasks = set(metrics.task)
+    sources = {task: of for task, of in options.beside.items() if task in shown_tasks}
+    paper = read_paper(options.paper, sources)
     numbers = main_table(metrics, layout, paper)
     if numbers.empty:
         raise InputError(f"{options.metrics}: no metrics of a method of table '{layout.id}'")
@@ -90,11 +106,29 @@ def table(options: argparse.Namespace) -> None:
     print(text)
 
 
+def colour_table(options: argparse.Namespace) -> None:
+    """Write table 3, how well methods colourise, as CSV, Markdown and LaTeX."""
+    from videottt.tables import colour, formats
+    from videottt.tables.paper import read_columns
+
+    labels, source = options.labels, options.beside.get(colour.TASK)
+    paper = read_columns(options.paper, source.dataset, colour.TASK) if source else {}
+    numbers = colour.colour_table(_read(options.metrics), options.methods, paper, options.notes)
+    without = [method for method in options.methods if method not in set(numbers.method)]
+    sheets = [colour.colour_sheet(numbers, paper, labels)]
+    below = colour.colour_caption(numbers, paper, labels, options.model, options.notes, without)
+    write_text(options.csv, formats.csv_text(numbers))
+    write_text(options.latex, formats.latex("table3", colour.TITLE, sheets, below))
+    write_text(options.markdown, text := formats.markdown(colour.TITLE, sheets, below))
+    print(text)
+
+
 def class_table(options: argparse.Namespace) -> None:
     """Write the IoU, AP or PQ of each class of every method of a study as CSV."""
     from videottt.tables import classes
+    from videottt.tables.numbers import percentages
 
-    frame = classes.class_table(_read(options.metrics), options.methods)
+    frame = classes.class_table(percentages(_read(options.metrics)), options.methods)
     with complete_file(options.output) as part:
         frame.to_csv(part, index=False, na_rep="NaN", float_format="%.6g")
 
@@ -102,8 +136,10 @@ def class_table(options: argparse.Namespace) -> None:
 def convention_table(options: argparse.Namespace) -> None:
     """Write each method's metric in every form, and its gain in each, as CSV and Markdown."""
     from videottt.tables import conventions, formats
+    from videottt.tables.numbers import percentages
 
-    frame = conventions.convention_table(_read(options.metrics), options.methods)
+    metrics = percentages(_read(options.metrics))
+    frame = conventions.convention_table(metrics, options.methods)
     sheets = conventions.convention_sheets(frame, options.labels)
     below = conventions.convention_caption(frame)
     write_text(options.csv, formats.csv_text(frame))

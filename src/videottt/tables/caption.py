@@ -67,6 +67,24 @@ def spread_text(most: int) -> str:
     return f"mean ± standard deviation over {most} seeds" if most > 1 else "one seed"
 
 
+def other_than_paper(datasets: list[str], model: str) -> list[str]:
+    """Return what the paper's numbers differ in from ours, if in anything.
+
+    Args:
+        datasets: "theirs, not ours" of every data set that is not the paper's.
+        model: preset of the study.
+    """
+    differences = [f"data ({'; '.join(datasets)})"] if datasets else []
+    if model != PAPER_MODEL:
+        differences.append(f"model (Mask2Former with Swin-S, not the preset {model})")
+    if not differences:
+        return []
+    return [
+        f"The paper's numbers are of other {' and another '.join(differences)}: only the signs and "
+        "the order of gains compare, not the values."
+    ]
+
+
 def _conventions(table: pd.DataFrame, layout: Layout) -> list[str]:
     most = max(value or 0 for split in splits_of(table) for value in table[f"{split}_seeds"])
     metrics = " or ".join(dict.fromkeys(table.metric))
@@ -131,15 +149,7 @@ def _about_paper(table: pd.DataFrame, paper: PaperNumbers, model: str) -> list[s
         for dataset, task in streams
         if dataset != paper.datasets[task]
     )
-    differences = [f"data ({'; '.join(others)})"] if others else []
-    if model != PAPER_MODEL:
-        differences.append(f"model (Mask2Former with Swin-S, not the preset {model})")
-    sentences = []
-    if differences:
-        sentences.append(
-            f"The paper's numbers are of other {' and another '.join(differences)}: only the signs "
-            "and the order of gains compare, not the values."
-        )
+    sentences = other_than_paper(list(others), model)
     tasks = dict.fromkeys(task for _, task in streams)
     metrics = " and ".join(dict.fromkeys(table.metric[table.task.isin(tasks)]))
     sentences.append(

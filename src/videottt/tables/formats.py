@@ -30,6 +30,9 @@ LATEX = {
     "±": r"$\pm$",
     "–": "--",
     "†": r"\textsuperscript{\dag}",
+    "‡": r"\textsuperscript{\ddag}",
+    "↑": r"$\uparrow$",
+    "↓": r"$\downarrow$",
 }
 
 

@@ -108,6 +108,22 @@ def check_metrics(metrics: pd.DataFrame) -> None:
         raise InputError(f"metrics: no column '{missing[0]}'; make them with 'aggregate'")
 
 
+def percentages(metrics: pd.DataFrame) -> pd.DataFrame:
+    """Return the metrics of the tasks that are scored in percent; others have tables of their own.
+
+    Raises:
+        InputError: `metrics` lacks a column, or there is no such task among its tasks.
+    """
+    check_metrics(metrics)
+    tasks = [task for task in dict.fromkeys(metrics.task) if headline(task).unit == "%"]
+    if not tasks:
+        raise InputError(
+            "metrics: of no task that is scored in percent; colorization is in table 3, which "
+            "'colour-table' makes"
+        )
+    return metrics[metrics.task.isin(tasks)]
+
+
 def streams_of(table: pd.DataFrame) -> list[tuple[str, str]]:
     """Return every (data set, task) that metrics or a main table are of, in their order."""
     return list(dict.fromkeys(zip(table.dataset, table.task, strict=True)))

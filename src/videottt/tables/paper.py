@@ -99,6 +99,35 @@ def read_paper(files: Sequence[Path], sources: Mapping[str, PaperSource]) -> Pap
     return paper
 
 
+def read_columns(file: Path, dataset: str, task: str) -> dict[str, dict[str, float]]:
+    """Read every published number of one data set and task.
+
+    Args:
+        file: CSV with a column `method` and columns ``<dataset>_<task>_<name>``.
+        dataset: of the paper.
+        task: of those that it has.
+
+    Returns:
+        method id -> name -> number, in the order of the file; a number that is not stated is left
+        out.
+
+    Raises:
+        InputError: the file is absent or not such a table, or has no such data set.
+    """
+    table = _table(file).set_index("method")
+    ending = re.compile(rf"(.+)_{re.escape(task)}_(.+)")
+    found = {name: match.groups() for name in table if (match := ending.fullmatch(name))}
+    names = {column: name for column, (of, name) in found.items() if of == dataset}
+    if not names:
+        known = {of for of, _ in found.values()}
+        raise InputError(
+            f"'{dataset}' is no data set of the paper with numbers of task '{task}' in {file}; "
+            + nearest(dataset, known)
+        )
+    rows = table[list(names)].rename(columns=names)
+    return {method: row.dropna().to_dict() for method, row in rows.iterrows()}
+
+
 def _read_columns(
     paper: PaperNumbers, file: Path, table: pd.DataFrame, task: str, source: PaperSource
 ) -> bool:

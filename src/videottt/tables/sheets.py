@@ -1,7 +1,7 @@
 """A main table as text for people: labels, mean ± deviation, the paper's numbers."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -65,7 +65,7 @@ def summary_sheet(table: pd.DataFrame, layout: Layout, labels: Mapping[str, str]
     for dataset, task in streams_of(table):
         of_stream = stream_of(table, dataset, task)
         for split in _splits_run(of_stream):
-            quality = _bold_best(
+            quality = bold_best(
                 of_stream, f"{split}_pooled", _spreads(of_stream, f"{split}_pooled", ".1f"),
                 layout.oracles,
             )  # fmt: skip
@@ -106,7 +106,7 @@ def quality_sheet(
     metric = table.metric[0]
     for split in _splits_run(table):
         for name, heading in (("pooled", metric), ("frames", f"frame {metric}")):
-            columns[split, heading] = _bold_best(
+            columns[split, heading] = bold_best(
                 table, f"{split}_{name}", _spreads(table, f"{split}_{name}", ".1f"), layout.oracles
             )
         columns[split, "paper (ours - paper)"] = _with_second(
@@ -202,11 +202,11 @@ def _names(
     data = [f"{row.dataset} {row.task}" for row in table[["dataset", "task"]].itertuples()]
     columns: dict[tuple[str, str], list[str]] = {}
     if len(set(data)) > 1:
-        columns["", "Data"] = _firsts(data)
+        columns["", "Data"] = firsts(data)
     places = [f"{where} {setting}" for where, setting in zip(data, table.setting, strict=True)]
     columns["", "Setting"] = [
         setting if first else ""
-        for setting, first in zip(table.setting, _firsts(places), strict=True)
+        for setting, first in zip(table.setting, firsts(places), strict=True)
     ]
     columns["", "Method"] = [
         labels.get(method, method) + (ORACLE if method in layout.oracles else "")
@@ -215,7 +215,7 @@ def _names(
     return columns
 
 
-def _firsts(texts: list[str]) -> list[str]:
+def firsts(texts: list[str]) -> list[str]:
     """Return each text only where it differs from the one above."""
     return [
         "" if above == text else text for above, text in zip([None, *texts], texts, strict=False)
@@ -249,23 +249,38 @@ def _with_second(cells: list[str], seconds: list[str]) -> list[str]:
     ]
 
 
-def _bold_best(table: pd.DataFrame, name: str, cells: list[str], oracles: list[str]) -> list[str]:
-    """Return `cells` with the best of each data set bold, if it is better by more than chance.
+def bold_best(
+    table: pd.DataFrame,
+    name: str,
+    cells: list[str],
+    oracles: Sequence[str] = (),
+    by: Sequence[str] = ("dataset", "task"),
+    sign: int = 1,
+) -> list[str]:
+    """Return `cells` with the best of each group of rows bold, if it is better by more than chance.
 
     That is: by more than the larger of the two standard deviations than every other method. None is
     bold where a method has one seed or is not defined. An oracle does not compete: it has seen the
     labels.
+
+    Args:
+        table: rows with the columns ``<name>_mean`` and ``<name>_std`` over seeds.
+        name: of the metric.
+        cells: one a row.
+        oracles: methods that do not compete.
+        by: columns that the rows of a group have in common.
+        sign: 1 if more is better, -1 if less is.
     """
     cells = list(cells)
     run = table[f"{name}_mean"].map(lambda mean: mean is not None)
     competing = table[run & ~table.method.isin(oracles)]
-    for _, rows in competing.groupby(["dataset", "task"], sort=False):
+    for _, rows in competing.groupby(list(by), sort=False):
         means, deviations = rows[f"{name}_mean"].astype(float), rows[f"{name}_std"].astype(float)
         if len(rows) == 1 or means.isna().any() or deviations.isna().any():
             continue
-        best = means.idxmax()
+        best = (sign * means).idxmax()
         others = means.index != best
-        lead = means[best] - means[others]
+        lead = sign * (means[best] - means[others])
         if (lead > deviations[others].clip(lower=deviations[best])).all():
             cells[best] = f"**{cells[best]}**"
     return cells
