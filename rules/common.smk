@@ -38,6 +38,7 @@ PAPER = [
     os.path.relpath(Path(workflow.basedir) / "resources/paper" / name)
     for name in ("table1.csv", "table4.csv", "ablations.csv")
 ]
+PAPER_COLOURS = os.path.relpath(Path(workflow.basedir) / "resources/paper/table3.csv")
 
 
 # Checked one by one in the functions below, with messages that name the nearest valid id.
@@ -49,6 +50,7 @@ wildcard_constraints:
     split="[^/]+",
     video="[^/]+",
     study="[^/]+",
+    weights="[^/]+",
     sweep="[^/]+",
     seed=r"\d+",
     trial=r"\d+",
@@ -62,16 +64,24 @@ CODE = {
     "coco_videos": ["datasets/coco.py", "datasets/coco_categories.py", "datasets/coco_panoptic.py"],
     "coco_panoptic": ["datasets/coco.py", "datasets/coco_categories.py"],
     "coco_instances": ["datasets/coco.py", "datasets/coco_categories.py"],
+    "video_file": ["datasets/containers.py", "datasets/ffmpeg_decoder.py"],
     "model": [
         "models",
         "randomness.py",
         "optimization.py",
         "precision.py",
         "tasks",
+        "colour.py",
         "decoding.py",
         "segments.py",
     ],
-    "train": ["training.py", "augmentation.py", "objectives/mae.py", "cli/checkpoints.py"],
+    "train": [
+        "training.py",
+        "augmentation.py",
+        "objectives/mae.py",
+        "datasets/imagenet.py",
+        "cli/checkpoints.py",
+    ],
     "predict": [
         "stream.py",
         "predictor.py",
@@ -85,16 +95,19 @@ CODE = {
         "cli/predict.py",
     ],
     "drawing": [
+        "figures/view.py",
         "figures/objects.py",
         "figures/overlay.py",
         "figures/panels.py",
         "figures/pairing.py",
         "figures/style.py",
+        "colour.py",
         "metrics",
         "segments.py",
         "layers.py",
     ],
-    "score": ["metrics", "segments.py", "layers.py", "scores.py", "cli/score.py"],
+    "score": ["metrics", "perception", "segments.py", "layers.py", "scores.py", "cli/score.py"],
+    "colourizers": ["colour.py", "predictions.py", "layers.py", "cli/colourizers.py"],
 }
 
 
@@ -138,13 +151,34 @@ def source_of(wildcards):
     entry = config["datasets"][wildcards.dataset]
     if "render" in entry:
         return expand(rules.render.output.root, split=split, **wildcards)[0]
-    root = Path(config["data_root"]) / entry["root"]
+    root = root_of(wildcards.dataset)
+    if not is_video_file(wildcards):
+        return str(root)
+    # Here, because every job parses this file, and few need the libraries behind it.
+    from videottt.datasets.video_file import find_source
+
+    return str(find_source(root, wildcards.video))
+
+
+def root_of(dataset):
+    """Return the folder of the user's copy of a data set."""
+    root = Path(config["data_root"]) / config["datasets"][dataset]["root"]
     if not root.is_dir():
         raise InputError(
-            f"{root}: data set '{wildcards.dataset}' is not there; put a copy there, or say where "
+            f"{root}: data set '{dataset}' is not there; put a copy there, or say where "
             "it is with --config data_root=..., or run --config study=demo, which needs no data"
         )
-    return str(root)
+    return root
+
+
+def is_video_file(wildcards):
+    """Return whether a video is a file or a folder, and not one of a data set with labels."""
+    return config["datasets"][wildcards.dataset]["layout"] == "video_file"
+
+
+def ingest_root(wildcards, input):
+    """Return the folder that a layout is read from."""
+    return str(root_of(wildcards.dataset)) if is_video_file(wildcards) else input.source
 
 
 @reported
@@ -164,14 +198,18 @@ def ingest_settings(wildcards):
 
 @reported
 def stills_of(wildcards):
-    study = settings.study_trained_on(config, wildcards.dataset)
-    videos = settings.videos_in(config, wildcards.dataset, study["training"]["split"])
+    study = settings.study_trained_on(config, wildcards.dataset, wildcards.task)
+    split = settings.training_of(study, wildcards.task)["split"]
+    videos = settings.videos_in(config, wildcards.dataset, split)
+    if config["datasets"][wildcards.dataset]["layout"] == "imagenet":
+        # A million images are read where they lie.
+        return [str(root_of(wildcards.dataset) / video) for video in videos]
     return expand(rules.ingest.output.frames, dataset=wildcards.dataset, video=videos)
 
 
 @reported
 def initial_of(wildcards):
-    settings.training_settings(config, wildcards.dataset, wildcards.checkpoint)
+    settings.training_settings(config, wildcards.dataset, wildcards.task, wildcards.checkpoint)
     initial = config["checkpoints"][wildcards.checkpoint].get("initial")
     ids = {**wildcards, "checkpoint": initial}
     return expand(rules.train.output.checkpoint, **ids) if initial else []
@@ -179,18 +217,20 @@ def initial_of(wildcards):
 
 @reported
 def training_settings(wildcards):
-    return json.dumps(settings.training_settings(config, wildcards.dataset, wildcards.checkpoint))
+    ids = wildcards.dataset, wildcards.task, wildcards.checkpoint
+    return json.dumps(settings.training_settings(config, *ids))
 
 
 @reported
 def training_model(wildcards):
-    return settings.study_trained_on(config, wildcards.dataset)["model"]
+    return settings.study_trained_on(config, wildcards.dataset, wildcards.task)["model"]
 
 
 @reported
 def training_threads(wildcards):
     # From the configuration, not from --cores: the number of threads decides the last bits.
-    return settings.study_trained_on(config, wildcards.dataset)["training"]["threads"]
+    study = settings.study_trained_on(config, wildcards.dataset, wildcards.task)
+    return settings.training_of(study, wildcards.task)["threads"]
 
 
 @reported
@@ -258,16 +298,73 @@ def score_iteration(wildcards):
     return settings.score_iteration(config, wildcards.dataset, wildcards.method)
 
 
-def score_files(study, methods, videos, dataset, task):
-    """Return the score files of some methods on some videos, of all seeds of a study.
+@functools.cache
+def weights_file(name):
+    """Return the file of a network of others: the user's copy, one to fetch, or None."""
+    entry = config["weights"][name]
+    own = Path(config["data_root"]) / entry["file"]
+    if own.is_file():
+        return str(own)
+    return rules.download.output.weights.format(weights=name) if config["downloads"] else None
 
-    Of those methods that exist for the task.
-    """
+
+def weights_notes():
+    """Return, as JSON, why each network that is not there is not."""
+    return json.dumps(
+        {
+            name: f"{Path(config['data_root']) / entry['file']} is not there; put {entry['url']} "
+            "there, or run with --config downloads=true"
+            for name, entry in config["weights"].items()
+            if weights_file(name) is None
+        }
+    )
+
+
+def is_there(method):
+    """Return whether what a method needs is there; a network of others may not be."""
+    base, _ = settings.parse_method(config, method)
+    weights = config["methods"][base].get("weights")
+    return weights is None or weights_file(weights) is not None
+
+
+@reported
+def zhang2016_weights(wildcards):
+    found = weights_file(config["methods"]["zhang2016"]["weights"])
+    if found is None:
+        raise InputError(json.loads(weights_notes())[config["methods"]["zhang2016"]["weights"]])
+    return found
+
+
+def networks_of(wildcards):
+    """Return the files of those networks that the scores of a task need and that are there."""
+    names = settings.weights_of_networks(config, wildcards.task)
+    return [found for found in map(weights_file, names) if found]
+
+
+def network_arguments(wildcards):
+    """Return the arguments of `videottt score` that name them."""
+    names = settings.weights_of_networks(config, wildcards.task)
+    networks = {name: weights_file(name) for name in names if weights_file(name)}
+    return f"--networks {shlex.quote(json.dumps(networks))}" if networks else ""
+
+
+def methods_at_hand(study, task):
+    """Return the methods that a study compares in a task, without those that lack their network."""
+    return [method for method in settings.study_methods(config, study, task) if is_there(method)]
+
+
+def scored_streams(study):
+    """Return every (data set, task) of a study that there is a truth for."""
+    return [ids for ids in settings.streams_of(study) if settings.is_scored(config, *ids)]
+
+
+def score_files(study, methods, videos, dataset, task):
+    """Return the score files of some methods on some videos, of all seeds of a study."""
     return expand(
         rules.score.output.scores,
         dataset=dataset,
         task=task,
-        method=settings.methods_for(config, methods, task),
+        method=methods,
         seed=study["seeds"],
         video=videos,
     )
@@ -277,7 +374,7 @@ def score_files(study, methods, videos, dataset, task):
 def scores_of_video(wildcards):
     study = settings.study_named(config, wildcards.study)
     ids = wildcards.dataset, wildcards.task
-    return score_files(study, curves_of(study), [wildcards.video], *ids)
+    return score_files(study, curves_of(study, wildcards.task), [wildcards.video], *ids)
 
 
 @reported
@@ -285,10 +382,10 @@ def scores_of_study(wildcards):
     study = settings.study_named(config, wildcards.study)
     return [
         path
-        for dataset, task in settings.streams_of(study)
+        for dataset, task in scored_streams(study)
         for path in score_files(
             study,
-            study["methods"],
+            methods_at_hand(study, task),
             settings.study_videos(config, study, dataset),
             dataset,
             task,
@@ -303,9 +400,13 @@ def scores_of_sweep(wildcards):
     split = study["sweeps"][wildcards.sweep]["split"]
     return [
         path
-        for dataset, task in settings.streams_of(study)
+        for dataset, task in scored_streams(study)
         for path in score_files(
-            study, methods, settings.videos_in(config, dataset, split), dataset, task
+            study,
+            settings.methods_for(config, methods, task),
+            settings.videos_in(config, dataset, split),
+            dataset,
+            task,
         )
     ]
 
@@ -350,6 +451,8 @@ def selection_metric(wildcards):
 
 # What the curves over one video show: the two memories, one by one. More would be a tangle.
 CURVES = [
+    "left_grey",
+    "zhang2016",
     "main_task_only",
     "mae_joint_training",
     "ttt_mae_no_memory",
@@ -359,22 +462,70 @@ CURVES = [
 ]
 
 
-def curves_of(study):
-    return [method for method in CURVES if method in study["methods"]] or study["methods"][:6]
+def curves_of(study, task):
+    methods = methods_at_hand(study, task)
+    return [method for method in CURVES if method in methods] or methods[:6]
 
 
 @reported
 def methods_of_curves(wildcards):
-    methods = curves_of(settings.study_named(config, wildcards.study))
-    return ",".join(settings.methods_for(config, methods, wildcards.task))
+    return ",".join(curves_of(settings.study_named(config, wildcards.study), wildcards.task))
 
 
 @reported
 def methods_of_study(wildcards):
-    """Return the methods of a study that exist for one of its tasks."""
+    """Return the methods that a study scores in one of its tasks."""
     study = settings.study_named(config, wildcards.study)
-    tasks = {task for _, task in settings.streams_of(study)}
-    return ",".join(m for m in study["methods"] if tasks & set(settings.tasks_of(config, m)))
+    found = {m for _, task in scored_streams(study) for m in methods_at_hand(study, task)}
+    order = [*study["methods"], *itertools.chain(*study.get("task_methods", {}).values())]
+    return ",".join(method for method in dict.fromkeys(order) if method in found)
+
+
+@reported
+def colour_methods(wildcards):
+    """Return the methods of table 3, also those that lack their network."""
+    study = settings.study_named(config, wildcards.study)
+    return ",".join(settings.study_methods(config, study, "colorization"))
+
+
+@reported
+def predictions_of_colours(wildcards):
+    """Return what each method of a study that colours has made of a video: of the first seed.
+
+    What is left grey is the input.
+    """
+    study = settings.study_named(config, wildcards.study)
+    methods = methods_at_hand(study, "colorization")
+    return expand(
+        rules.predict.output.predictions,
+        task="colorization",
+        method=[method for method in methods if method != "left_grey"],
+        seed=study["seeds"][0],
+        dataset=wildcards.dataset,
+        video=wildcards.video,
+    )
+
+
+@reported
+def fixed_of(wildcards):
+    """Return the predictions of the model without learning that a method is shown beside."""
+    fixed = settings.FIXED_BESIDE.get(wildcards.task, settings.FIXED[0])
+    return rules.predict.output.predictions.format(**{**wildcards, "method": fixed})
+
+
+def sound_of(wildcards):
+    """Return the argument that names the video file that a video has its sound from.
+
+    A folder of images has none.
+    """
+    source = source_of(wildcards) if is_video_file(wildcards) else ""
+    return f"--sound {shlex.quote(source)}" if Path(source).is_file() else ""
+
+
+def truth_of(wildcards, task=None):
+    """Return the argument that says that there is nothing to compare with."""
+    task = task or wildcards.task
+    return "" if settings.is_scored(config, wildcards.dataset, task) else "--unscored"
 
 
 @reported
@@ -387,6 +538,8 @@ def shown_methods():
     found = dict.fromkeys(config["methods"])
     for study in config["studies"].values():
         found |= dict.fromkeys(study["methods"])
+        for methods in study.get("task_methods", {}).values():
+            found |= dict.fromkeys(methods)
         for sweep in study.get("sweeps", {}):
             found |= dict.fromkeys(settings.sweep_methods(config, study, sweep))
     return list(found)
@@ -398,13 +551,18 @@ method_labels = json.dumps({m: settings.label_of(config, m) for m in shown_metho
 def study_results(wildcards):
     """Return everything that the study that is run shows: tables, figures, videos, theory."""
     study_id, study = config["study"], settings.current_study(config)
-    results = expand(rules.make_table.output, study=study_id, table=tables_of_study(study_id))
-    results += expand(rules.make_class_table.output, study=study_id)
-    results += expand(rules.make_convention_table.output, study=study_id)
+    tasks = {task for _, task in scored_streams(study)}
+    results = []
+    if tasks - {"colorization"}:
+        results += expand(rules.make_table.output, study=study_id, table=tables_of_study(study_id))
+        results += expand(rules.make_class_table.output, study=study_id)
+        results += expand(rules.make_convention_table.output, study=study_id)
+    if "colorization" in tasks:
+        results += expand(rules.make_colour_table.output, study=study_id)
     results += figures_of_study(study_id)
     if "window" in study.get("sweeps", {}):
         # Its gradients need runs of labelled frames, and its figure is of the paper's section 6.2.
-        for dataset, task in settings.streams_of(study):
+        for dataset, task in scored_streams(study):
             if task == "semantic":
                 ids = {"dataset": dataset, "task": task}
                 results += expand(rules.plot_theory.output, study=study_id, **ids)
@@ -414,7 +572,7 @@ def study_results(wildcards):
 @reported
 def layout_of_table(wildcards):
     """Return the rows of a table, as JSON: those of its methods that the study has."""
-    methods = settings.study_named(config, wildcards.study)["methods"]
+    methods = tabulated_methods(wildcards.study)
     return json.dumps(layout_of(config["tables"], wildcards.table, methods))
 
 
@@ -425,7 +583,13 @@ def model_of_study(wildcards):
 
 def tables_of_study(study):
     """Return the ids of the tables that have a row for a method of a study."""
-    return tables_of(config["tables"], settings.study_named(config, study)["methods"])
+    return tables_of(config["tables"], tabulated_methods(study))
+
+
+def tabulated_methods(study):
+    """Return the methods of a study that exist for another task than colorization, of table 3."""
+    methods = settings.study_named(config, study)["methods"]
+    return [m for m in methods if set(settings.tasks_of(config, m)) - {"colorization"}]
 
 
 # The methods of the paper's figure 2, and the method whose learning its figure 3 shows.
@@ -466,8 +630,9 @@ def selection_grids(wildcards):
 def figures_of_study(study_id):
     """Return the drawings of a study that need no video, and those of each of its videos."""
     study = settings.study_named(config, study_id)
-    results = expand(rules.plot_bars.output, study=study_id)
-    if set(FIGURE2) <= set(study["methods"]):
+    scored = scored_streams(study)
+    results = expand(rules.plot_bars.output, study=study_id) if scored else []
+    if scored and set(FIGURE2) <= set(study["methods"]):
         results += expand(rules.plot_figure2.output, study=study_id)
     results += expand(rules.plot_sweep.output, study=study_id, sweep=study.get("sweeps", []))
     for dataset, task in settings.streams_of(study):
@@ -475,10 +640,16 @@ def figures_of_study(study_id):
         if settings.selected_methods(study):
             results += expand(rules.plot_selection.output, **ids)
         ids |= {"video": settings.study_videos(config, study, dataset), "seed": study["seeds"][0]}
-        results += expand(rules.plot_curves.output, **ids)
-        learned = [*rules.plot_reconstruction.output, *rules.plot_strips.output]
+        if (dataset, task) in scored:
+            results += expand(rules.plot_curves.output, **ids)
+        learned = [*rules.plot_reconstruction.output]
+        if task == "colorization":
+            results += expand(rules.plot_colours.output, **ids)
+            learned += rules.render_prediction.output
+        elif (dataset, task) in scored:
+            learned += rules.plot_strips.output
         results += expand(learned, method="online_ttt_mae", **ids)
-        if task == "semantic":  # as in the paper's figure 3
+        if task == "semantic" and (dataset, task) in scored:  # as in the paper's figure 3
             results += expand(rules.plot_steps.output, method=TRACED, **ids)
         results += expand(rules.render_video.output, **ids)
     return results
@@ -556,7 +727,9 @@ def files_of_study(wildcards):
     study = settings.study_named(config, wildcards.study)
     names = ("dataset", "task", "method", "seed", "video")
     files = {"frames": [], "predictions": [], "scores": []}
-    for dataset, task in settings.streams_of(study):
+    for dataset, task in scored_streams(study):
+        if task == "colorization":  # detectron2 has no evaluator for it
+            continue
         methods = settings.methods_for(config, study["methods"], task)
         videos = settings.study_videos(config, study, dataset)
         for values in itertools.product([dataset], [task], methods, study["seeds"], videos):

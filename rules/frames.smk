@@ -4,7 +4,7 @@
 rule ingest:
     """Read one video, with its labels, into a frame store."""
     input:
-        root=source_of,
+        source=source_of,
     output:
         frames="results/frames/{dataset}/{video}.h5",
     log:
@@ -15,10 +15,11 @@ rule ingest:
         "../envs/videottt.yaml"
     threads: 1
     params:
+        root=ingest_root,
         split=split_of,
         settings=ingest_settings,
         code=code_of_layout("ingest"),
     shell:
         "videottt ingest --dataset {wildcards.dataset:q} --split {params.split:q} "
-        "--video {wildcards.video:q} --root {input.root:q} --settings {params.settings:q} "
+        "--video {wildcards.video:q} --root {params.root:q} --settings {params.settings:q} "
         "--output {output.frames:q} > {log:q} 2>&1"

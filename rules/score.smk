@@ -7,6 +7,7 @@ rule score:
         frames=rules.ingest.output.frames,
         predictions=predictions_of,
         selection=selection_of_iteration,
+        networks=networks_of,
     output:
         scores="results/scores/{dataset}/{task}/{method}/seed{seed}/{video}.h5",
     log:
@@ -20,11 +21,14 @@ rule score:
         split=split_of,
         iteration=score_iteration,
         selection=selection_arguments,
+        networks=network_arguments,
+        device=config["device"],
         code=code(*CODE["score"]),
     shell:
         "videottt score --frames {input.frames:q} --predictions {input.predictions:q} "
         "--method {wildcards.method:q} --split {params.split:q} --iteration {params.iteration} "
-        "{params.selection} --output {output.scores:q} > {log:q} 2>&1"
+        "{params.selection} {params.networks} --device {params.device:q} --threads {threads} "
+        "--output {output.scores:q} > {log:q} 2>&1"
 
 
 rule aggregate:

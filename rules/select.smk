@@ -35,6 +35,8 @@ use rule score as score_trial with:
         split=split_of,
         iteration="last",
         selection="",
+        networks="",
+        device=config["device"],
         code=code(*CODE["score"]),
 
 

@@ -1,4 +1,4 @@
-"""What has to exist before there are frames: the embedded benchmark, rendered."""
+"""What has to exist before there are frames: the embedded benchmark; and networks of others."""
 
 
 rule render:
@@ -18,3 +18,22 @@ rule render:
     shell:
         "videottt render --split {wildcards.split:q} --video {wildcards.video:q} "
         "--settings {params.settings:q} --output {output.root:q} > {log:q} 2>&1"
+
+
+rule download:
+    """Fetch the weights of a network of others; only if config.yaml allows downloads."""
+    output:
+        weights="results/weights/{weights}.pth",
+    log:
+        "results/logs/download/{weights}.log",
+    benchmark:
+        "results/benchmarks/download/{weights}.tsv"
+    conda:
+        "../envs/videottt.yaml"
+    threads: 1
+    params:
+        url=lambda wildcards: config["weights"][wildcards.weights]["url"],
+        sha256=lambda wildcards: config["weights"][wildcards.weights]["sha256"],
+    shell:
+        "videottt download --url {params.url:q} --sha256 {params.sha256:q} "
+        "--output {output.weights:q} > {log:q} 2>&1"

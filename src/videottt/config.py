@@ -22,9 +22,11 @@ ALL = "all"
 # The two models that learn nothing at test time; every sweep shows them.
 FIXED = ("main_task_only", "mae_joint_training")
 # Of a stream; a method exists for all of them unless it says otherwise.
-TASKS = ("semantic", "instance", "panoptic")
+TASKS = ("semantic", "instance", "panoptic", "colorization")
 # Keys of a method in config.yaml that are not settings of the stream loop.
 NOT_SETTINGS = ("label", "checkpoint", "predictions_of", "iteration", "hyperparameters_of", "tasks")
+# The model that a learning one is shown beside.
+FIXED_BESIDE = {task: "mae_joint_training" for task in TASKS} | {"colorization": "main_task_only"}
 
 
 def check_known(name: str, names: Any, what: str, where: str) -> None:
@@ -69,12 +71,31 @@ def study_of(config: Config, dataset: str) -> Config:
     return _first_study(config, lambda s: dataset in s["streams"], f"dataset '{dataset}'")
 
 
-def study_trained_on(config: Config, dataset: str) -> Config:
-    """Return the study whose settings a checkpoint trained on `dataset` follows."""
+def study_trained_on(config: Config, dataset: str, task: str) -> Config:
+    """Return the study whose settings a checkpoint trained on `dataset` for `task` follows.
+
+    Raises:
+        InputError: the data set or the task does not exist, or no study trains such a checkpoint.
+    """
     check_known(dataset, config["datasets"], "dataset", "config.yaml")
-    return _first_study(
-        config, lambda s: s["training"]["dataset"] == dataset, f"dataset '{dataset}' for training"
-    )
+    check_known(task, TASKS, "task", "config.yaml")
+
+    def trains(study: Config) -> bool:
+        wanted = {trained_task(study, stream) for _, stream in streams_of(study)}
+        return task in wanted and training_of(study, task)["dataset"] == dataset
+
+    return _first_study(config, trains, f"dataset '{dataset}' to train for '{task}'")
+
+
+def trained_task(study: Config, task: str) -> str:
+    """Return the task that the checkpoints are trained for which serve a task of a study."""
+    return study.get("checkpoint_tasks", {}).get(task, task)
+
+
+def training_of(study: Config, task: str) -> Config:
+    """Return what a study trains checkpoints of a task on, and how."""
+    common = {key: value for key, value in study["training"].items() if key != "tasks"}
+    return merged(common, study["training"].get("tasks", {}).get(task, {}))
 
 
 def videos_in(config: Config, dataset: str, split: str) -> list[str]:
@@ -107,9 +128,20 @@ def streams_of(study: Config) -> list[tuple[str, str]]:
     return [(dataset, task) for dataset, tasks in study["streams"].items() for task in tasks]
 
 
+def is_scored(config: Config, dataset: str, task: str) -> bool:
+    """Return whether a data set has the truth that predictions of a task are compared with."""
+    return task in config["datasets"][dataset].get("scored", TASKS)
+
+
 def methods_for(config: Config, methods: list[str], task: str) -> list[str]:
     """Return those of some methods that exist for a task."""
     return [method for method in methods if task in tasks_of(config, method)]
+
+
+def study_methods(config: Config, study: Config, task: str) -> list[str]:
+    """Return the methods that a study compares in a task."""
+    chosen = study.get("task_methods", {}).get(task, study["methods"])
+    return methods_for(config, chosen, task)
 
 
 def tasks_of(config: Config, method: str) -> tuple[str, ...]:
@@ -127,7 +159,7 @@ def render_settings(config: Config, dataset: str, video: str) -> Config:
         "seed": render["seed"],
         "layout": config["datasets"][dataset]["layout"],
         "label_every": render.get("label_every", 1),  # of a video its own, if it has one
-        "classes": config["datasets"][dataset]["classes"],
+        "classes": config["datasets"][dataset].get("classes", []),
         "things": config["datasets"][dataset].get("things", []),
         **render["videos"][video],
     }
@@ -146,20 +178,21 @@ def ingest_settings(config: Config, dataset: str, video: str) -> Config:
     }
 
 
-def training_settings(config: Config, dataset: str, checkpoint: str) -> Config:
+def training_settings(config: Config, dataset: str, task: str, checkpoint: str) -> Config:
     """Return what `videottt train` needs for one checkpoint of the study trained on `dataset`."""
     check_known(checkpoint, config["checkpoints"], "checkpoint", "config.yaml")
-    study = study_trained_on(config, dataset)
+    study = study_trained_on(config, dataset, task)
+    training = training_of(study, task)
     reconstruction = config["checkpoints"][checkpoint]["reconstruction"]
     mae = config["protocols"][study["protocol"]]["options"]["mae"] if reconstruction else {}
     return {
         "training": {
-            **study["training"]["optimizer"],
-            "iterations": study["training"]["iterations"][checkpoint],
+            **training["optimizer"],
+            "iterations": training["iterations"][checkpoint],
             "reconstruction": reconstruction,
             **mae,
         },
-        "augmentation": {**study["input"], **study["training"]["augmentation"]},
+        "augmentation": {**study["input"], **training["augmentation"]},
     }
 
 
@@ -232,20 +265,25 @@ def checkpoint_ids(config: Config, dataset: str, task: str, method: str) -> dict
     entry = config["methods"][base]
     check_known(task, tasks_of(config, method), "task", f"method '{method}'")
     study = study_of(config, dataset)
+    trained = trained_task(study, task)
     return {
-        "dataset": study["training"]["dataset"],
-        "task": study.get("checkpoint_tasks", {}).get(task, task),
+        "dataset": training_of(study, trained)["dataset"],
+        "task": trained,
         "checkpoint": entry["checkpoint"],
     }
 
 
 def method_settings(config: Config, dataset: str, method: str) -> Config:
-    """Return what `videottt predict` needs of one method: protocol < study's updates < method.
+    """Return what `videottt predict` needs of one method on a data set."""
+    return method_settings_in(config, study_of(config, dataset), method)
+
+
+def method_settings_in(config: Config, study: Config, method: str) -> Config:
+    """Return the settings of a method in a study: protocol < study's updates < method.
 
     What a variant changes is not in it: that overrides even what was selected.
     """
     base, _ = parse_method(config, predicting_method(config, method))
-    study = study_of(config, dataset)
     protocol = config["protocols"][study["protocol"]]
     entry = config["methods"][base]
     own = {k: v for k, v in entry.items() if k not in NOT_SETTINGS}
@@ -327,6 +365,11 @@ def paper_of(study: Config) -> Config:
     """Return whose published numbers stand beside those of each task of a study."""
     tasks = {task for _, task in streams_of(study)}
     return {task: entry for task, entry in study.get("paper", {}).items() if task in tasks}
+
+
+def weights_of_networks(config: Config, task: str) -> list[str]:
+    """Return the ids of the files of others that the scores of a task need."""
+    return ["inception", "alexnet"] if task == "colorization" else []
 
 
 def sweep_methods(config: Config, study: Config, sweep: str) -> list[str]:

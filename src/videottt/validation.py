@@ -1,18 +1,22 @@
 """config.yaml checked before anything runs: its schema, its ids, and what studies ask for."""
 
 import functools
+import itertools
 from pathlib import Path
 
 import jsonschema
 import yaml
 
 from videottt.config import (
+    TASKS,
     Config,
     check_known,
     grid_points,
     hyperparameters_of,
     parse_method,
     sweep_methods,
+    trained_task,
+    training_of,
 )
 from videottt.errors import InputError, nearest
 from videottt.settings import with_values
@@ -44,6 +48,8 @@ def variants_in(config: Config) -> list[str]:
     named: dict[str, None] = {}
     for study in config["studies"].values():
         named |= dict.fromkeys(study["methods"])
+        for methods in study.get("task_methods", {}).values():
+            named |= dict.fromkeys(methods)
         for sweep in study.get("sweeps", {}):
             named |= dict.fromkeys(sweep_methods(config, study, sweep))
     for table in config["tables"].values():
@@ -73,12 +79,16 @@ def _check_ids(config: Config) -> None:
         _check_study(config, study_id, study)
     for method, entry in config["methods"].items():
         where = f"config.yaml: methods.{method}"
-        check_known(entry["checkpoint"], config["checkpoints"], "checkpoint", where)
+        if "weights" in entry:
+            check_known(entry["weights"], config["weights"], "file", f"{where}.weights")
+        if "checkpoint" in entry:
+            check_known(entry["checkpoint"], config["checkpoints"], "checkpoint", where)
         for other in [*entry.get("hyperparameters_of", []), entry.get("predictions_of", method)]:
             check_known(other, config["methods"], "method", where)
     for dataset, entry in config["datasets"].items():
         for thing in entry.get("things", []):
-            check_known(thing, entry["classes"], "class", f"config.yaml: datasets.{dataset}.things")
+            known = entry.get("classes", [])
+            check_known(thing, known, "class", f"config.yaml: datasets.{dataset}.things")
     for table in config["tables"].values():
         named = [method for each in table["settings"] for method in each["methods"]]
         for method in [*named, *table.get("baselines", {}).values(), *table.get("oracles", [])]:
@@ -91,16 +101,15 @@ def _check_study(config: Config, study_id: str, study: Config) -> None:
     selection = study.get("selection", {})
     for names, known, what in (
         (study["streams"], config["datasets"], "dataset"),
-        ([study["training"]["dataset"]], config["datasets"], "dataset"),
         (selection.get("grids", {}), config["methods"], "method"),
         (study.get("pinned", {}), config["methods"], "method"),
         (study.get("sizes", {}), config["methods"], "method"),
         ([study["protocol"]], config["protocols"], "protocol"),
-        (study["training"]["iterations"], config["checkpoints"], "checkpoint"),
+        (study.get("task_methods", {}), TASKS, "task"),
     ):
         for name in names:
             check_known(name, known, what, where)
-    for method in study["methods"]:
+    for method in [*study["methods"], *itertools.chain(*study.get("task_methods", {}).values())]:
         parse_method(config, method)
     splits = [*study["splits"], *(each["split"] for each in study.get("sweeps", {}).values())]
     if selection:
@@ -108,20 +117,34 @@ def _check_study(config: Config, study_id: str, study: Config) -> None:
     for dataset, tasks in study["streams"].items():
         for split in splits:
             check_known(split, config["datasets"][dataset]["splits"], "split", where)
-        if set(tasks) - {"semantic"} and not config["datasets"][dataset].get("things"):
+        entry = config["datasets"][dataset]
+        if {"instance", "panoptic"} & set(tasks) and not entry.get("things"):
             raise InputError(
-                f"{where}.streams.{dataset}: only 'semantic' is possible; name the classes whose "
-                f"objects are told apart in datasets.{dataset}.things"
+                f"{where}.streams.{dataset}: 'instance' and 'panoptic' are not possible; name the "
+                f"classes whose objects are told apart in datasets.{dataset}.things"
             )
-    training = study["training"]
-    check_known(
-        training["split"], config["datasets"][training["dataset"]]["splits"], "split", where
-    )
+        if set(tasks) - {"colorization"} and not entry.get("classes"):
+            raise InputError(
+                f"{where}.streams.{dataset}: only 'colorization' is possible; name the classes of "
+                f"the checkpoint in datasets.{dataset}.classes"
+            )
+    for task in {task for tasks in study["streams"].values() for task in tasks}:
+        _check_training(config, study, trained_task(study, task), where)
     for sweep in study.get("sweeps", {}):
         sweep_methods(config, study, sweep)
     for method in study["methods"]:
         _check_iteration(config, study, method, where)
     _check_budgets(selection.get("grids", {}), where)
+
+
+def _check_training(config: Config, study: Config, task: str, where: str) -> None:
+    """Check that the checkpoints of a task can be trained."""
+    training = training_of(study, task)
+    check_known(training["dataset"], config["datasets"], "dataset", f"{where}.training")
+    splits = config["datasets"][training["dataset"]]["splits"]
+    check_known(training["split"], splits, "split", f"{where}.training")
+    for checkpoint in training["iterations"]:
+        check_known(checkpoint, config["checkpoints"], "checkpoint", f"{where}.training")
 
 
 def _check_iteration(config: Config, study: Config, method: str, where: str) -> None:

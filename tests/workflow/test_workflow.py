@@ -6,10 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import imageio_ffmpeg
 import pandas as pd
 import pytest
 import yaml
 
+from videottt.frames import FrameStore
 from videottt.predictions import PredictionReader
 from videottt.scores import read_scores
 
@@ -46,8 +48,18 @@ def small_config():
         name: {"frames": 4, "phases": phases} for name in ("val_0", "test_0")
     }
     del config["studies"]["demo_coco"]  # which trains on stills that are not rendered here
+    # A video of one's own, in colour, beside a film without: nothing is scored of that.
+    films = {"layout": "video_file", "fps": None, "splits": {"test": ["clip"]}}
+    config["datasets"]["my_videos"] = {**films, "root": "own", "scored": ["colorization"]}
+    config["datasets"]["lumiere"] = {**films, "root": "films", "fps": 5, "scored": []}
+    config["studies"]["my_videos"] |= {
+        "streams": {"my_videos": ["colorization"], "lumiere": ["colorization"]},
+        "methods": ["left_grey", "zhang2016", "main_task_only", "online_ttt_mae"],
+        "paper": {"colorization": {"dataset": "coco_videos"}},
+    }
     study = config["studies"]["demo"]
     study["streams"] = {"synthetic": ["semantic"], "synthetic_coco": ["panoptic"]}
+    del study["training"]["tasks"]
     study["methods"] = list(METHODS)
     for method in METHODS[2:4]:
         config["methods"][method]["tasks"] = ["semantic"]  # for the time it takes
@@ -57,6 +69,8 @@ def small_config():
     study["training"]["iterations"] = {"main_task": 2, "joint": 2}
     study["updates"]["batch"] = 2
     study["input"]["shortest_edge"] = 64
+    for key in ("training", "updates", "input"):
+        config["studies"]["my_videos"][key] = study[key]
     study.pop("pinned", None)
     grid = {"optimizer.learning_rate": [1.0e-4, 1.0e-3]}
     study["selection"] = {
@@ -168,6 +182,52 @@ def test_a_sweep_holds_every_value_and_the_fixed_models(project):
     table = pd.read_csv(project.root / "results/metrics/demo/window.csv")
     assert set(table.method) == {*METHODS[:2], *METHODS[-2:]}
     assert set(table.split) == {"val"}
+
+
+def make_clip(path, rate, length):
+    """A moving picture with a tone."""
+    path.parent.mkdir(parents=True)
+    sources = [f"testsrc2=size=96x64:rate={rate}:duration={length}", f"sine=duration={length}"]
+    inputs = [part for each in sources for part in ("-f", "lavfi", "-i", each)]
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-loglevel", "error", *inputs]
+    subprocess.run([*command, "-pix_fmt", "yuv420p", path], check=True)
+
+
+@pytest.mark.workflow
+def test_video_files_are_coloured_and_scored_where_there_is_a_truth(project):
+    make_clip(project.root / "data/own/clip.mp4", 4, 1.5)
+    make_clip(project.root / "data/films/clip.mkv", 10, 1)
+    result = project.snakemake("--cores", "2", "--config", "study=my_videos")
+    assert result.returncode == 0, result.stderr[-4000:]
+    results = project.root / "results"
+    metrics = pd.read_csv(results / "metrics/my_videos.csv")
+    assert set(metrics.dataset) == {"my_videos"}
+    assert set(metrics.method) == {"left_grey", "main_task_only", "online_ttt_mae"}
+    values = metrics[metrics.aggregation == "pooled"].set_index(["method", "metric"]).value
+    assert values["left_grey", "frames"] == 6
+    # Nothing is taught in two iterations.
+    assert 5 < values["online_ttt_mae", "psnr_pooled"] < 40
+    assert values["online_ttt_mae", "ssim_frames"] > 0.2
+    table = (results / "tables/my_videos/table3.md").read_text()
+    for shown in ("Left grey", "22.97", "colorization_release_v2-9b330a0b.pth", "alexnet"):
+        assert shown in table
+    assert not (results / "tables/my_videos/table1.md").exists()
+    for dataset in ("my_videos", "lumiere"):
+        film = f"videos/{dataset}/colorization/online_ttt_mae/seed0/clip.mp4"
+        assert "Audio: aac" in said_of(results / film)
+        for shown in (
+            f"videos/{dataset}/colorization/seed0/clip.mp4",
+            f"figures/my_videos/{dataset}/clip/colours.png",
+        ):
+            assert (results / shown).stat().st_size > 0, shown
+    assert not (results / "scores/lumiere").exists()
+    with FrameStore(results / "frames/lumiere/clip.h5") as store:
+        assert store.seconds == pytest.approx([0, 0.2, 0.4, 0.6, 0.8])
+
+
+def said_of(path):
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-i", path]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stderr
 
 
 @pytest.mark.workflow

@@ -8,28 +8,41 @@ from collections.abc import Sequence
 
 from videottt.cli import (
     checkpoints,
+    colourizers,
     crosscheck,
     frames,
     predict,
+    run,
     score,
     show,
     sources,
     tables,
     theory,
     trace,
+    weights,
 )
 from videottt.errors import InputError
 
-MODULES = (sources, frames, checkpoints, predict, score, tables, show, trace, theory, crosscheck)
+MODULES = (
+    run,
+    sources,
+    weights,
+    frames,
+    checkpoints,
+    predict,
+    colourizers,
+    score,
+    tables,
+    show,
+    trace,
+    theory,
+    crosscheck,
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one verb; bad input is one line on standard error and exit status 2."""
-    parser = argparse.ArgumentParser(prog="videottt", description=__doc__)
-    verbs = parser.add_subparsers(dest="verb", required=True, metavar="verb")
-    for module in MODULES:
-        module.add_verbs(verbs)
-    options = parser.parse_args(arguments)
+    options = parser().parse_args(arguments)
     logging.basicConfig(format="%(message)s", level=logging.INFO, stream=sys.stderr)
     # transformers must neither fetch anything nor chat.
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -40,6 +53,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         sys.exit(_complain(f"{where}{error.strerror or error}"))
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of all verbs; what it parses has the function to call as `run`."""
+    top = argparse.ArgumentParser(prog="videottt", description=__doc__)
+    verbs = top.add_subparsers(dest="verb", required=True, metavar="verb")
+    for module in MODULES:
+        module.add_verbs(verbs)
+    return top
 
 
 def _complain(message: str) -> int:
