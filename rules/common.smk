@@ -13,7 +13,7 @@ from snakemake.settings.types import DeploymentMethod
 
 import videottt
 from videottt import config as settings
-from videottt import validation
+from videottt import trials, validation
 from videottt.errors import InputError
 from videottt.provenance import code_fingerprint
 from videottt.tables.layout import layout_of, tables_of
@@ -84,6 +84,7 @@ CODE = {
     ],
     "predict": [
         "stream.py",
+        "offline.py",
         "predictor.py",
         "ensembling.py",
         "augmentation.py",
@@ -257,7 +258,7 @@ def method_overrides(wildcards):
 @reported
 def trial_settings(wildcards):
     return json.dumps(
-        settings.trial_settings(config, wildcards.dataset, wildcards.method, int(wildcards.trial))
+        trials.trial_settings(config, wildcards.dataset, wildcards.method, int(wildcards.trial))
     )
 
 
@@ -271,7 +272,7 @@ def code_of_method(wildcards):
 @reported
 def selections_of(wildcards):
     """Return the files that decide hyper-parameters of a method."""
-    chosen = settings.selections_of(config, wildcards.dataset, wildcards.method)
+    chosen = trials.selections_of(config, wildcards.dataset, wildcards.method)
     return [rules.select.output.selection.format(**{**wildcards, "method": m}) for m in chosen]
 
 
@@ -396,7 +397,7 @@ def scores_of_study(wildcards):
 @reported
 def scores_of_sweep(wildcards):
     study = settings.study_named(config, wildcards.study)
-    methods = settings.sweep_methods(config, study, wildcards.sweep)
+    methods = trials.sweep_methods(config, study, wildcards.sweep)
     split = study["sweeps"][wildcards.sweep]["split"]
     return [
         path
@@ -425,20 +426,18 @@ def trial_scores(wildcards, trial):
 
 @reported
 def trial_scores_of(wildcards):
-    trials = settings.trials(config, wildcards.dataset, wildcards.method)
-    return trial_scores(wildcards, range(len(trials)))
+    number = len(trials.trials_of(config, wildcards.dataset, wildcards.method))
+    return trial_scores(wildcards, range(number))
 
 
 @reported
 def trial_arguments(wildcards):
     """Return one --trial argument a trial: its values and its score files."""
-    trials = [
+    found = [
         {"values": values, "scores": trial_scores(wildcards, number)}
-        for number, values in enumerate(
-            settings.trials(config, wildcards.dataset, wildcards.method)
-        )
+        for number, values in enumerate(trials.trials_of(config, wildcards.dataset, wildcards.method))
     ]
-    return " ".join(f"--trial {shlex.quote(json.dumps(trial))}" for trial in trials)
+    return " ".join(f"--trial {shlex.quote(json.dumps(trial))}" for trial in found)
 
 
 @reported
@@ -541,7 +540,7 @@ def shown_methods():
         for methods in study.get("task_methods", {}).values():
             found |= dict.fromkeys(methods)
         for sweep in study.get("sweeps", {}):
-            found |= dict.fromkeys(settings.sweep_methods(config, study, sweep))
+            found |= dict.fromkeys(trials.sweep_methods(config, study, sweep))
     return list(found)
 
 
@@ -619,7 +618,7 @@ def sweep_arguments(wildcards):
 @reported
 def selected_methods(wildcards):
     study = settings.study_named(config, wildcards.study)
-    return settings.methods_for(config, settings.selected_methods(study), wildcards.task)
+    return settings.methods_for(config, trials.selected_methods(study), wildcards.task)
 
 
 def selection_grids(wildcards):
@@ -637,7 +636,7 @@ def figures_of_study(study_id):
     results += expand(rules.plot_sweep.output, study=study_id, sweep=study.get("sweeps", []))
     for dataset, task in settings.streams_of(study):
         ids = {"study": study_id, "dataset": dataset, "task": task}
-        if settings.selected_methods(study):
+        if trials.selected_methods(study):
             results += expand(rules.plot_selection.output, **ids)
         ids |= {"video": settings.study_videos(config, study, dataset), "seed": study["seeds"][0]}
         if (dataset, task) in scored:

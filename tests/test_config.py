@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from videottt import config as settings
+from videottt import trials
 from videottt.datasets import list_layouts
 from videottt.errors import InputError
 from videottt.method import Method, method_from
@@ -185,7 +186,7 @@ def test_an_id_says_what_a_variant_changes_and_nothing_else_does(config):
         "Online TTT-MAE, window = all, steps = 2, order = shuffled, optimizer.learning_rate = 0.5"
     )
     # What it changes comes after what was selected, so it is no part of its settings.
-    for function in (settings.method_settings, settings.selections_of):
+    for function in (settings.method_settings, trials.selections_of):
         assert function(config, "synthetic", name) == function(config, "synthetic", base)
     checkpoints = [
         settings.checkpoint_ids(config, "synthetic", "semantic", each) for each in (name, base)
@@ -227,18 +228,18 @@ def test_a_sweep_has_every_value_once_and_the_method_itself_for_its_own(config):
     assert settings.variant_id(unlimited, study, online, "window", "all") == online
     for each in config["studies"].values():
         for sweep, entry in each.get("sweeps", {}).items():
-            methods = settings.sweep_methods(config, each, sweep)
+            methods = trials.sweep_methods(config, each, sweep)
             assert methods[:2] == ["main_task_only", "mae_joint_training"]
             assert len(set(methods)) == len(methods) == 2 + len(entry["values"])
             assert methods.count(entry["method"]) == 1
     with pytest.raises(InputError, match="did you mean 'window'"):
-        settings.sweep_methods(config, config["studies"]["demo_full"], "windows")
+        trials.sweep_methods(config, config["studies"]["demo_full"], "windows")
 
 
 def test_every_method_has_as_many_trials_and_more_for_one_are_refused(config):
     own = {**config, "study": "camvid"}
     grids = config["studies"]["camvid"]["selection"]["grids"]
-    sizes = {len(settings.trials(own, "camvid", method)) for method in grids}
+    sizes = {len(trials.trials_of(own, "camvid", method)) for method in grids}
     assert len(sizes) == 1
     unfair = copy.deepcopy(config)
     unfair["studies"]["camvid"]["selection"]["grids"]["tent"]["steps"] = [1, 2]
@@ -254,15 +255,15 @@ def test_a_trial_is_one_point_of_the_grid_on_top_of_the_method(config):
     rates, scopes = [0.5, 0.25], ["a", "b"]
     grid = {"optimizer.learning_rate": rates, "options.scope": scopes}
     own["studies"]["camvid"]["selection"]["grids"] = {"tent": grid}
-    found = [settings.trial_settings(own, "camvid", "tent", number) for number in range(4)]
+    found = [trials.trial_settings(own, "camvid", "tent", number) for number in range(4)]
     points = [(each["optimizer"]["learning_rate"], each["options"]["scope"]) for each in found]
     assert points == [(rate, scope) for rate in rates for scope in scopes]
     plain = settings.method_settings(own, "camvid", "tent")
     assert {**found[0], "optimizer": 0, "options": 0} == {**plain, "optimizer": 0, "options": 0}
     with pytest.raises(InputError, match="4 trials, from 0; there is no 4"):
-        settings.trial_settings(own, "camvid", "tent", 4)
+        trials.trial_settings(own, "camvid", "tent", 4)
     with pytest.raises(InputError, match="unknown grid of method 'self_train'"):
-        settings.trials(own, "camvid", "self_train")
+        trials.trials_of(own, "camvid", "self_train")
 
 
 def test_hyperparameters_come_from_the_methods_that_they_were_selected_for(config):
@@ -270,11 +271,11 @@ def test_hyperparameters_come_from_the_methods_that_they_were_selected_for(confi
     own["study"] = "camvid"
     name = "online_ttt_mae_temporal_smoothing"
     assert settings.hyperparameters_of(own, name) == ["online_ttt_mae", "temporal_smoothing"]
-    assert settings.selections_of(own, "camvid", name) == ["online_ttt_mae", "temporal_smoothing"]
-    assert settings.selections_of(own, "camvid", "online_ttt_mae") == ["online_ttt_mae"]
-    assert settings.selections_of(own, "camvid", "mae_joint_training") == []
+    assert trials.selections_of(own, "camvid", name) == ["online_ttt_mae", "temporal_smoothing"]
+    assert trials.selections_of(own, "camvid", "online_ttt_mae") == ["online_ttt_mae"]
+    assert trials.selections_of(own, "camvid", "mae_joint_training") == []
     fixed, oracle = "offline_ttt_mae_fixed_iteration", "offline_ttt_mae_all_frames"
-    assert settings.selections_of(own, "camvid", fixed) == [oracle]
+    assert trials.selections_of(own, "camvid", fixed) == [oracle]
     own["studies"]["camvid"]["pinned"] = {
         "online_ttt_mae": {"optimizer.learning_rate": 0.125},
         "temporal_smoothing": {"smoothing": 9},

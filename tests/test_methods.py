@@ -23,12 +23,13 @@ from videottt.objectives import list_objectives, objective_named
 from videottt.objectives.layer_norm import AccumulatingLayerNorm
 from videottt.objectives.mae import MaskedAutoencoding
 from videottt.objectives.objective import REGISTERED
+from videottt.offline import run_offline
 from videottt.predictions import SECONDS, PredictionKey
 from videottt.randomness import generator
 from videottt.scores import Scores, aggregate, read_scores, write_scores
 from videottt.segments import ClassSpace
 from videottt.settings import with_values
-from videottt.stream import Stream, StreamKey, run_offline, run_stream
+from videottt.stream import Stream, StreamKey, run_stream
 from videottt.tasks import task_named
 
 SIZE = (32, 64)

@@ -5,7 +5,7 @@ Each function returns only what one job needs, so that a change re-runs only wha
 
 import itertools
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import yaml
@@ -311,54 +311,12 @@ def hyperparameters_of(config: Config, method: str) -> list[str]:
     return config["methods"][base].get("hyperparameters_of", [base])
 
 
-def selections_of(config: Config, dataset: str, method: str) -> list[str]:
-    """Return the methods whose selection decides hyper-parameters of `method` on `dataset`."""
-    selection = study_of(config, dataset).get("selection")
-    if selection is None:
-        return []
-    return [m for m in hyperparameters_of(config, method) if m in selection["grids"]]
-
-
 def score_iteration(config: Config, dataset: str, method: str) -> str | int:
     """Return after how many updates an offline method is scored: a number, or a rule for one."""
     base, _ = parse_method(config, method)
     entry = config["methods"][base]
     pinned = study_of(config, dataset).get("pinned", {}).get(base, {})
     return pinned.get("iteration", entry.get("iteration", "last"))
-
-
-def selected_methods(study: Config) -> list[str]:
-    """Return the methods of a study that have a grid of hyper-parameters."""
-    return [m for m in study["methods"] if m in study.get("selection", {}).get("grids", {})]
-
-
-def trials(config: Config, dataset: str, method: str) -> list[Config]:
-    """Return the grid of one method: one {dotted key: value} a trial.
-
-    Raises:
-        InputError: the study has no grid for it.
-    """
-    grids = study_of(config, dataset).get("selection", {}).get("grids", {})
-    check_known(method, grids, "grid of method", f"config.yaml: the study of dataset '{dataset}'")
-    return list(grid_points(grids[method]))
-
-
-def grid_points(grid: Config) -> Iterator[Config]:
-    """Yield every combination of a grid's values."""
-    for values in itertools.product(*grid.values()):
-        yield dict(zip(grid, values, strict=True))
-
-
-def trial_settings(config: Config, dataset: str, method: str, trial: int) -> Config:
-    """Return what `videottt predict` needs of one trial of a method's selection.
-
-    Raises:
-        InputError: there is no such trial.
-    """
-    grid = trials(config, dataset, method)
-    if trial >= len(grid):
-        raise InputError(f"method '{method}' has {len(grid)} trials, from 0; there is no {trial}")
-    return with_values(method_settings(config, dataset, method), grid[trial])
 
 
 def paper_of(study: Config) -> Config:
@@ -370,18 +328,3 @@ def paper_of(study: Config) -> Config:
 def weights_of_networks(config: Config, task: str) -> list[str]:
     """Return the ids of the files of others that the scores of a task need."""
     return ["inception", "alexnet"] if task == "colorization" else []
-
-
-def sweep_methods(config: Config, study: Config, sweep: str) -> list[str]:
-    """Return the ids of the methods that a sweep compares: one a value, and the fixed models.
-
-    Raises:
-        InputError: the study has no such sweep.
-    """
-    check_known(sweep, study.get("sweeps", {}), "sweep", "config.yaml: study")
-    entry = study["sweeps"][sweep]
-    varied = [
-        variant_id(config, study, entry["method"], entry["setting"], value)
-        for value in entry["values"]
-    ]
-    return [*FIXED, *varied]

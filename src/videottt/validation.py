@@ -11,15 +11,14 @@ from videottt.config import (
     TASKS,
     Config,
     check_known,
-    grid_points,
     hyperparameters_of,
     parse_method,
-    sweep_methods,
     trained_task,
     training_of,
 )
 from videottt.errors import InputError, nearest
 from videottt.settings import with_values
+from videottt.trials import grid_points, sweep_methods
 
 
 def validate(config: Config, schema_path: Path) -> None:

@@ -194,8 +194,9 @@ def _follow_offline(
 ) -> None:
     """Train on the whole video, and write what is predicted at each rung of the ladder."""
     from videottt.memory import WholeVideo
+    from videottt.offline import run_offline
     from videottt.progress import Progress
-    from videottt.stream import OfflineUpdate, run_offline
+    from videottt.stream import OfflineUpdate
 
     ladder = stream.method.ladder
     progress = Progress(ladder[-1], "updates")
