@@ -435,7 +435,9 @@ def trial_arguments(wildcards):
     """Return one --trial argument a trial: its values and its score files."""
     found = [
         {"values": values, "scores": trial_scores(wildcards, number)}
-        for number, values in enumerate(trials.trials_of(config, wildcards.dataset, wildcards.method))
+        for number, values in enumerate(
+            trials.trials_of(config, wildcards.dataset, wildcards.method)
+        )
     ]
     return " ".join(f"--trial {shlex.quote(json.dumps(trial))}" for trial in found)
 

@@ -1,13 +1,16 @@
 """Colorization: what the model is shown, what it is taught, and what becomes of what it says."""
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from skimage.color import lab2rgb, rgb2lab
 
 from support import SMALLEST, SPACE, store_frames, train_small, weights_of
+from videottt.cli import main
 from videottt.colour import coloured, grey_frame, lab_of
 from videottt.decoding import Decoding
 from videottt.errors import InputError
@@ -178,3 +181,24 @@ def test_every_frame_of_a_video_in_colour_is_its_own_truth(store_path):
     with FrameStore(store_path) as store:
         assert labelled(store, "colorization").all()
         assert np.array_equal(label_of(store, 1, "colorization"), store.frame(1))
+
+
+def test_a_folder_of_images_without_labels_is_trained_on_where_it_lies(tmp_path, capfd):
+    folder = tmp_path / "train"
+    for number, size in enumerate([(70, 80), (64, 120), (90, 66)]):
+        path = folder / f"n0000000{number}" / "image.JPEG"
+        path.parent.mkdir(parents=True)
+        Image.fromarray(pixels(size, number)).save(path)
+    recipe = {"crop": [64, 64], "shortest_edge": 64, "longest_edge": 128, "colour": 0}
+    training = {"iterations": 2, "batch": 2, "learning_rate": 1e-3, "workers": 2}
+    settings = json.dumps({"training": training, "augmentation": recipe})
+    train = ["train", "--model", "tiny", "--settings", settings, "--seed", "0", "--device", "cpu",
+             "--history", str(tmp_path / "history.csv"), "--frames", str(folder)]  # fmt: skip
+    main([*train, "--task", "colorization", "--output", str(tmp_path / "colours.safetensors")])
+    found = load_checkpoint(tmp_path / "colours.safetensors")
+    assert (found.model.says, found.has_decoder) == ("colours", True)
+    assert found.provenance["frames"].keys() == {"train"}
+    with pytest.raises(SystemExit):
+        main([*train, "--task", "semantic", "--output", str(tmp_path / "classes.safetensors")])
+    assert "the data set has no classes" in capfd.readouterr().err
+    assert not (tmp_path / "classes.safetensors").exists()

@@ -50,7 +50,14 @@ def model_classes(name: str, space: ClassSpace) -> tuple[str, ...]:
     Raises:
         InputError: there is no such task, or the data set has no class for it.
     """
-    return _known(name).model_classes(space)
+    task = _known(name)
+    classes = task.model_classes(space)
+    if task.head == "segments" and not classes:
+        raise InputError(
+            f"task '{name}': the data set has no classes, so that there is nothing to learn; take "
+            "labelled images, or name the data set's 'classes' in config.yaml"
+        )
+    return classes
 
 
 def head_of(name: str) -> str:
