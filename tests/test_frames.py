@@ -31,9 +31,10 @@ def test_time_stamps_are_stored_and_say_the_rate(tmp_path):
     seconds = [0.5, 0.6, 0.7, 1.1, 2.5]
     with FrameStore(store_frames(tmp_path / "x.h5", stamped(seconds), fps=None)) as store:
         assert store.seconds.tolist() == seconds
-        assert store.fps == 2.0
+        # The mean but for the pause at the end.
+        assert store.fps == pytest.approx(5.0)
     with FrameStore(store_frames(tmp_path / "x.h5", stamped(seconds), fps=30)) as store:
-        assert store.fps == 2.0
+        assert store.fps == pytest.approx(5.0)
 
 
 def test_frames_without_time_stamps_have_those_of_their_rate(tmp_path):
@@ -41,6 +42,14 @@ def test_frames_without_time_stamps_have_those_of_their_rate(tmp_path):
     with FrameStore(store_frames(tmp_path / "x.h5", frames, fps=8)) as store:
         assert store.seconds.tolist() == [0, 0.125, 0.25, 0.375]
         assert store.fps == 8.0
+
+
+@pytest.mark.parametrize("rate", [24, 30000 / 1001, 60])
+def test_a_pause_and_rounded_time_stamps_do_not_change_the_rate(tmp_path, rate):
+    seconds = [round(index / rate, 3) for index in range(40)]
+    seconds[25:] = [each + 3 for each in seconds[25:]]
+    with FrameStore(store_frames(tmp_path / "x.h5", stamped(seconds), fps=None)) as store:
+        assert store.fps == pytest.approx(rate, rel=2e-3)
 
 
 @pytest.mark.parametrize(("fps", "rate"), [(25, 25.0), (None, 1.0)])

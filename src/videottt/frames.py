@@ -145,7 +145,10 @@ def _times(stamps: list[float | None], fps: float | None, video: str) -> tuple[n
         raise InputError(f"{video}: time stamps are missing or do not ascend; give each frame one")
     if len(seconds) == 1:
         return seconds, float(fps or 1)
-    return seconds, float((len(seconds) - 1) / (seconds[-1] - seconds[0]))
+    gaps = np.diff(seconds)
+    # A pause is no slower rate. Those that are left are averaged: many files round their time
+    # stamps to milliseconds.
+    return seconds, float(1 / gaps[gaps < 2 * np.median(gaps)].mean())
 
 
 def _create(file: h5py.File, size: tuple[int, int]) -> None:
@@ -263,7 +266,7 @@ class FrameStore(StoredFile):
     Attributes:
         dataset: id of the data set.
         video: id of the video.
-        fps: frames a second; of frames with time stamps the mean.
+        fps: frames a second; of frames with time stamps the mean, pauses left out.
         seconds: float64 [T], time stamps of the source frames; where it has none, t / fps.
         space: the classes and which of them are things.
         names: names of the source frames.
