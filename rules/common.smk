@@ -283,6 +283,12 @@ def selection_arguments(wildcards, input):
 @reported
 def predictions_of(wildcards):
     """Return the cached predictions that are scored as those of a method."""
+    settings.check_known(wildcards.dataset, config["datasets"], "dataset", "config.yaml")
+    if not settings.is_scored(config, wildcards.dataset, wildcards.task):
+        raise InputError(
+            f"dataset '{wildcards.dataset}' has no truth for the task '{wildcards.task}': nothing "
+            "to score; correct its 'scored' in config.yaml if it has"
+        )
     method = settings.predicting_method(config, wildcards.method)
     return rules.predict.output.predictions.format(**{**wildcards, "method": method})
 
@@ -300,13 +306,27 @@ def score_iteration(wildcards):
 
 
 @functools.cache
+def own_weights(name):
+    """Return the user's copy of a network of others, or None."""
+    own = Path(config["data_root"]) / config["weights"][name]["file"]
+    return str(own) if own.is_file() else None
+
+
 def weights_file(name):
-    """Return the file of a network of others: the user's copy, one to fetch, or None."""
-    entry = config["weights"][name]
-    own = Path(config["data_root"]) / entry["file"]
-    if own.is_file():
-        return str(own)
-    return rules.download.output.weights.format(weights=name) if config["downloads"] else None
+    """Return the checked file of a network of others; None if it is not there nor to be fetched."""
+    if own_weights(name) is None and not config["downloads"]:
+        return None
+    return rules.download.output.weights.format(weights=name)
+
+
+def own_copy(wildcards):
+    return own_weights(wildcards.weights) or []
+
+
+def weights_place(wildcards, input):
+    """Return the argument of `videottt download` that says where a network is."""
+    url = config["weights"][wildcards.weights]["url"]
+    return f"--copy {shlex.quote(input.own)}" if input.own else f"--url {shlex.quote(url)}"
 
 
 def weights_notes():

@@ -21,7 +21,9 @@ rule render:
 
 
 rule download:
-    """Fetch the weights of a network of others; only if config.yaml allows downloads."""
+    """Check the user's copy of a network of others; fetch it if config.yaml allows downloads."""
+    input:
+        own=own_copy,
     output:
         weights="results/weights/{weights}.pth",
     log:
@@ -32,8 +34,8 @@ rule download:
         "../envs/videottt.yaml"
     threads: 1
     params:
-        url=lambda wildcards: config["weights"][wildcards.weights]["url"],
+        place=weights_place,
         sha256=lambda wildcards: config["weights"][wildcards.weights]["sha256"],
     shell:
-        "videottt download --url {params.url:q} --sha256 {params.sha256:q} "
+        "videottt download {params.place} --sha256 {params.sha256:q} "
         "--output {output.weights:q} > {log:q} 2>&1"

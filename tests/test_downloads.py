@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from videottt.downloads import download
+from videottt.downloads import download, take_copy
 from videottt.errors import InputError
 
 # More than is read at once.
@@ -99,3 +99,17 @@ def test_a_server_that_is_silent_or_absent_is_named(tmp_path):
         with pytest.raises(InputError, match=r"not an address of http|cannot be fetched"):
             download(url, CHECKSUM, tmp_path / "file")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_copy_that_is_here_is_taken_if_it_is_the_one_meant(tmp_path):
+    here, kept = tmp_path / "here.pth", tmp_path / "kept.pth"
+    here.write_bytes(CONTENT)
+    take_copy(here, CHECKSUM[:12], kept)
+    assert kept.read_bytes() == CONTENT
+    kept.unlink()
+    here.write_bytes(CONTENT[:-1])
+    with pytest.raises(InputError, match=f"{CHECKSUM} is expected"):
+        take_copy(here, CHECKSUM, kept)
+    with pytest.raises(InputError, match="no such file"):
+        take_copy(tmp_path / "absent.pth", CHECKSUM, kept)
+    assert [each.name for each in tmp_path.iterdir()] == ["here.pth"]

@@ -1,4 +1,4 @@
-"""Files from the web, taken only if they are the ones that were meant: by their SHA-256."""
+"""Files of others, taken only if they are the ones that were meant: by their SHA-256."""
 
 import hashlib
 import http.client
@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import videottt
-from videottt.errors import InputError
+from videottt.errors import InputError, absent
 from videottt.files import complete_file
 from videottt.progress import Progress
 
@@ -37,6 +37,28 @@ def download(url: str, sha256: str, path: Path, timeout: float = TIMEOUT) -> Non
         InputError: the address or the checksum cannot be one, the server cannot be reached or has
             no such file, the connection breaks, the file is another, or it cannot be written.
     """
+    _take(_chunks(url, timeout), url, sha256, path)
+
+
+def take_copy(copy: Path, sha256: str, path: Path) -> None:
+    """Copy a file that is here already; the copy appears only if it is whole and the one meant.
+
+    Args:
+        copy: to be copied.
+        sha256: as of `download`.
+        path: where the file is put.
+
+    Raises:
+        InputError: there is no such file, the checksum cannot be one, or the file is another.
+    """
+    if not copy.is_file():
+        raise absent(copy, "file")
+    with copy.open("rb") as file:
+        _take(iter(lambda: file.read(CHUNK), b""), str(copy), sha256, path)
+
+
+def _take(chunks: Iterator[bytes], source: str, sha256: str, path: Path) -> None:
+    """Write a file part by part, and keep it if it has its checksum."""
     expected = sha256.lower()
     if not CHECKSUM.fullmatch(expected):
         raise InputError(
@@ -45,12 +67,12 @@ def download(url: str, sha256: str, path: Path, timeout: float = TIMEOUT) -> Non
     digest = hashlib.sha256()
     with complete_file(path) as part:
         with part.open("wb") as file:
-            for chunk in _chunks(url, timeout):
+            for chunk in chunks:
                 digest.update(chunk)
                 file.write(chunk)
         if not digest.hexdigest().startswith(expected):
             raise InputError(
-                f"{url}: the file has SHA-256 {digest.hexdigest()}, but {expected} is expected; "
+                f"{source}: the file has SHA-256 {digest.hexdigest()}, but {expected} is expected; "
                 "it was damaged, or replaced at its source: it is not kept"
             )
 
