@@ -7,6 +7,7 @@ import pytest
 from support import SPACE, contents, store_frames
 from videottt.cli import main
 from videottt.figures.steps import steps_figure
+from videottt.figures.view import scored_view
 from videottt.frames import FrameStore
 from videottt.method import method_from
 from videottt.models.checkpoint import load_checkpoint
@@ -159,7 +160,8 @@ def test_steps_of_another_video_are_refused(traced, source_frames, tmp_path, cap
 def test_frames_without_labels_have_a_loss_but_no_miou(source_frames, traced, tmp_path):
     frames = [dataclasses.replace(f, semantic=None, instance=None) for f in source_frames]
     with FrameStore(store_frames(tmp_path / "unlabelled.h5", frames)) as unlabelled:
-        loss, share = steps_figure(unlabelled, read_traces(traced)).subfigs[1].axes
+        view = scored_view(unlabelled, "semantic")
+        loss, share = steps_figure(view, read_traces(traced)).subfigs[1].axes
     assert np.isfinite(loss.lines[0].get_ydata()).all()
     assert np.isnan(share.lines[0].get_ydata()).all()
     assert share.texts[0].get_text() == "no labels"
