@@ -1,5 +1,6 @@
 # make demo   set up .venv and run the embedded benchmark, from rendering to tables, figures, video
 # make test   set up .venv with the test tools and run every test
+# make rehearsal   run the whole study `paper` on miniature copies of every data set (see README.md)
 # make lint   ruff, snakefmt, snakemake --lint
 # make lock   write requirements*.lock anew from pyproject.toml
 
@@ -10,7 +11,7 @@ BIN := $(VENV)/bin
 export OMP_NUM_THREADS ?= 1
 export MPLBACKEND := agg
 
-.PHONY: demo test lint lock clean
+.PHONY: demo test rehearsal lint lock clean
 
 demo: $(VENV)/.run
 	$(BIN)/snakemake --cores all --config study=demo
@@ -25,6 +26,9 @@ demo: $(VENV)/.run
 
 test: $(VENV)/.test
 	$(BIN)/python -m pytest
+
+rehearsal: $(VENV)/.test
+	VIDEOTTT_SLOW=1 $(BIN)/python -m pytest tests/workflow/test_rehearsal.py -s
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

@@ -1,10 +1,34 @@
-"""Joint training on still images: the paper's two checkpoints (section 4.1)."""
+"""The paper's two checkpoints (section 4.1): imported, or trained on still images."""
+
+
+rule import_checkpoint:
+    """Import published weights; what they have no fourth channel for starts at zero."""
+    input:
+        record=fetched_checkpoint,
+    output:
+        checkpoint="results/checkpoints/imported/{dataset}/{task}/{source}.safetensors",
+    log:
+        "results/logs/import_checkpoint/{dataset}/{task}/{source}.log",
+    benchmark:
+        "results/benchmarks/import_checkpoint/{dataset}/{task}/{source}.tsv"
+    conda:
+        "../envs/videottt.yaml"
+    threads: 1
+    params:
+        file=lambda wildcards: file_of(wildcards.source),
+        model=training_model,
+        classes=imported_classes,
+        code=code(*CODE["model"], "cli/conversion.py"),
+    shell:
+        "videottt import-checkpoint --from {params.file} --task {wildcards.task:q} "
+        "--model {params.model:q} --settings {params.classes:q} --fourth-channel zeros "
+        "--output {output.checkpoint:q} > {log:q} 2>&1"
 
 
 rule train:
     """Train the main task only, or jointly with reconstruction."""
     input:
-        frames=stills_of,
+        stills=stills_of,
         initial=initial_of,
     output:
         checkpoint="results/checkpoints/{dataset}/{task}/{checkpoint}/seed{seed}.safetensors",
@@ -17,8 +41,9 @@ rule train:
         "../envs/videottt.yaml"
     threads: training_threads
     resources:
-        gpu=GPUS,
+        gpu=GPUS * config["training_processes"],
     params:
+        frames=stills_arguments,
         model=training_model,
         settings=training_settings,
         initial=lambda wildcards, input: f"--initial {input.initial}" if input.initial else "",
@@ -26,7 +51,7 @@ rule train:
         threads=training_threads,
         code=code(*CODE["model"], *CODE["train"]),
     shell:
-        "videottt train --frames {input.frames:q} {params.initial} --task {wildcards.task:q} "
+        "{START_TRAINING} train --frames {params.frames} {params.initial} --task {wildcards.task:q} "
         "--model {params.model:q} --settings {params.settings:q} --seed {wildcards.seed} "
         "--device {params.device:q} --threads {params.threads} --state results/state "
         "--history {output.history:q} --output {output.checkpoint:q} > {log:q} 2>&1"

@@ -19,26 +19,73 @@ from videottt.provenance import code_fingerprint
 from videottt.tables.layout import layout_of, tables_of
 
 SCHEMA = Path(workflow.basedir) / "schemas/config.schema.yaml"
+RESOURCES = Path(os.path.relpath(Path(workflow.basedir) / "resources"))
 
 try:
     validation.validate(config, SCHEMA)
 except InputError as error:
     sys.exit(f"videottt: error: {error}")
 
+# Everything that comes from elsewhere; a relative path may also be one of the repository.
+SOURCES = Path(config["sources"])
+if not SOURCES.is_file():
+    SOURCES = RESOURCES.parents[1] / SOURCES
 
-# So that .venv/bin/snakemake works without activating .venv; a conda environment comes first.
-shell.prefix(f'export PATH="$PATH:{Path(sys.executable).parent}"; ')
+
+@functools.cache
+def sources():
+    """Return everything that comes from elsewhere, by its id."""
+    # Here, because every job parses this file, and few need to know.
+    from videottt.sources import read_sources
+
+    return read_sources(SOURCES)
+
+
+# Not once a job.
+if workflow.is_main_process:
+    try:
+        validation.check_sources(config, sources())
+    except InputError as error:
+        sys.exit(f"videottt: error: {error}")
+
+
+# PATH, so that .venv/bin/snakemake works without activating .venv; a conda environment comes first.
+# DATA_ROOT, because where the data lie is no reason to run anything again.
+shell.prefix(
+    f'export PATH="$PATH:{Path(sys.executable).parent}"; '
+    f"export DATA_ROOT={shlex.quote(config['data_root'])}; "
+)
 
 
 # Without a GPU here, or with device: cpu, cores alone limit how many jobs run at once.
 GPUS = int(config["device"] != "cpu" and shutil.which("nvidia-smi") is not None)
 
-# The paper's published numbers.
+# torchrun starts the processes that share a training, and ends all if one fails.
+START_TRAINING = (
+    "videottt"
+    if config["training_processes"] == 1
+    else f"torchrun --standalone --nproc-per-node {config['training_processes']} -m videottt"
+)
+
+# The paper's published numbers, and what is published about data sets.
 PAPER = [
-    os.path.relpath(Path(workflow.basedir) / "resources/paper" / name)
-    for name in ("table1.csv", "table4.csv", "ablations.csv")
+    str(RESOURCES / "paper" / name)
+    for name in ("table1.csv", "table4.csv", "architectures.csv", "ablations.csv")
 ]
-PAPER_COLOURS = os.path.relpath(Path(workflow.basedir) / "resources/paper/table3.csv")
+PAPER_DATA = str(RESOURCES / "paper/table2.csv")
+PAPER_COLOURS = str(RESOURCES / "paper/table3.csv")
+PUBLISHED = str(RESOURCES / "published.yaml")
+
+# How `videottt fetch` gets what is not there.
+OFFLINE = settings.is_offline(config, settings.current_study(config))
+FETCHING = shlex.join(
+    [*(["--offline"] if OFFLINE else []), *(["--mirror", config["mirror"]] if config["mirror"] else [])]
+)
+
+
+# Methods that are no Y-shaped model have rules of their own.
+SEGMENTERS = [m for m, entry in config["methods"].items() if "segmenter" in entry]
+OTHER_NETWORKS = [m for m, entry in config["methods"].items() if "checkpoint" not in entry]
 
 
 # Checked one by one in the functions below, with messages that name the nearest valid id.
@@ -50,7 +97,7 @@ wildcard_constraints:
     split="[^/]+",
     video="[^/]+",
     study="[^/]+",
-    weights="[^/]+",
+    source="[^/]+",
     sweep="[^/]+",
     seed=r"\d+",
     trial=r"\d+",
@@ -77,6 +124,7 @@ CODE = {
     ],
     "train": [
         "training.py",
+        "distributed.py",
         "augmentation.py",
         "objectives/mae.py",
         "datasets/imagenet.py",
@@ -84,6 +132,7 @@ CODE = {
     ],
     "predict": [
         "stream.py",
+        "views.py",
         "offline.py",
         "predictor.py",
         "ensembling.py",
@@ -108,7 +157,22 @@ CODE = {
         "layers.py",
     ],
     "score": ["metrics", "perception", "segments.py", "layers.py", "scores.py", "cli/score.py"],
-    "colourizers": ["colour.py", "predictions.py", "layers.py", "cli/colourizers.py"],
+    "colourizers": [
+        "colour.py",
+        "predictions.py",
+        "layers.py",
+        "cli/fixed.py",
+        "cli/colourizers.py",
+    ],
+    "segmenters": [
+        "models/segmenters.py",
+        "models/published.py",
+        "models/inputs.py",
+        "predictions.py",
+        "layers.py",
+        "cli/fixed.py",
+        "cli/segmenters.py",
+    ],
 }
 
 
@@ -145,17 +209,37 @@ def reported(function):
     return call
 
 
+def fetched(names):
+    """Return the records of files from elsewhere."""
+    for name in names:
+        settings.check_known(name, sources(), "source", str(SOURCES))
+    return [rules.fetch_source.output.record.format(source=name) for name in names]
+
+
+def below_data_root(place):
+    """Return a place below the folder of the real data sets, as a shell takes it."""
+    return f'"$DATA_ROOT"/{shlex.quote(str(place))}'
+
+
+def file_of(name):
+    """Return where the single file of a source is, as a shell takes it."""
+    settings.check_known(name, sources(), "source", str(SOURCES))
+    return below_data_root(sources()[name].provides[0])
+
+
 @reported
 def source_of(wildcards):
-    """Return the folder that a video is read from: rendered here, or a copy of the data set."""
+    """Return what a video is read from: what is rendered here, records of what was fetched, or the
+    user's copy of a data set."""
     split = settings.split_of(config, wildcards.dataset, wildcards.video)
-    entry = config["datasets"][wildcards.dataset]
-    if "render" in entry:
-        return expand(rules.render.output.root, split=split, **wildcards)[0]
+    if "render" in config["datasets"][wildcards.dataset]:
+        return expand(rules.render.output.root, split=split, **wildcards)
+    names = settings.sources_of(config, wildcards.dataset, wildcards.video)
+    if names:
+        return fetched(names)
     root = root_of(wildcards.dataset)
     if not is_video_file(wildcards):
         return str(root)
-    # Here, because every job parses this file, and few need the libraries behind it.
     from videottt.datasets.video_file import find_source
 
     return str(find_source(root, wildcards.video))
@@ -178,8 +262,9 @@ def is_video_file(wildcards):
 
 
 def ingest_root(wildcards, input):
-    """Return the folder that a layout is read from."""
-    return str(root_of(wildcards.dataset)) if is_video_file(wildcards) else input.source
+    """Return the folder that a layout is read from, as a shell takes it."""
+    entry = config["datasets"][wildcards.dataset]
+    return below_data_root(entry["root"]) if "root" in entry else shlex.join(input.source)
 
 
 @reported
@@ -193,27 +278,71 @@ def split_of(wildcards):
 
 
 @reported
+def folder_of(wildcards):
+    return settings.folder_of(config, wildcards.dataset, wildcards.video)
+
+
+@reported
 def ingest_settings(wildcards):
     return json.dumps(settings.ingest_settings(config, wildcards.dataset, wildcards.video))
 
 
-@reported
-def stills_of(wildcards):
+def stills_split(wildcards):
+    """Return the ids of the stills that a checkpoint is trained on."""
     study = settings.study_trained_on(config, wildcards.dataset, wildcards.task)
     split = settings.training_of(study, wildcards.task)["split"]
-    videos = settings.videos_in(config, wildcards.dataset, split)
-    if config["datasets"][wildcards.dataset]["layout"] == "imagenet":
-        # A million images are read where they lie.
-        return [str(root_of(wildcards.dataset) / video) for video in videos]
-    return expand(rules.ingest.output.frames, dataset=wildcards.dataset, video=videos)
+    return settings.videos_in(config, wildcards.dataset, split)
+
+
+def is_read_in_place(dataset):
+    """Return whether the stills of a data set, a million, are read where they lie."""
+    return config["datasets"][dataset]["layout"] == "imagenet"
+
+
+@reported
+def stills_of(wildcards):
+    videos = stills_split(wildcards)
+    if not is_read_in_place(wildcards.dataset):
+        return expand(rules.ingest.output.frames, dataset=wildcards.dataset, video=videos)
+    names = [n for v in videos for n in settings.sources_of(config, wildcards.dataset, v)]
+    return fetched(dict.fromkeys(names))
+
+
+def stills_arguments(wildcards, input):
+    """Return the frame stores or folders of stills, as a shell takes them."""
+    if not is_read_in_place(wildcards.dataset):
+        return shlex.join(input.stills)
+    root = Path(config["datasets"][wildcards.dataset]["root"])
+    return " ".join(below_data_root(root / video) for video in stills_split(wildcards))
+
+
+def checkpoint_file(study, ids):
+    """Return the file of a checkpoint: imported, where the study says so, or trained."""
+    source = settings.imported(study, ids["task"], ids["checkpoint"])
+    if source is None:
+        return rules.train.output.checkpoint.format(**ids)
+    # Written so because `expand`, asked for once a job, would take a tenth of building the DAG.
+    return rules.import_checkpoint.output.checkpoint.format(source=source, **ids)
 
 
 @reported
 def initial_of(wildcards):
     settings.training_settings(config, wildcards.dataset, wildcards.task, wildcards.checkpoint)
-    initial = config["checkpoints"][wildcards.checkpoint].get("initial")
-    ids = {**wildcards, "checkpoint": initial}
-    return expand(rules.train.output.checkpoint, **ids) if initial else []
+    study = settings.study_trained_on(config, wildcards.dataset, wildcards.task)
+    ids = wildcards.task, wildcards.checkpoint
+    initial = settings.initial_checkpoint(config, study, *ids)
+    return checkpoint_file(study, {**wildcards, "checkpoint": initial}) if initial else []
+
+
+@reported
+def fetched_checkpoint(wildcards):
+    return fetched([wildcards.source])
+
+
+@reported
+def imported_classes(wildcards):
+    """Return the classes that a checkpoint to import is to know, as JSON."""
+    return json.dumps(settings.class_settings(config, wildcards.dataset))
 
 
 @reported
@@ -237,10 +366,9 @@ def training_threads(wildcards):
 @reported
 def checkpoint_of(wildcards):
     ids = wildcards.dataset, wildcards.task, wildcards.method
-    return expand(
-        rules.train.output.checkpoint,
-        **{**wildcards, **settings.checkpoint_ids(config, *ids)},
-    )
+    trained = settings.checkpoint_ids(config, *ids)
+    study = settings.study_of(config, wildcards.dataset)
+    return checkpoint_file(study, {**wildcards, **trained})
 
 
 @reported
@@ -273,7 +401,8 @@ def code_of_method(wildcards):
 def selections_of(wildcards):
     """Return the files that decide hyper-parameters of a method."""
     chosen = trials.selections_of(config, wildcards.dataset, wildcards.method)
-    return [rules.select.output.selection.format(**{**wildcards, "method": m}) for m in chosen]
+    place = trials.selected_on(config, wildcards.dataset, wildcards.task)
+    return [rules.select.output.selection.format(**place, method=m) for m in chosen]
 
 
 def selection_arguments(wildcards, input):
@@ -305,73 +434,84 @@ def score_iteration(wildcards):
     return settings.score_iteration(config, wildcards.dataset, wildcards.method)
 
 
-@functools.cache
-def own_weights(name):
-    """Return the user's copy of a network of others, or None."""
-    own = Path(config["data_root"]) / config["weights"][name]["file"]
-    return str(own) if own.is_file() else None
+def can_be_had(study, name):
+    """Return whether a network of others is there, or may be fetched for a study."""
+    offline = settings.is_offline(config, study)
+    return not offline or sources()[name].place(Path(config["data_root"])) is not None
 
 
-def weights_file(name):
-    """Return the checked file of a network of others; None if it is not there nor to be fetched."""
-    if own_weights(name) is None and not config["downloads"]:
-        return None
-    return rules.download.output.weights.format(weights=name)
+def networks_at_hand(study, task):
+    """Return the ids of those networks that score a task and can be had."""
+    return [n for n in settings.weights_of_networks(task) if can_be_had(study, n)]
 
 
-def own_copy(wildcards):
-    return own_weights(wildcards.weights) or []
-
-
-def weights_place(wildcards, input):
-    """Return the argument of `videottt download` that says where a network is."""
-    url = config["weights"][wildcards.weights]["url"]
-    return f"--copy {shlex.quote(input.own)}" if input.own else f"--url {shlex.quote(url)}"
-
-
-def weights_notes():
-    """Return, as JSON, why each network that is not there is not."""
+def network_notes(wildcards):
+    """Return, as JSON, why each network of others that table 3 lacks is not there."""
+    study = settings.study_named(config, wildcards.study)
+    wanted = [*settings.weights_of_networks("colorization"), weights_of("zhang2016")]
+    root = Path(config["data_root"])
     return json.dumps(
         {
-            name: f"{Path(config['data_root']) / entry['file']} is not there; put {entry['url']} "
-            "there, or run with --config downloads=true"
-            for name, entry in config["weights"].items()
-            if weights_file(name) is None
+            name: f"{root / sources()[name].provides[0]} is not there, and this study is offline; "
+            f"put it there with 'videottt fetch {name}'"
+            for name in wanted
+            if not can_be_had(study, name)
         }
     )
 
 
-def is_there(method):
-    """Return whether what a method needs is there; a network of others may not be."""
+def weights_of(method):
+    """Return the id of the network of others that a method is, or None."""
     base, _ = settings.parse_method(config, method)
-    weights = config["methods"][base].get("weights")
-    return weights is None or weights_file(weights) is not None
+    return config["methods"][base].get("weights")
 
 
 @reported
-def zhang2016_weights(wildcards):
-    found = weights_file(config["methods"]["zhang2016"]["weights"])
-    if found is None:
-        raise InputError(json.loads(weights_notes())[config["methods"]["zhang2016"]["weights"]])
-    return found
+def weights_argument(wildcards):
+    return file_of(weights_of(wildcards.method))
 
 
+@reported
+def segmenter_input(wildcards):
+    """Return the arguments that say how large the frames of a data set are made."""
+    study = settings.study_on(settings.study_of(config, wildcards.dataset), wildcards.dataset)
+    return "--shortest-edge {shortest_edge} --longest-edge {longest_edge}".format(**study["input"])
+
+
+def code_of_segmenter(wildcards):
+    network = config["methods"][wildcards.method]["segmenter"].partition("_")[0]
+    return code(*CODE["segmenters"], f"models/{network}.py")
+
+
+@reported
+def fetched_weights(wildcards):
+    return fetched([weights_of(wildcards.method)])
+
+
+@reported
 def networks_of(wildcards):
-    """Return the files of those networks that the scores of a task need and that are there."""
-    names = settings.weights_of_networks(config, wildcards.task)
-    return [found for found in map(weights_file, names) if found]
+    """Return the records of the networks that the scores of a task need, where they can be had."""
+    study = settings.study_of(config, wildcards.dataset)
+    return fetched(networks_at_hand(study, wildcards.task))
 
 
+@reported
 def network_arguments(wildcards):
     """Return the arguments of `videottt score` that name them."""
-    names = settings.weights_of_networks(config, wildcards.task)
-    networks = {name: weights_file(name) for name in names if weights_file(name)}
-    return f"--networks {shlex.quote(json.dumps(networks))}" if networks else ""
+    study = settings.study_of(config, wildcards.dataset)
+    root = Path(config["data_root"])
+    names = networks_at_hand(study, wildcards.task)
+    files = {name: str(root / sources()[name].provides[0]) for name in names}
+    return f"--networks {shlex.quote(json.dumps(files))}" if files else ""
 
 
 def methods_at_hand(study, task):
     """Return the methods that a study compares in a task, without those that lack their network."""
-    return [method for method in settings.study_methods(config, study, task) if is_there(method)]
+    return [
+        method
+        for method in settings.study_methods(config, study, task)
+        if weights_of(method) is None or can_be_had(study, weights_of(method))
+    ]
 
 
 def scored_streams(study):
@@ -398,38 +538,42 @@ def scores_of_video(wildcards):
     return score_files(study, curves_of(study, wildcards.task), [wildcards.video], *ids)
 
 
+def scored_in(study, sweep=None):
+    """Return which results of a study, or of one of its sweeps, are put together.
+
+    One entry a stream, in the form of `videottt aggregate --of`.
+    """
+    found = []
+    for dataset, task in scored_streams(study):
+        if sweep is None:
+            methods = methods_at_hand(study, task)
+            splits = settings.splits_of(config, study, dataset)
+        else:
+            methods = trials.sweep_methods(config, study, sweep)
+            methods = settings.methods_for(config, methods, task)
+            split = study["sweeps"][sweep]["split"]
+            splits = {split} & config["datasets"][dataset]["splits"].keys()
+        videos = [v for split in splits for v in settings.videos_in(config, dataset, split)]
+        values = [methods, study["seeds"], videos]
+        if all(values):
+            ids = dict(zip(["method", "seed", "video"], values, strict=True))
+            found.append({"dataset": dataset, "task": task, **ids})
+    return found
+
+
+def scored_ids(wildcards):
+    study = settings.study_named(config, wildcards.study)
+    return scored_in(study, dict(wildcards.items()).get("sweep"))
+
+
 @reported
 def scores_of_study(wildcards):
-    study = settings.study_named(config, wildcards.study)
-    return [
-        path
-        for dataset, task in scored_streams(study)
-        for path in score_files(
-            study,
-            methods_at_hand(study, task),
-            settings.study_videos(config, study, dataset),
-            dataset,
-            task,
-        )
-    ]
+    return [f for ids in scored_ids(wildcards) for f in expand(rules.score.output.scores, **ids)]
 
 
 @reported
-def scores_of_sweep(wildcards):
-    study = settings.study_named(config, wildcards.study)
-    methods = trials.sweep_methods(config, study, wildcards.sweep)
-    split = study["sweeps"][wildcards.sweep]["split"]
-    return [
-        path
-        for dataset, task in scored_streams(study)
-        for path in score_files(
-            study,
-            settings.methods_for(config, methods, task),
-            settings.videos_in(config, dataset, split),
-            dataset,
-            task,
-        )
-    ]
+def scored_of_study(wildcards):
+    return json.dumps(scored_ids(wildcards))
 
 
 def trial_scores(wildcards, trial):
@@ -535,12 +679,11 @@ def fixed_of(wildcards):
 
 
 def sound_of(wildcards):
-    """Return the argument that names the video file that a video has its sound from.
-
-    A folder of images has none.
-    """
-    source = source_of(wildcards) if is_video_file(wildcards) else ""
-    return f"--sound {shlex.quote(source)}" if Path(source).is_file() else ""
+    """Return the argument that names the video file that a video has its sound from."""
+    if not is_video_file(wildcards):
+        return ""
+    root = Path(config["datasets"][wildcards.dataset]["root"])
+    return f"--sound {below_data_root(root / wildcards.video)}"
 
 
 def truth_of(wildcards, task=None):
@@ -580,14 +723,42 @@ def study_results(wildcards):
         results += expand(rules.make_convention_table.output, study=study_id)
     if "colorization" in tasks:
         results += expand(rules.make_colour_table.output, study=study_id)
+    if checked_datasets(study):
+        results += expand(rules.make_data_table.output, study=study_id)
     results += figures_of_study(study_id)
     if "window" in study.get("sweeps", {}):
         # Its gradients need runs of labelled frames, and its figure is of the paper's section 6.2.
-        for dataset, task in scored_streams(study):
-            if task == "semantic":
-                ids = {"dataset": dataset, "task": task}
+        for ids in scored_in(study, "window"):
+            if ids["task"] == "semantic":
                 results += expand(rules.plot_theory.output, study=study_id, **ids)
     return results
+
+
+def checked_datasets(study):
+    """Return the data sets of a study that are real, and not just videos of the user's."""
+    entries = {dataset: config["datasets"][dataset] for dataset in study["streams"]}
+    return [d for d, e in entries.items() if "root" in e and (e.get("sources") or "classes" in e)]
+
+
+@reported
+def reports_of_study(wildcards):
+    datasets = checked_datasets(settings.study_named(config, wildcards.study))
+    return expand(rules.check_data.output.report, dataset=datasets)
+
+
+@reported
+def sources_of_dataset(wildcards):
+    """Return what has to be there before a data set is checked."""
+    settings.check_known(wildcards.dataset, config["datasets"], "dataset", "config.yaml")
+    entry = config["datasets"][wildcards.dataset]
+    videos = [video for videos in entry["splits"].values() for video in videos]
+    names = [n for v in videos for n in settings.sources_of(config, wildcards.dataset, v)]
+    return fetched(dict.fromkeys(names)) if names else str(root_of(wildcards.dataset))
+
+
+@reported
+def check_settings(wildcards):
+    return json.dumps(settings.check_settings(config, wildcards.dataset))
 
 
 @reported
@@ -658,7 +829,8 @@ def figures_of_study(study_id):
     results += expand(rules.plot_sweep.output, study=study_id, sweep=study.get("sweeps", []))
     for dataset, task in settings.streams_of(study):
         ids = {"study": study_id, "dataset": dataset, "task": task}
-        if trials.selected_methods(study):
+        selected_here = trials.selected_on(config, dataset, task) == {"dataset": dataset, "task": task}
+        if trials.selected_methods(study) and selected_here:
             results += expand(rules.plot_selection.output, **ids)
         ids |= {"video": settings.study_videos(config, study, dataset), "seed": study["seeds"][0]}
         if (dataset, task) in scored:
@@ -692,7 +864,8 @@ CODE["theory"] = [
 def checkpoint_of_theory(wildcards):
     ids = wildcards.dataset, wildcards.task, "online_ttt_mae"
     trained = settings.checkpoint_ids(config, *ids)
-    return expand(rules.train.output.checkpoint, **{**wildcards, **trained})
+    study = settings.study_of(config, wildcards.dataset)
+    return checkpoint_file(study, {**wildcards, **trained})
 
 
 @reported
@@ -742,24 +915,40 @@ def window_sweep_arguments(wildcards):
     return shlex.join(part for name, value in values.items() for part in (f"--{name}", str(value)))
 
 
+def crosschecked(wildcards):
+    """Return which results of a study detectron2 has an evaluator for."""
+    found = []
+    for ids in scored_ids(wildcards):
+        methods = [m for m in ids["method"] if "checkpoint" in config["methods"][m.split(",")[0]]]
+        if ids["task"] != "colorization":
+            found.append({**ids, "method": methods})
+    return found
+
+
 @reported
 def files_of_study(wildcards):
-    """Return the files of every job of a study: the n-th of each kind belong together."""
-    study = settings.study_named(config, wildcards.study)
-    names = ("dataset", "task", "method", "seed", "video")
+    """Return the files of every job of a study that can be replayed."""
     files = {"frames": [], "predictions": [], "scores": []}
-    for dataset, task in scored_streams(study):
-        if task == "colorization":  # detectron2 has no evaluator for it
-            continue
-        methods = settings.methods_for(config, study["methods"], task)
-        videos = settings.study_videos(config, study, dataset)
-        for values in itertools.product([dataset], [task], methods, study["seeds"], videos):
-            ids = dict(zip(names, values, strict=True))
-            predicting = ids | {"method": settings.predicting_method(config, ids["method"])}
-            files["frames"].append(rules.ingest.output.frames.format(**ids))
-            files["predictions"].append(rules.predict.output.predictions.format(**predicting))
-            files["scores"].append(rules.score.output.scores.format(**ids))
+    for ids in crosschecked(wildcards):
+        methods = [settings.predicting_method(config, method) for method in ids["method"]]
+        predicting = {**ids, "method": list(dict.fromkeys(methods))}
+        files["frames"] += sorted(set(expand(rules.ingest.output.frames, **ids)))
+        files["predictions"] += expand(rules.predict.output.predictions, **predicting)
+        files["scores"] += expand(rules.score.output.scores, **ids)
     return files
+
+
+@reported
+def crosschecked_of_study(wildcards):
+    return json.dumps(crosschecked(wildcards))
+
+
+@reported
+def predicting_of_study(wildcards):
+    """Return which methods are scored on the predictions of others, as JSON."""
+    methods = {method for ids in crosschecked(wildcards) for method in ids["method"]}
+    pairs = {method: settings.predicting_method(config, method) for method in sorted(methods)}
+    return json.dumps({method: other for method, other in pairs.items() if method != other})
 
 
 def videottt_beside_detectron2(wildcards):

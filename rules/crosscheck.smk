@@ -27,8 +27,13 @@ rule crosscheck:
     threads: 1
     params:
         videottt=videottt_beside_detectron2,
+        frames=lambda wildcards: str(rules.ingest.output.frames),
+        predictions=lambda wildcards: str(rules.predict.output.predictions),
+        scores=lambda wildcards: str(rules.score.output.scores),
+        of=crosschecked_of_study,
+        predicting=predicting_of_study,
         code=code(*CODE["score"], "crosscheck", "cli/crosscheck.py"),
     shell:
-        "{params.videottt} crosscheck --frames {input.frames:q} "
-        "--predictions {input.predictions:q} --scores {input.scores:q} --csv {output.csv:q} "
-        "--markdown {output.markdown:q} > {log:q} 2>&1"
+        "{params.videottt} crosscheck --frames {params.frames:q} "
+        "--predictions {params.predictions:q} --scores {params.scores:q} --of {params.of:q} "
+        "--predictions-of {params.predicting:q} --csv {output.csv:q} --markdown {output.markdown:q} > {log:q} 2>&1"

@@ -16,10 +16,10 @@ rule ingest:
     threads: 1
     params:
         root=ingest_root,
-        split=split_of,
+        split=folder_of,
         settings=ingest_settings,
         code=code_of_layout("ingest"),
     shell:
         "videottt ingest --dataset {wildcards.dataset:q} --split {params.split:q} "
-        "--video {wildcards.video:q} --root {params.root:q} --settings {params.settings:q} "
+        "--video {wildcards.video:q} --root {params.root} --settings {params.settings:q} "
         "--output {output.frames:q} > {log:q} 2>&1"

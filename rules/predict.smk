@@ -15,7 +15,7 @@ rule predict:
         "results/benchmarks/predict/{dataset}/{task}/{method}/seed{seed}/{video}.tsv"
     wildcard_constraints:
         # Those that are no Y-shaped model have rules of their own.
-        method="(?!(left_grey|zhang2016)/)[^/]+",
+        method=f"(?!({'|'.join(OTHER_NETWORKS)})/)[^/]+",
     conda:
         "../envs/videottt.yaml"
     threads: 1
@@ -38,23 +38,26 @@ rule predict_zhang2016:
     """Colour one video with the network of Zhang et al. (2016), frame by frame."""
     input:
         frames=rules.ingest.output.frames,
-        weights=zhang2016_weights,
+        weights=fetched_weights,
     output:
-        predictions="results/predictions/{dataset}/colorization/zhang2016/seed{seed}/{video}.h5",
+        predictions="results/predictions/{dataset}/colorization/{method}/seed{seed}/{video}.h5",
     log:
-        "results/logs/predict/{dataset}/colorization/zhang2016/seed{seed}/{video}.log",
+        "results/logs/predict/{dataset}/colorization/{method}/seed{seed}/{video}.log",
     benchmark:
-        "results/benchmarks/predict/{dataset}/colorization/zhang2016/seed{seed}/{video}.tsv"
+        "results/benchmarks/predict/{dataset}/colorization/{method}/seed{seed}/{video}.tsv"
+    wildcard_constraints:
+        method="zhang2016",
     conda:
         "../envs/videottt.yaml"
     threads: 1
     resources:
         gpu=GPUS,
     params:
+        weights=weights_argument,
         device=config["device"],
         code=code("models/zhang2016.py", "perception/weights.py", *CODE["colourizers"]),
     shell:
-        "videottt predict-zhang2016 --frames {input.frames:q} --weights {input.weights:q} "
+        "videottt predict-zhang2016 --frames {input.frames:q} --weights {params.weights} "
         "--seed {wildcards.seed} --device {params.device:q} --threads {threads} "
         "--output {output.predictions:q} > {log:q} 2>&1"
 
@@ -77,3 +80,34 @@ rule predict_left_grey:
     shell:
         "videottt predict-left-grey --frames {input.frames:q} --seed {wildcards.seed} --device cpu "
         "--threads {threads} --output {output.predictions:q} > {log:q} 2>&1"
+
+
+rule predict_segmenter:
+    """Segment one video with another architecture, frame by frame (section 5.1)."""
+    input:
+        frames=rules.ingest.output.frames,
+        weights=fetched_weights,
+    output:
+        predictions="results/predictions/{dataset}/semantic/{method}/seed{seed}/{video}.h5",
+    log:
+        "results/logs/predict/{dataset}/semantic/{method}/seed{seed}/{video}.log",
+    benchmark:
+        "results/benchmarks/predict/{dataset}/semantic/{method}/seed{seed}/{video}.tsv"
+    wildcard_constraints:
+        method="|".join(SEGMENTERS),
+    conda:
+        "../envs/videottt.yaml"
+    threads: 1
+    resources:
+        gpu=GPUS,
+    params:
+        network=lambda wildcards: config["methods"][wildcards.method]["segmenter"],
+        weights=weights_argument,
+        input=segmenter_input,
+        device=config["device"],
+        code=code_of_segmenter,
+    shell:
+        "videottt predict-segmenter --frames {input.frames:q} --network {params.network:q} "
+        "--weights {params.weights} {params.input} --method {wildcards.method:q} "
+        "--seed {wildcards.seed} --device {params.device:q} --threads {threads} "
+        "--output {output.predictions:q} > {log:q} 2>&1"

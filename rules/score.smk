@@ -45,14 +45,17 @@ rule aggregate:
         "../envs/videottt.yaml"
     threads: 1
     params:
+        # Thousands of files are more than a command line holds.
+        template=lambda wildcards: str(rules.score.output.scores),
+        of=scored_of_study,
         code=code(*CODE["score"]),
     shell:
-        "videottt aggregate --scores {input.scores:q} --output {output.metrics:q} > {log:q} 2>&1"
+        "videottt aggregate --scores {params.template:q} --of {params.of:q} --output {output.metrics:q} > {log:q} 2>&1"
 
 
 use rule aggregate as aggregate_sweep with:
     input:
-        scores=scores_of_sweep,
+        scores=scores_of_study,
     output:
         metrics="results/metrics/{study}/{sweep}.csv",
     log:

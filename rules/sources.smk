@@ -1,4 +1,4 @@
-"""What has to exist before there are frames: the embedded benchmark; and networks of others."""
+"""What has to exist before there are frames: the embedded benchmark, and what is from elsewhere."""
 
 
 rule render:
@@ -20,22 +20,45 @@ rule render:
         "--settings {params.settings:q} --output {output.root:q} > {log:q} 2>&1"
 
 
-rule download:
-    """Check the user's copy of a network of others; fetch it if config.yaml allows downloads."""
-    input:
-        own=own_copy,
+# Nothing below data_root is an output: Snakemake deletes outputs before it makes them again. What
+# is there already is taken as it is. How it is fetched is no reason to fetch it again: what only
+# the shell command names (config, and not params) does not count as a change.
+rule fetch_source:
+    """Have a file from elsewhere below data_root, checked and unpacked, and record what it is."""
     output:
-        weights="results/weights/{weights}.pth",
+        record="results/fetched/{source}.json",
     log:
-        "results/logs/download/{weights}.log",
+        "results/logs/fetch_source/{source}.log",
     benchmark:
-        "results/benchmarks/download/{weights}.tsv"
+        "results/benchmarks/fetch_source/{source}.tsv"
+    conda:
+        "../envs/videottt.yaml"
+    threads: 1
+    resources:
+        downloads=1,
+    shell:
+        'videottt fetch {wildcards.source:q} --sources {SOURCES:q} --data-root "$DATA_ROOT" '
+        "{FETCHING} --output {output.record:q} > {log:q} 2>&1"
+
+
+rule check_data:
+    """Count and read a data set, and compare it with what was published about it."""
+    input:
+        sources=sources_of_dataset,
+        published=PUBLISHED,
+    output:
+        report="results/data/{dataset}.csv",
+    log:
+        "results/logs/check_data/{dataset}.log",
+    benchmark:
+        "results/benchmarks/check_data/{dataset}.tsv"
     conda:
         "../envs/videottt.yaml"
     threads: 1
     params:
-        place=weights_place,
-        sha256=lambda wildcards: config["weights"][wildcards.weights]["sha256"],
+        settings=check_settings,
+        code=code("checking", "datasets", "cli/check.py"),
     shell:
-        "videottt download {params.place} --sha256 {params.sha256:q} "
-        "--output {output.weights:q} > {log:q} 2>&1"
+        'videottt check-data {wildcards.dataset:q} --data-root "$DATA_ROOT" '
+        "--settings {params.settings:q} --published {input.published:q} "
+        "--output {output.report:q} > {log:q} 2>&1"

@@ -26,7 +26,7 @@ rule make_table:
         "results/benchmarks/make_table/{study}/{table}.tsv"
     wildcard_constraints:
         # Those of colours, of each class, of conventions and of the theory are other rules'.
-        table=r"(?!(table3|classes|conventions)\.|theory_)[^/]+",
+        table=r"(?!(table2|table3|classes|conventions)\.|theory_)[^/]+",
     conda:
         "../envs/videottt.yaml"
     threads: 1
@@ -41,6 +41,40 @@ rule make_table:
         "--labels {params.labels:q} --model {params.model:q} --paper {input.paper:q} "
         "--beside {params.paper:q} --csv {output.csv:q} --markdown {output.markdown:q} "
         "--latex {output.latex:q} > {log:q} 2>&1"
+
+
+rule make_data_table:
+    """Write what the data sets of a study are, and the paper's table 2 below it."""
+    input:
+        reports=reports_of_study,
+        paper=PAPER_DATA,
+    output:
+        csv=report(
+            "results/tables/{study}/table2.csv",
+            caption="../workflow/report/table2.rst",
+            category="Tables",
+            labels={"study": "{study}", "table": "table2", "form": "all numbers"},
+        ),
+        markdown=report(
+            "results/tables/{study}/table2.md",
+            caption="../workflow/report/table2.rst",
+            category="Tables",
+            labels={"study": "{study}", "table": "table2", "form": "to read"},
+        ),
+        latex="results/tables/{study}/table2.tex",
+    log:
+        "results/logs/make_data_table/{study}.log",
+    benchmark:
+        "results/benchmarks/make_data_table/{study}.tsv"
+    conda:
+        "../envs/videottt.yaml"
+    threads: 1
+    params:
+        code=code("tables", "cli/tables.py"),
+    shell:
+        "videottt make-data-table --reports {input.reports:q} --paper {input.paper:q} "
+        "--csv {output.csv:q} --markdown {output.markdown:q} --latex {output.latex:q} "
+        "> {log:q} 2>&1"
 
 
 rule make_colour_table:
@@ -74,7 +108,7 @@ rule make_colour_table:
         labels=method_labels,
         model=model_of_study,
         paper=paper_of_study,
-        notes=weights_notes(),
+        notes=network_notes,
         code=code("tables", "cli/tables.py", "metrics"),
     shell:
         "videottt colour-table --metrics {input.metrics:q} --methods {params.methods:q} "

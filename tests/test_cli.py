@@ -96,6 +96,10 @@ def test_every_verb_from_files_on_disk_to_selected_settings(root, source_frames,
     found = read_scores(out / "fast.scores.h5")
     assert found.statistics.confusion.sum() == sum(frame.semantic.size for frame in source_frames)
     call("aggregate", scores=[out / "slow.scores.h5", out / "fast.scores.h5"], output=out / "t.csv")
+    # The same files, named by a pattern: thousands are more than a command line holds.
+    call("aggregate", scores=out / "{name}.scores.h5", of='[{"name": ["slow", "fast"]}]',
+         output=out / "u.csv")  # fmt: skip
+    assert (out / "u.csv").read_bytes() == (out / "t.csv").read_bytes()
     table = pd.read_csv(out / "t.csv")
     assert set(table.aggregation) == {"video", "pooled", "frame_weighted"}
     assert {"miou_pooled", "miou_frames", "iou:road", "seconds_per_frame"} <= set(table.metric)

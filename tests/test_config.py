@@ -12,7 +12,8 @@ from videottt.method import Method, method_from
 from videottt.objectives import list_objectives, objective_named
 from videottt.provenance import code_fingerprint
 from videottt.settings import with_values
-from videottt.validation import check_variant, validate
+from videottt.sources import read_sources
+from videottt.validation import check_sources, check_variant, validate
 
 ROOT = Path(__file__).parents[1]
 SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
@@ -21,12 +22,13 @@ PAPER = ROOT / "workflow/resources/paper"
 
 def test_every_study_of_the_configuration_makes_methods_that_exist(config):
     validate(config, SCHEMA)
+    check_sources(config, read_sources(ROOT / config["sources"]))
     assert {each["layout"] for each in config["datasets"].values()} <= list_layouts().keys()
     for study_id, study in config["studies"].items():
         chosen = {**config, "study": study_id}
         for dataset, task in settings.streams_of(study):
             named = settings.study_methods(chosen, study, task)
-            own = [name for name in named if "colourizer" not in config["methods"].get(name, {})]
+            own = [n for n in named if "checkpoint" in config["methods"][n.split(",")[0]]]
             for name in own:
                 base = settings.method_settings(chosen, dataset, name)
                 method = method_from(with_values(base, settings.parse_method(chosen, name)[1]))
@@ -82,7 +84,7 @@ def test_a_task_may_be_trained_in_its_own_way_and_compare_its_own_methods(config
 def test_method_ids_are_those_of_the_papers_tables(config):
     rows = [
         row["method"]
-        for table in ("table1.csv", "table3.csv", "table4.csv")
+        for table in ("table1.csv", "table3.csv", "table4.csv", "architectures.csv")
         for row in csv.DictReader((PAPER / table).open())
     ]
     # The paper's text has these, but no table of it a row.
@@ -129,13 +131,35 @@ def test_method_ids_are_those_of_the_papers_tables(config):
             lambda c: c["studies"]["demo"]["training"]["tasks"]["colorization"].update(split="sh"),
             "studies.demo.training: unknown split 'sh'",
         ),
-        (lambda c: c["methods"]["zhang2016"].update(weights="zhang"), "unknown file 'zhang'"),
+        (
+            lambda c: c["methods"]["zhang2016"].update(weights="zhang"),
+            "methods.zhang2016.weights: unknown source 'zhang'; did you mean 'zhang2016'?",
+        ),
+        (
+            lambda c: c["datasets"]["kitti_step"].update(sources=["kitti_step_image"]),
+            "datasets.kitti_step.sources: unknown source 'kitti_step_image'",
+        ),
+        (
+            lambda c: c["datasets"]["lumiere"]["sources"].pop("the_sea"),
+            "datasets.lumiere.sources: the video 'the_sea' has no source",
+        ),
+        (
+            lambda c: c["studies"]["paper"]["imported"]["semantic"].update(main_task="mask2former"),
+            "studies.paper.imported.semantic: unknown source 'mask2former'",
+        ),
+        (
+            lambda c: c["studies"]["paper"]["imported"]["semantic"].pop("main_task"),
+            "studies.paper.training.iterations: 'main_task' of task 'semantic' is missing",
+        ),
+        (lambda c: c["datasets"]["kitti_step"].update(folders={"tset": "train"}), "split 'tset'"),
+        (lambda c: c["studies"]["paper"].update(splits=["tset"]), "unknown split 'tset'; did you"),
+        (lambda c: c["studies"]["paper"].update(splits=["val"]), "'coco_videos' has none of them"),
         (
             lambda c: c["methods"]["zhang2016"].update(objective="none", checkpoint="joint"),
-            "exactly one of 'checkpoint' and 'colourizer'",
+            "exactly one of 'checkpoint', 'colourizer', 'segmenter'",
         ),
         (lambda c: c["datasets"]["synthetic"].update(things=["cars"]), "'car'?"),
-        (lambda c: c["datasets"]["camvid"].pop("root"), "exactly one of 'root' and 'render'"),
+        (lambda c: c["datasets"]["camvid"].pop("root"), "exactly one of 'root', 'render'"),
         (lambda c: c.update(study="camvit"), "did you mean 'camvid'?"),
     ],
 )
@@ -144,6 +168,7 @@ def test_a_mistake_in_the_configuration_is_one_line_with_the_nearest_name(config
     change(wrong)
     with pytest.raises(InputError) as caught:
         validate(wrong, SCHEMA)
+        check_sources(wrong, read_sources(ROOT / config["sources"]))
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 

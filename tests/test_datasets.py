@@ -1,11 +1,15 @@
+import json
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from support import SIZE, SPACE
-from videottt.datasets import camvid, kitti_step, layout_named
+from videottt.datasets import camvid, cityscapes, kitti_step, layout_named
+from videottt.datasets.kitti_step import CITYSCAPES
 from videottt.errors import InputError
 from videottt.frames import VOID
+from videottt.segments import ClassSpace, panoptic_from
 
 
 def picture(path, array):
@@ -52,6 +56,123 @@ def test_a_split_without_panoptic_maps_is_read_without_labels(kitti):
     frames = read_kitti(kitti, split="test")
     assert len(frames) == 4
     assert all(frame.semantic is None and frame.instance is None for frame in frames)
+
+
+# Which forms there are, and what can lie in each.
+
+
+def as_deeplab2_arranges_it(root):
+    """As `kitti_step.write` writes it."""
+
+
+def as_the_archives_unpack(root):
+    (root / "training").mkdir()
+    (root / "images/val").rename(root / "training/image_02")
+    (root / "images").rmdir()
+
+
+def as_the_authors_derive_it(root):
+    add_what_the_authors_derive(root)
+    for path in (root / "panoptic_maps").rglob("*.png"):
+        if not path.name.endswith("_sem.png"):
+            path.unlink()
+
+
+def add_what_the_authors_derive(root):
+    for path in list((root / "panoptic_maps").rglob("*.png")):
+        classes = np.asarray(Image.open(path))[..., 0]
+        picture(path.with_name(f"{path.stem}_sem.png"), classes)
+        stated = {"imgHeight": classes.shape[0], "imgWidth": classes.shape[1]}
+        path.with_suffix(".json").write_text(json.dumps(stated))
+
+
+@pytest.mark.parametrize(
+    ("rearrange", "instances"),
+    [
+        (as_deeplab2_arranges_it, True),
+        (as_the_archives_unpack, True),
+        (add_what_the_authors_derive, True),
+        (as_the_authors_derive_it, False),
+    ],
+)
+def test_every_form_of_kitti_step_holds_the_same(kitti, source_frames, rearrange, instances):
+    rearrange(kitti)
+    for video, frames in (("0002", source_frames[:4]), ("0014", source_frames[4:8])):
+        for read, frame in zip(read_kitti(kitti, video), frames, strict=True):
+            assert np.array_equal(read.image, frame.image)
+            assert np.array_equal(read.semantic, frame.semantic)
+            assert (read.instance is not None) == instances
+            assert not instances or np.array_equal(read.instance, frame.instance)
+
+
+def test_all_that_is_missing_is_listed_and_reading_stops_at_the_first(tmp_path):
+    for number in (0, 2, 6, 7):
+        picture(tmp_path / f"images/test/0000/{number:06d}.png", np.zeros((*SIZE, 3), np.uint8))
+    picture(tmp_path / "images/test/0000/last.png", np.zeros((*SIZE, 3), np.uint8))
+    problems = kitti_step.list_frames(tmp_path, "test", "0000", SPACE).problems
+    folder = tmp_path / "images/test/0000"
+    assert [str(each).partition(": ")[0] for each in problems] == [
+        f"{folder}/{name}" for name in ("000001.png", "000003.png", "last.png")
+    ]
+    assert "and 2 frames after it are missing" in str(problems[1])
+    with pytest.raises(InputError, match=r"000001\.png: this frame is missing"):
+        next(kitti_step.read(tmp_path, "test", "0000", SPACE))
+
+
+def class_out_of_range(root):
+    panoptic = np.zeros((*SIZE, 3), np.uint8)
+    panoptic[3, 4, 0] = 19
+    picture(root / "panoptic_maps/val/0002/000001.png", panoptic)
+    return "panoptic_maps/val/0002/000001.png: has class 19"
+
+
+def class_out_of_range_among_derived_maps(root):
+    as_the_authors_derive_it(root)
+    picture(root / "panoptic_maps/val/0002/000001_sem.png", np.full(SIZE, 254, np.uint8))
+    return "000001_sem.png: has class 254"
+
+
+def map_of_another_size(root):
+    picture(root / "panoptic_maps/val/0002/000003.png", np.zeros((5, 7, 3), np.uint8))
+    return f"000003.png: is 7x5, but its frame is {SIZE[1]}x{SIZE[0]}"
+
+
+def derived_map_in_colour(root):
+    as_the_authors_derive_it(root)
+    picture(root / "panoptic_maps/val/0002/000000_sem.png", np.zeros((*SIZE, 3), np.uint8))
+    return "000000_sem.png: is a label map of mode RGB, expected L or P"
+
+
+def stated_size_of_another_frame(root):
+    as_the_authors_derive_it(root)
+    path = root / "panoptic_maps/val/0002/000001.json"
+    path.write_text('{"imgHeight": 375, "imgWidth": 1242}')
+    return f"images/val/0002/000001.png: is {SIZE[1]}x{SIZE[0]}, but"
+
+
+def stated_size_without_width(root):
+    as_the_authors_derive_it(root)
+    (root / "panoptic_maps/val/0002/000002.json").write_text('{"imgHeight": 375}')
+    return '000002.json: is not like {"imgHeight"'
+
+
+def lose_a_stated_size(root):
+    as_the_authors_derive_it(root)
+    (root / "panoptic_maps/val/0002/000002.json").unlink()
+    return "000002.json: missing file of its size"
+
+
+def lose_a_derived_map(root):
+    as_the_authors_derive_it(root)
+    (root / "panoptic_maps/val/0002/000002_sem.png").unlink()
+    return "000002_sem.png: missing label map"
+
+
+def lose_an_unpacked_video(root):
+    as_the_archives_unpack(root)
+    for path in (root / "training/image_02/0002").iterdir():
+        path.unlink()
+    return "training/image_02/0002: holds no frame"
 
 
 def lose_a_frame(root):
@@ -108,6 +229,15 @@ def text_for_a_frame(root):
         lose_all_frames,
         grey_map,
         text_for_a_frame,
+        class_out_of_range,
+        class_out_of_range_among_derived_maps,
+        map_of_another_size,
+        derived_map_in_colour,
+        stated_size_of_another_frame,
+        stated_size_without_width,
+        lose_a_stated_size,
+        lose_a_derived_map,
+        lose_an_unpacked_video,
     ],
 )
 def test_a_spoilt_copy_of_kitti_step_is_refused_by_the_name_of_what_is_wrong(kitti, spoil):
@@ -136,6 +266,122 @@ def test_a_png_with_a_spoilt_byte_is_refused_by_name(kitti, place):
     path.write_bytes(content)
     with pytest.raises(InputError, match=r"000002\.png: not a readable image"):
         read_kitti(kitti)
+
+
+# Cityscapes
+
+# Label id -> train id, from the table of cityscapesscripts/helpers/labels.py.
+TRAIN_IDS = {
+    7: 0, 8: 1, 11: 2, 12: 3, 13: 4, 17: 5, 19: 6, 20: 7, 21: 8, 22: 9, 23: 10, 24: 11, 25: 12,
+    26: 13, 27: 14, 28: 15, 31: 16, 32: 17, 33: 18,
+}  # fmt: skip
+OBJECTS = ("person", "rider", "car", "truck", "bus", "train", "motorcycle", "bicycle")
+STREET = ClassSpace(CITYSCAPES, OBJECTS)
+# Road, two cars, a group of cars, a rider, a caravan (void), sky, and the license plate.
+LABELS = np.array([[7, 26, 26, 26], [25, 29, 23, 255]], np.uint8)
+NUMBERED = np.array([[7, 26000, 26001, 26], [25000, 29003, 23, 0]], np.uint16)
+ROAD, CAR, RIDER, SKY = (CITYSCAPES.index(name) for name in ("road", "car", "rider", "sky"))
+
+
+@pytest.fixture
+def cityscapes_root(tmp_path):
+    """Three stills of two cities, with label ids and instances, without train ids."""
+    for shade, name in enumerate(CITY_NAMES):
+        city = name.partition("_")[0]
+        image = np.full((*LABELS.shape, 3), 10 * shade, np.uint8)
+        picture(tmp_path / f"leftImg8bit/val/{city}/{name}_leftImg8bit.png", image)
+        labels = tmp_path / f"gtFine/val/{city}"
+        picture(labels / f"{name}_gtFine_labelIds.png", LABELS)
+        picture(labels / f"{name}_gtFine_instanceIds.png", NUMBERED)
+        picture(labels / f"{name}_gtFine_color.png", image)
+        (labels / f"{name}_gtFine_polygons.json").write_text("{}")
+    return tmp_path
+
+
+CITY_NAMES = ("aachen_000000_000019", "aachen_000001_000019", "bonn_000000_000019")
+
+
+def read_cityscapes(root, space=STREET):
+    return list(cityscapes.read(root, "any", "val", space))
+
+
+def test_cityscapes_is_read_from_label_ids_and_instance_ids(cityscapes_root):
+    frames = read_cityscapes(cityscapes_root)
+    assert tuple(frame.name for frame in frames) == CITY_NAMES
+    assert [int(frame.image[0, 0, 0]) for frame in frames] == [0, 10, 20]
+    for frame in frames:
+        assert frame.semantic.tolist() == [[ROAD, CAR, CAR, CAR], [RIDER, VOID, SKY, VOID]]
+        assert frame.instance.tolist() == [[0, 1, 2, 0], [1, 0, 0, 0]]
+        assert (frame.semantic.dtype, frame.instance.dtype) == (np.uint8, np.uint16)
+        panoptic = panoptic_from(frame.semantic, frame.instance, STREET)
+        # The group, and no other car, is a crowd.
+        assert panoptic.crowd.sum() == 1
+        assert panoptic.crowd[panoptic.ids[0, 3] - 1]
+    # What is no thing of the data set has no objects.
+    first = read_cityscapes(cityscapes_root, SPACE)[0]
+    assert first.instance.tolist() == [[0, 1, 2, 0], [0, 0, 0, 0]]
+
+
+def test_train_ids_are_those_of_the_official_table(tmp_path):
+    labels = np.array([[*range(34), 255]], np.uint8)
+    made = cityscapes.train_ids(tmp_path, labels)
+    assert made.tolist() == [[TRAIN_IDS.get(label, VOID) for label in range(34)] + [VOID]]
+
+
+def test_train_ids_that_are_there_are_read_and_no_others_needed(cityscapes_root):
+    folder = cityscapes_root / "gtFine/val/aachen"
+    picture(
+        folder / f"{CITY_NAMES[0]}_gtFine_labelTrainIds.png", np.full(LABELS.shape, 10, np.uint8)
+    )
+    (folder / f"{CITY_NAMES[0]}_gtFine_labelIds.png").unlink()
+    first, second, _ = read_cityscapes(cityscapes_root)
+    assert (first.semantic == SKY).all()
+    assert second.semantic[0, 0] == ROAD
+
+
+def test_cityscapes_without_instances_or_without_labels(cityscapes_root):
+    for path in cityscapes_root.rglob("*_instanceIds.png"):
+        path.unlink()
+    assert [frame.instance for frame in read_cityscapes(cityscapes_root)] == [None] * 3
+    (cityscapes_root / "gtFine/val").rename(cityscapes_root / "gtFine/elsewhere")
+    assert [frame.semantic for frame in read_cityscapes(cityscapes_root)] == [None] * 3
+
+
+def broken(name, array):
+    path = f"gtFine/val/{name.partition('_')[0]}/{name}"
+    return lambda root: picture(root / path, array) and path.rpartition("/")[2]
+
+
+def lost(path):
+    return lambda root: (root / path).unlink() or path.rpartition("/")[2]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (broken("bonn_000000_000019_gtFine_labelIds.png", LABELS + 30), "has label 37, but"),
+        (broken("bonn_000000_000019_gtFine_labelTrainIds.png", LABELS), "has class 23, but"),
+        (broken("bonn_000000_000019_gtFine_instanceIds.png", NUMBERED + 8000), "has instance 8007"),
+        (broken("bonn_000000_000019_gtFine_instanceIds.png", NUMBERED * 0 + 34), "has instance 34"),
+        (broken("bonn_000000_000019_gtFine_instanceIds.png", LABELS), "of mode L, expected I;16"),
+        (broken("aachen_000000_000019_gtFine_labelIds.png", LABELS[:1]), "is 4x1, but its frame"),
+        (broken("aachen_000007_000019_gtFine_labelIds.png", LABELS), "has no frame in"),
+        (lost("gtFine/val/bonn/bonn_000000_000019_gtFine_labelIds.png"), "missing label map"),
+        (lost("gtFine/val/bonn/bonn_000000_000019_gtFine_instanceIds.png"), "missing instance map"),
+        (lost("leftImg8bit/val/bonn/bonn_000000_000019_leftImg8bit.png"), "has no frame in"),
+    ],
+)
+def test_a_spoilt_copy_of_cityscapes_is_refused_by_the_file(cityscapes_root, spoil, message):
+    culprit = spoil(cityscapes_root)
+    with pytest.raises(InputError, match=message) as caught:
+        read_cityscapes(cityscapes_root)
+    assert culprit.partition("_leftImg8bit")[0] in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_split_of_cityscapes_is_answered_with_the_nearest_one(cityscapes_root):
+    with pytest.raises(InputError, match="did you mean 'val'"):
+        list(cityscapes.read(cityscapes_root, "any", "vall", STREET))
 
 
 # CamVid

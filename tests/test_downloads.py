@@ -1,50 +1,25 @@
-"""Downloads against a server on this machine: what is kept, and what is refused."""
+"""Downloads against a server on this machine: what is kept, completed, tried again and refused."""
 
 import contextlib
 import hashlib
-import logging
+import multiprocessing
 import socket
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+import time
 
 import pytest
+from urllib3.util import Retry
 
-from videottt.downloads import download, take_copy
+from loopback import Loopback
+from videottt.checksums import Wanted
+from videottt.downloads import PATIENCE, download, writer_of
 from videottt.errors import InputError
 
 # More than is read at once.
 CONTENT = bytes(range(256)) * 5000
-CHECKSUM = hashlib.sha256(CONTENT).hexdigest()
-
-
-class Server(BaseHTTPRequestHandler):
-    """Serves CONTENT at /file, and servers' misbehaviour at other places."""
-
-    def do_GET(self):
-        redirections = {"/moved": "/file", "/outside": "ftp://127.0.0.1/file", "/loop": "/loop"}
-        if self.path in redirections:
-            self.send_response(302)
-            self.send_header("Location", redirections[self.path])
-            self.end_headers()
-        elif self.path in ("/file", "/broken", "/sizeless"):
-            self.send_response(200)
-            if self.path != "/sizeless":
-                self.send_header("Content-Length", str(len(CONTENT)))
-            self.end_headers()
-            self.wfile.write(CONTENT[:-1] if self.path == "/broken" else CONTENT)
-        else:
-            self.send_error(404)
-
-    def log_message(self, *_):
-        pass
-
-
-@pytest.fixture(scope="module")
-def address():
-    with ThreadingHTTPServer(("127.0.0.1", 0), Server) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+OTHER = CONTENT[::-1]
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+MD5 = hashlib.md5(CONTENT, usedforsecurity=False).hexdigest()
+AT_ONCE = Retry(total=3, backoff_factor=0)
 
 
 @pytest.fixture(autouse=True)
@@ -52,64 +27,199 @@ def _directly(monkeypatch):
     monkeypatch.setenv("no_proxy", "*")
 
 
-@pytest.mark.parametrize("place", ["/file", "/moved", "/sizeless"])
-@pytest.mark.parametrize("checksum", [CHECKSUM, CHECKSUM[:8].upper()])
-def test_a_file_with_the_expected_checksum_is_kept_wherever_it_has_moved(
-    address, place, checksum, tmp_path, caplog
-):
-    caplog.set_level(logging.INFO)
-    download(address + place, checksum, tmp_path / "new" / "file.pth")
-    assert [each.name for each in tmp_path.rglob("*.*")] == ["file.pth"]
-    assert (tmp_path / "new/file.pth").read_bytes() == CONTENT
-    assert "1.3 MB received" in caplog.text
+@pytest.fixture
+def server(tmp_path):
+    served = tmp_path / "served"
+    served.mkdir()
+    (served / "file").write_bytes(CONTENT)
+    with Loopback(served) as server:
+        yield server
 
 
-WRONG = "0" * 64
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "downloads" / "file.zip"
+
+
+def fetch(server, path, wanted, *places, **options):
+    urls = [place if "://" in place else server.url + place for place in places or ["/file"]]
+    return download(urls, path, wanted, **{"patience": AT_ONCE, **options})
+
+
+def ranges(server):
+    return [asked for _, _, asked in server.requests]
+
+
+def kept(path):
+    """Return the names beside a download, but for its lock."""
+    return sorted(each.name for each in path.parent.iterdir() if not each.name.endswith(".lock"))
 
 
 @pytest.mark.parametrize(
-    ("place", "checksum", "message"),
+    "wanted",
+    [Wanted(sha256=SHA256), Wanted(len(CONTENT), SHA256[:8].upper(), MD5), Wanted(md5=MD5[:6])],
+)
+def test_a_file_is_kept_if_it_is_the_one_that_was_published(server, path, wanted):
+    server.redirections["/moved"] = "/file"
+    url, verified = fetch(server, path, wanted, "/nowhere", "/moved")
+    assert path.read_bytes() == CONTENT
+    assert (url, verified.sha256, verified.bytes, verified.checksum) == (
+        server.url + "/moved", SHA256, len(CONTENT), "published",
+    )  # fmt: skip
+    assert kept(path) == ["file.zip", "file.zip.sha256"]
+    assert path.with_name("file.zip.sha256").read_text() == f"{SHA256}  file.zip\n"
+
+
+@pytest.mark.parametrize(
+    ("place", "wanted", "message"),
     [
-        ("/file", WRONG, f"has SHA-256 {CHECKSUM}, but {WRONG} is expected"),
-        ("/file", CHECKSUM[:8] + "z", "not 8 to 64 hexadecimal digits"),
-        ("/file", CHECKSUM[:7], "not 8 to 64 hexadecimal digits"),
-        ("/nowhere", CHECKSUM, "the server answers 404 Not Found"),
-        ("/loop", CHECKSUM, "the server answers 302"),
-        ("/outside", CHECKSUM, "unknown url type: ftp"),
-        ("/broken", CHECKSUM, r"broke off after 1279999 of 1280000 bytes"),
+        ("/file", Wanted(sha256="0" * 64), f"has sha256 {SHA256}, but {'0' * 64} is expected"),
+        ("/file", Wanted(md5="000000"), f"has md5 {MD5}, but 000000 is expected"),
+        ("/file", Wanted(7), f"has a file of {len(CONTENT)} bytes, but 7 are expected"),
+        ("/nowhere", Wanted(), r"the server answers 404 Not Found; check the address"),
+        ("/loop", Wanted(), "leads elsewhere .*redirects"),
+        ("/outside", Wanted(), "leads elsewhere .*ftp"),
+        ("/page", Wanted(), "answers with a page, not with the file; it may want a login"),
+        ("ftp://127.0.0.1/file", Wanted(), "no address of http"),
     ],
 )
-def test_nothing_else_is_kept_and_one_line_says_why(address, place, checksum, message, tmp_path):
-    kept = tmp_path / "kept.pth"
-    kept.write_text("from before")
+def test_what_no_patience_helps_is_refused_at_once_in_one_line(
+    server, path, place, wanted, message
+):
+    server.redirections |= {"/loop": "/loop", "/outside": "ftp://127.0.0.1/file"}
+    server.pages["/page"] = "<html>Please log in"
     with pytest.raises(InputError, match=message) as raised:
-        download(address + place, checksum, kept)
+        fetch(server, path, wanted, place, patience=PATIENCE)
     assert "\n" not in str(raised.value)
-    assert [each.read_text() for each in tmp_path.iterdir()] == ["from before"]
+    assert not path.exists()
+    # What was received of the wrong file is no part of the right one.
+    assert not [name for name in kept(path) if "part" in name]
 
 
-def test_a_server_that_is_silent_or_absent_is_named(tmp_path):
-    with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as silent:
-        url = f"http://127.0.0.1:{silent.getsockname()[1]}/file"
-        with pytest.raises(InputError, match=rf"{url}: no answer for 0\.2 s"):
-            download(url, CHECKSUM, tmp_path / "file", timeout=0.2)
-    with pytest.raises(InputError, match=rf"{url}: cannot be fetched \(.*refused"):
-        download(url, CHECKSUM, tmp_path / "file")
-    for url in (f"file://{__file__}", "ftp://127.0.0.1/file", "127.0.0.1/file", "http://["):
-        with pytest.raises(InputError, match=r"not an address of http|cannot be fetched"):
-            download(url, CHECKSUM, tmp_path / "file")
-    assert not list(tmp_path.iterdir())
+def test_what_breaks_off_is_completed(server, path):
+    server.drop("/file", 400_000, 0, 500_000)
+    server.busy("/file", 2)
+    _, verified = fetch(server, path, Wanted())
+    assert path.read_bytes() == CONTENT
+    assert verified.checksum == "first use"
+    assert [asked for asked in ranges(server) if asked][-1] == "bytes=900000-"
+    assert len(server.requests) == 6
 
 
-def test_a_copy_that_is_here_is_taken_if_it_is_the_one_meant(tmp_path):
-    here, kept = tmp_path / "here.pth", tmp_path / "kept.pth"
-    here.write_bytes(CONTENT)
-    take_copy(here, CHECKSUM[:12], kept)
-    assert kept.read_bytes() == CONTENT
-    kept.unlink()
-    here.write_bytes(CONTENT[:-1])
-    with pytest.raises(InputError, match=f"{CHECKSUM} is expected"):
-        take_copy(here, CHECKSUM, kept)
-    with pytest.raises(InputError, match="no such file"):
-        take_copy(tmp_path / "absent.pth", CHECKSUM, kept)
-    assert [each.name for each in tmp_path.iterdir()] == ["here.pth"]
+def test_an_interrupted_run_is_completed_by_the_next(server, path):
+    server.drop("/file", 400_000)
+    once = Retry(total=0)
+    with pytest.raises(InputError, match=r"cannot be fetched .*; try again later"):
+        fetch(server, path, Wanted(), patience=once)
+    assert not path.exists()
+    fetch(server, path, Wanted(), patience=once)
+    assert path.read_bytes() == CONTENT
+    assert ranges(server) == [None, "bytes=400000-"]
+
+
+@pytest.mark.parametrize("versions", [True, False])
+@pytest.mark.parametrize("published", [True, False])
+def test_a_part_of_a_file_that_has_changed_is_not_completed(server, path, versions, published):
+    server.versions = versions
+    server.drop("/file", 400_000)
+    with pytest.raises(InputError):
+        fetch(server, path, Wanted(), patience=Retry(total=0))
+    (server.folder / "file").write_bytes(OTHER)
+    wanted = Wanted(sha256=hashlib.sha256(OTHER).hexdigest()) if published else Wanted()
+    if published and not versions:
+        # Nothing but the checksum tells; then the next run begins anew.
+        with pytest.raises(InputError, match="is expected"):
+            fetch(server, path, wanted)
+    fetch(server, path, wanted)
+    assert path.read_bytes() == OTHER
+
+
+def test_another_server_completes_a_part_only_if_a_checksum_will_tell(server, path):
+    (server.folder / "copy").write_bytes(CONTENT)
+    for wanted, asked in ((Wanted(sha256=SHA256), "bytes=400000-"), (Wanted(), None)):
+        server.requests.clear()
+        server.drop("/file", 400_000)
+        with contextlib.suppress(InputError):
+            fetch(server, path, wanted, patience=Retry(total=0))
+        fetch(server, path, wanted, "/copy")
+        assert ranges(server) == [None, asked]
+        assert path.read_bytes() == CONTENT
+        path.unlink()
+
+
+def test_a_server_that_knows_no_ranges_sends_all_of_it_again(server, path):
+    server.ranges = False
+    server.drop("/file", 400_000)
+    fetch(server, path, Wanted())
+    assert path.read_bytes() == CONTENT
+
+
+def test_the_server_says_how_long_to_wait(server, path):
+    server.busy("/file", 1, retry_after="1")
+    before = time.monotonic()
+    fetch(server, path, Wanted())
+    assert time.monotonic() - before >= 1
+
+
+def test_patience_ends(server, path):
+    server.busy("/file", 100)
+    with pytest.raises(InputError, match="answers 503 Service Unavailable; try again later"):
+        fetch(server, path, Wanted())
+    assert len(server.requests) == 1 + AT_ONCE.total
+
+
+def test_a_server_that_is_silent_or_absent_is_named_and_the_next_is_asked(server, path):
+    server.silence("/silent")
+    with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as free:
+        absent = f"http://127.0.0.1:{free.getsockname()[1]}/file"
+    places = ("/silent", absent)
+    with pytest.raises(InputError, match=rf"/silent: no answer for 0\.2 s.*{absent}: .*refused"):
+        fetch(server, path, Wanted(), *places, timeout=0.2, patience=Retry(total=0))
+    url, _ = fetch(server, path, Wanted(), *places, "/file", timeout=0.2, patience=Retry(total=0))
+    assert url == server.url + "/file"
+
+
+def test_proxies_are_those_of_the_environment(server, path, monkeypatch):
+    monkeypatch.setenv("no_proxy", "")
+    monkeypatch.setenv("http_proxy", server.url)
+    fetch(server, path, Wanted(sha256=SHA256), "http://files.invalid/file")
+    assert [asked for _, asked, _ in server.requests] == ["http://files.invalid/file"]
+
+
+def test_the_first_download_is_trusted_and_no_other_after_it(server, path):
+    fetch(server, path, Wanted())
+    path.unlink()
+    (server.folder / "file").write_bytes(OTHER)
+    with pytest.raises(InputError, match=rf"it had {SHA256} when .* remove .*file\.zip\.sha256"):
+        fetch(server, path, Wanted())
+    assert not path.exists()
+    path.with_name("file.zip.sha256").unlink()
+    fetch(server, path, Wanted())
+    assert path.read_bytes() == OTHER
+
+
+def _hold(path, held):
+    with writer_of(path):
+        held.set()
+        time.sleep(60)
+
+
+def test_one_writer_at_a_time_until_it_is_done_or_dead(path):
+    context = multiprocessing.get_context("fork")
+    held = context.Event()
+    other = context.Process(target=_hold, args=(path, held))
+    other.start()
+    assert held.wait(10)
+    entered = context.Event()
+
+    def enter():
+        with writer_of(path):
+            entered.set()
+
+    third = context.Process(target=enter)
+    third.start()
+    assert not entered.wait(0.3)
+    other.kill()
+    assert entered.wait(10)
+    for each in (other, third):
+        each.join()

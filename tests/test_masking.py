@@ -4,7 +4,7 @@ import torch
 
 from support import small_model
 from videottt.models.inputs import denormalise, normalise, pad_to_stride
-from videottt.models.masking import random_visible, reconstruction_loss
+from videottt.models.masking import masked, random_visible, reconstruction_loss
 from videottt.randomness import generator
 
 
@@ -129,3 +129,31 @@ def test_pixels_survive_normalisation_there_and_back():
     padded = pad_to_stride(normalised)
     assert padded.shape == (1, 3, 32, 32)
     assert padded[..., 16:, :].abs().sum() == 0
+
+
+def test_masked_pixels_are_the_mean_colour_or_black_and_the_others_are_themselves():
+    draws = generator("filling")
+    images = torch.randn(2, 3, 32, 64, generator=draws)
+    visible = random_visible(2, (32, 64), 8, 0.5, draws)
+    mean, black = (
+        denormalise(masked(images, visible, filling)).movedim(3, 1) for filling in ("mean", "black")
+    )
+    seen, hidden = visible.bool().expand_as(images), ~visible.bool()[:, 0]
+    for shown in (mean, black):
+        assert torch.equal(shown[seen], denormalise(images).movedim(3, 1)[seen])
+    assert mean.movedim(1, 3)[hidden].unique(dim=0).tolist() == [[124, 116, 104]]
+    assert black.movedim(1, 3)[hidden].unique(dim=0).tolist() == [[0, 0, 0]]
+
+
+def test_what_masked_pixels_are_reaches_the_encoder():
+    model = small_model().eval()
+    draws = generator("filling")
+    images = torch.randn(1, 3, 32, 64, generator=draws)
+    visible = random_visible(1, (32, 64), 8, 0.5, draws)
+    with torch.no_grad():
+        mean, black = (model.reconstruct(images, visible, each) for each in ("mean", "black"))
+        by_hand = model.reconstruct(masked(images, visible, "black"), torch.ones_like(visible))
+        assert torch.equal(model.reconstruct(images, visible), mean)
+    assert not torch.equal(mean, black)
+    # The fourth channel still says what is masked.
+    assert not torch.equal(by_hand, black)

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from support import FRAMES, SPACE, changed, small_model, store_frames, weights_of
+from support import FRAMES, SMALLEST, SPACE, changed, small_model, store_frames, weights_of
 from videottt.config import method_settings
 from videottt.frames import FrameStore, SourceFrame
-from videottt.memory import ExplicitMemory, sample_indices
+from videottt.memory import ExplicitMemory, WholeVideo, sample_indices
 from videottt.method import Method, OptimizerSettings, method_from
-from videottt.models.inputs import Placement, normalise
+from videottt.models.inputs import Placement, denormalise, normalise
 from videottt.models.masking import random_visible
 from videottt.models.y_shaped import YShapedModel
 from videottt.objectives import objective_named
@@ -20,9 +20,11 @@ from videottt.objectives.mae import MaskedAutoencoding
 from videottt.objectives.objective import REGISTERED
 from videottt.optimization import parameter_groups
 from videottt.randomness import generator
+from videottt.segments import ClassSpace
 from videottt.settings import with_values
 from videottt.stream import Stream, StreamKey, frame_order, run_stream
 from videottt.tasks import task_named
+from videottt.views import Views, random_view
 
 # The middle of the tiny video's frames, for speed.
 SIZE = (32, 64)
@@ -211,6 +213,47 @@ def test_random_draws_leave_torch_s_global_generator_alone(fresh, frames):
     assert torch.equal(torch.rand(4), expected)
 
 
+# Protocols
+
+
+def differences(paper, release, path=()):
+    """Return every dotted key in which two protocols differ, with the second one's value."""
+    found = {}
+    for key, value in release.items():
+        if isinstance(value, dict):
+            found |= differences(paper[key], value, (*path, key))
+        elif paper[key] != value:
+            found[".".join((*path, key))] = value
+    return found
+
+
+def test_protocols_have_the_same_keys_and_none_of_their_differences_is_idle(config, frames):
+    def settings_of(name):
+        protocol = config["protocols"][name]
+        return {"options": protocol["options"]["mae"], **protocol["updates"]}
+
+    small = {"objective": "mae", "batch": 3, "window": 2, "shortest_edge": 32, "longest_edge": 256}
+
+    def results(settings):
+        model = small_model(drop_path_rate=0.5)
+        return str(numbers(run(model, method_from({**small, **settings}), frames[:3])))
+
+    paper, release = settings_of("paper"), settings_of("release")
+    changes = differences(paper, release)
+    assert changes == differences(paper, {**release}) | {
+        "options.mask_ratio": 0.85,
+        "options.loss_on": "all",
+        "options.masked_with": "mean",
+        "sampling": "permutations",
+        "optimizer_between_frames": "rebuilt",
+        "drop_path": True,
+        "precision": "float16",
+    }
+    assert len({results(paper), results(release)}) == 2
+    for key, value in changes.items():
+        assert results(with_values(paper, {key: value})) != results(paper), key
+
+
 # What the loop can reach
 
 
@@ -355,9 +398,9 @@ def visible_pixels(model, monkeypatch):
     shown = []
     original = YShapedModel.reconstruct
 
-    def recording(self, images, visible):
+    def recording(self, images, visible, *filling):
         shown.extend(visible.clone())
-        return original(self, images, visible)
+        return original(self, images, visible, *filling)
 
     monkeypatch.setattr(YShapedModel, "reconstruct", recording)
     return shown
@@ -515,6 +558,86 @@ def test_crops_of_the_release_are_drawn_from_the_frame(fresh, frames, objective)
     }
     assert seen[0].shape == (8, 3, 32, 32)
     assert len(found) > 4
+
+
+VIEWS = Views(crop=(32, 64), scales=(0.5, 2.0))
+
+
+@pytest.fixture
+def recorded(objective):
+    """Return the list of every batch that an objective 'recording' is shown."""
+    batches = []
+
+    class Recording(MaskedAutoencoding, name="recording"):
+        def loss(self, model, images, generator):
+            batches.append(images)
+            return super().loss(model, images, generator)
+
+    return batches
+
+
+def test_views_are_drawn_of_the_frame_at_its_own_size(fresh, frames, recorded):
+    method = online(objective="recording", batch=6, views=VIEWS, window=1, micro_batch=2)
+    run(fresh(), method, frames[:2])
+    # A small model's input changes predictions alone: views do not know of it.
+    run(fresh(), dataclasses.replace(method, shortest_edge=64), frames[:2])
+    first, second = torch.cat(recorded).split(12)
+    assert torch.equal(first, second)
+    for index, batch in enumerate(first.split(6)):
+        draws = generator(KEY.seed, KEY.dataset, KEY.video, index, 0)
+        sample_indices(1, 6, method.sampling, draws)
+        expected = np.stack([random_view(frames[index], VIEWS, draws) for _ in range(6)])
+        assert torch.equal(batch, normalise(torch.from_numpy(expected)))
+        assert len({view.numpy().tobytes() for view in batch}) == 6
+
+
+def test_a_stream_with_views_learns_and_is_reproducible(fresh, frames):
+    method = online(views=VIEWS, batch=4, steps=3)
+    results = run(fresh(), method, [frames[0]] * 5)
+    assert numbers(results) == numbers(run(fresh(), method, [frames[0]] * 5))
+    assert results[4].loss < 0.97 * results[0].loss
+    assert results[0].prediction.shape == SIZE
+
+
+def test_micro_batches_of_views_change_nothing_but_rounding(fresh, frames):
+    whole, parts = (
+        run(fresh(), online(views=VIEWS, batch=4, micro_batch=size), frames[:2])
+        for size in (None, 3)
+    )
+    for index in range(2):
+        assert parts[index].loss == pytest.approx(whole[index].loss, rel=1e-5)
+        assert parts[index].gradient_norm == pytest.approx(whole[index].gradient_norm, rel=1e-3)
+
+
+def test_a_window_for_views_holds_no_more_than_its_frames(fresh, frames):
+    stream = stream_of(fresh(), online(window=2, views=VIEWS, shortest_edge=64))
+    alive = []
+    for index in range(5):
+        frame = frames[index].copy()
+        alive.append(weakref.ref(frame))
+        stream.step(frame)
+        del frame
+        assert sum(reference() is not None for reference in alive) == min(index + 1, 2)
+
+
+def test_views_show_of_a_frame_only_what_is_observed(frames, recorded):
+    model = YShapedModel(SMALLEST, classes=0, head="colours")
+    task = task_named("colorization", ClassSpace((), ()))
+    stream = Stream(model, task, online(objective="recording", views=VIEWS), KEY)
+    stream.step(frames[0])
+    grey = denormalise(recorded[0])
+    assert (frames[0].max(axis=2) > frames[0].min(axis=2)).mean() > 0.5
+    assert (grey.amax(dim=3) == grey.amin(dim=3)).all()
+
+
+def test_offline_training_draws_views_too(fresh, frames, recorded):
+    offline = online(objective="recording", order="offline", ladder=(0, 2), views=VIEWS)
+    for edge in (32, 64):
+        stream = stream_of(fresh(), dataclasses.replace(offline, shortest_edge=edge))
+        updates = list(stream.train_offline(WholeVideo(6, frames.__getitem__), 0, 2))
+        assert np.isfinite([each.loss for each in updates]).all()
+    assert [batch.shape for batch in recorded] == [(2, 3, 32, 64)] * 4
+    assert torch.equal(torch.cat(recorded[:2]), torch.cat(recorded[2:]))
 
 
 def test_what_a_model_says_does_not_depend_on_the_sizes_it_saw_before(fresh, frames):

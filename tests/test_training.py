@@ -1,22 +1,37 @@
 import dataclasses
+import json
+import re
+import time
 
 import numpy as np
 import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from support import SPACE, changed, small_model, store_frames, train_small, weights_of
+from support import (
+    SMALLEST,
+    SPACE,
+    changed,
+    small_model,
+    store_frames,
+    train_small,
+    weights_of,
+)
 from videottt.augmentation import Augmentation, StillImages, augmented
+from videottt.cli import main
 from videottt.datasets.synthetic import render_stills
 from videottt.errors import InputError
 from videottt.frames import VOID, SourceFrame
+from videottt.models.checkpoint import load_checkpoint, save_checkpoint
+from videottt.models.inputs import normalise
 from videottt.models.presets import PRESETS
 from videottt.models.y_shaped import QueryOutputs, YShapedModel, main_task_criterion
 from videottt.randomness import global_draws, numpy_generator
 from videottt.settings import build_settings
 from videottt.tasks import task_named
 from videottt.tasks.task import LabelMaps
-from videottt.training import TrainingSettings, rate_factor, start_run
+from videottt.training import TrainingSettings, rate_factor, start_run, train
+from videottt.training_cost import MeasuredRate
 
 SETTINGS = TrainingSettings(iterations=6, batch=2, learning_rate=1e-3)
 
@@ -42,11 +57,15 @@ def dropping():
 # Resume
 
 
-@pytest.mark.parametrize("reconstruction", [True, False], ids=["joint", "main task"])
+@pytest.mark.parametrize(
+    ("reconstruction", "micro_batch"),
+    [(True, None), (True, 1), (False, None)],
+    ids=["joint", "joint in parts", "main task"],
+)
 def test_a_resumed_training_equals_an_uninterrupted_one_bit_for_bit(
-    stills_path, tmp_path, reconstruction
+    stills_path, tmp_path, reconstruction, micro_batch
 ):
-    changes = {"iterations": 5, "reconstruction": reconstruction}
+    changes = {"iterations": 5, "reconstruction": reconstruction, "micro_batch": micro_batch}
     whole = train_small(dropping(), [stills_path], **changes)
     state = tmp_path / "states" / "state.pt"
 
@@ -174,6 +193,99 @@ def test_a_gradient_that_is_not_finite_stops_the_training_with_advice(stills_pat
     assert isinstance(caught.value, InputError), f"a traceback instead: {caught.value}"
 
 
+# Parts of a batch
+
+
+def test_a_batch_of_one_part_is_a_batch_bit_for_bit(stills_path):
+    whole, one = (
+        train_small(dropping(), [stills_path], batch=2, micro_batch=micro_batch)
+        for micro_batch in (None, 2)
+    )
+    assert one.history == whole.history
+    assert changed(weights_of(whole.model), one.model) == set()
+
+
+def test_parts_have_the_gradient_of_their_batch(stills_path):
+    # Colours are compared pixel by pixel, without any draw.
+    whole, parts = (
+        train_small(
+            YShapedModel(SMALLEST, 0, head="colours"),
+            [stills_path],
+            task="colorization",
+            reconstruction=False,
+            iterations=3,
+            batch=4,
+            learning_rate=1e-5,
+            micro_batch=micro_batch,
+        )
+        for micro_batch in (None, 1)
+    )
+    for name in ("main_task", "gradient_norm"):
+        found = [row[name] for row in parts.history]
+        assert found == pytest.approx([row[name] for row in whole.history], rel=1e-4), name
+
+
+def sample(*classes):
+    """Return an image with one column of each class; without any it is void."""
+    semantic = torch.full((64, 64), VOID, dtype=torch.uint8)
+    for column, name in enumerate(classes):
+        semantic[:, 32 * column : 32 * (column + 1)] = name
+    return torch.full((64, 64, 3), 90, dtype=torch.uint8), semantic, torch.zeros(64, 64).int()
+
+
+def trained_once(samples, **changes):
+    """Return the losses of one iteration on all samples."""
+    settings = TrainingSettings(1, len(samples), 1e-3, **changes)
+    run = start_run(small_model(), settings)
+    train(run, task_named("semantic", SPACE), samples, settings, 0, lambda run: None)
+    return run.history[0]
+
+
+def test_each_part_masks_patches_of_its_own():
+    one, two = (
+        trained_once([sample(0)] * batch, micro_batch=1)["reconstruction"] for batch in (1, 2)
+    )
+    assert one != two
+
+
+def test_masks_are_averaged_over_the_whole_batch_and_not_over_each_part():
+    # Two masks and none: one a part on average, as Mask2Former counts them over its GPUs.
+    samples = [sample(0, 3), sample()]
+    model, task = small_model(), task_named("semantic", SPACE)
+    main_task_loss = task.main_task_loss(model)
+    expected = []
+    for part, (image, semantic, instance) in enumerate(samples):
+        labels = LabelMaps(semantic[None], instance[None])
+        assert task.count_targets(labels) == (2, 0)[part]
+        outputs = model.train().predict(normalise(image[None]))
+        with global_draws(0, "training", 0, *[part] * part):
+            expected.append(main_task_loss(outputs, labels, 1.0).item())
+    found = trained_once(samples, micro_batch=1, reconstruction=False)["main_task"]
+    assert found == pytest.approx(np.mean(expected), rel=1e-5)
+
+
+@pytest.mark.parametrize("targets", [0.25, 1.0, 1.5, 8.0])
+def test_the_losses_of_masks_are_divided_by_the_targets_they_are_averaged_over(targets):
+    draws = torch.Generator().manual_seed(0)
+    shapes = (2, 8, len(SPACE.classes) + 1), (2, 8, 16, 16)
+    outputs = QueryOutputs(*((torch.randn(shape, generator=draws),) for shape in shapes))
+    semantic = torch.zeros(2, 64, 64, dtype=torch.uint8)
+    semantic[0, :32] = 3
+    labels = LabelMaps(semantic, torch.zeros_like(semantic).int())
+    main_task_loss = task_named("semantic", SPACE).main_task_loss(small_model())
+
+    def loss(targets=None):
+        with global_draws("points"):
+            return main_task_loss(outputs, labels, targets).item()
+
+    assert loss(3.0) == loss()
+    of_classes = loss(1e12)
+    assert 0.1 < of_classes < loss() - 0.1
+    # As in Mask2Former, at least 1.
+    expected = of_classes + (loss() - of_classes) * 3 / max(targets, 1)
+    assert loss(targets) == pytest.approx(expected, rel=1e-5)
+
+
 def test_the_learning_rate_warms_up_and_falls_to_nothing():
     settings = dataclasses.replace(SETTINGS, iterations=100, warmup=9, power=0.9)
     factors = [rate_factor(iteration, settings) for iteration in range(100)]
@@ -184,11 +296,100 @@ def test_the_learning_rate_warms_up_and_falls_to_nothing():
     assert 0 < factors[-1] < 0.02
 
 
+def test_the_learning_rate_falls_by_steps():
+    # Mask2Former's for COCO, whose warm-up with a factor of 1 is none.
+    settings = dataclasses.replace(
+        SETTINGS,
+        iterations=368_750,
+        schedule="steps",
+        milestones=(327_778, 355_092),
+        warmup=10,
+        warmup_factor=1.0,
+    )
+    factors = {
+        iteration: rate_factor(iteration, settings)
+        for iteration in (0, 5, 327_777, 327_778, 355_091, 355_092, 368_749)
+    }
+    assert list(factors.values()) == pytest.approx([1, 1, 1, 0.1, 0.1, 0.01, 0.01], rel=1e-12)
+
+
+def test_the_warm_up_is_linear_from_its_factor():
+    settings = dataclasses.replace(SETTINGS, iterations=100, power=0, warmup=4, warmup_factor=0.2)
+    factors = [rate_factor(iteration, settings) for iteration in range(6)]
+    assert factors == pytest.approx([0.2, 0.4, 0.6, 0.8, 1, 1])
+    assert rate_factor(0, dataclasses.replace(settings, warmup=0)) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"batch": 16, "micro_batch": 3}, "16 images cannot be cut into parts of 3"),
+        ({"schedule": "step"}, "schedule is 'step'; did you mean 'steps'"),
+        ({"schedule": "steps"}, "'steps' with 0 milestones; 'steps' needs some"),
+        ({"milestones": (3,)}, "'poly' with 1 milestones; .*'poly' has none"),
+        ({"schedule": "steps", "milestones": (5, 3)}, r"\[5, 3\]; write them in ascending order"),
+    ],
+)
+def test_settings_that_contradict_each_other_are_refused(changes, message):
+    with pytest.raises(InputError, match=message):
+        dataclasses.replace(SETTINGS, **changes)
+
+
 def test_settings_name_what_is_unknown_or_missing():
     with pytest.raises(InputError, match="unknown setting 'iteration'; did you mean 'iterations'"):
         build_settings(TrainingSettings, {"iteration": 5}, "here")
     with pytest.raises(InputError, match="'learning_rate' is missing"):
         build_settings(TrainingSettings, {"iterations": 5, "batch": 1}, "here")
+
+
+# Cost, and where it starts from
+
+
+def test_the_cost_is_said_once_as_soon_as_the_rate_is_known():
+    settings = dataclasses.replace(SETTINGS, iterations=36_000, batch=16)
+    rate = MeasuredRate(settings, 8, torch.device("cpu"), seconds=0)
+    said = []
+    for iteration in range(18_000, 18_012):
+        time.sleep(0.01)
+        said.append(rate.after(iteration))
+    [line] = [line for line in said if line]
+    found = re.match(
+        r"36,000 iterations take about (\S+) (h|min) at the measured (\S+) s an iteration "
+        r"\((\S+) images/s\), (\S+) \2 of them still to come; \S+ [MG]B of memory in each of 8",
+        line,
+    )
+    whole, unit, seconds, images, left = found.groups()
+    assert float(seconds) >= 0.01
+    scale = {"min": 60, "h": 3600}[unit]
+    assert float(whole) == pytest.approx(36_000 * float(seconds) / scale, rel=0.05, abs=0.1)
+    assert float(left) == pytest.approx(float(whole) / 2, rel=0.05, abs=0.1)
+    assert float(images) == pytest.approx(16 / float(seconds), rel=0.02)
+
+
+def test_a_training_starts_with_f_and_h_of_a_checkpoint_and_never_with_its_g(stills_path, tmp_path):
+    model = YShapedModel(PRESETS["tiny"], len(SPACE.classes), seed=5)
+    settings = {
+        "training": {"iterations": 1, "batch": 1, "learning_rate": 1e-12},
+        "augmentation": {"shortest_edge": 64, "longest_edge": 96, "crop": [64, 64]},
+    }
+    trained = []
+    for decoder in (True, False):
+        path, output = tmp_path / f"from_{decoder}.safetensors", tmp_path / f"{decoder}.safetensors"
+        names = list(SPACE.classes)
+        save_checkpoint(path, model, names, SPACE, decoder=decoder, provenance={})
+        main([
+            "train", "--frames", str(stills_path), "--task", "semantic", "--model", "tiny",
+            "--settings", json.dumps(settings), "--seed", "0", "--initial", str(path),
+            "--device", "cpu", "--history", str(tmp_path / "x.csv"), "--output", str(output),
+        ])  # fmt: skip
+        trained.append(load_checkpoint(output).model)
+    assert changed(weights_of(trained[0]), trained[1]) == set()
+    for name, tensor in model.state_dict().items():
+        kept = torch.allclose(trained[0].state_dict()[name], tensor, atol=1e-6)
+        if not name.startswith("decoder."):
+            assert kept, name
+    new = trained[0].decoder.state_dict()
+    assert any(not torch.allclose(new[n], t) for n, t in model.decoder.state_dict().items())
 
 
 # Augmentation

@@ -5,18 +5,25 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from PIL import Image, ImageEnhance
+from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from videottt.cutout import View, placed, seen, seen_labels, unplaced
 from videottt.datasets.imagenet import StillFolder
 from videottt.errors import InputError, nearest
 from videottt.frames import FrameStore
 from videottt.models.inputs import input_size
 from videottt.randomness import generator, numpy_generator
+from videottt.recolouring import draw_ssd, enhanced, ssd_recoloured
 from videottt.segments import VOID
+from videottt.views import scaled_size
 
-SCALES_TO = ("edges", "crop")
+CHOICES = {
+    "scale_to": ("edges", "crop"),
+    "geometry": ("quick", "detectron2"),
+    "colours": ("enhanced", "ssd"),
+}
 
 
 @dataclass(frozen=True)
@@ -26,34 +33,56 @@ class Augmentation:
     Large-scale jitter (Ghiasi et al., CVPR 2021) is ``scale_to="crop"``, scales from 0.1 to 2.0,
     no change of colours and grey beyond the image.
 
+    The defaults are quicker than what Mask2Former's dataset mappers do, and differ in the pixels at
+    the border of a crop, in where a crop lies and in the shape of the ranges of colours.
+    ``geometry="detectron2"`` and ``colours="ssd"`` are those mappers: for Cityscapes with the 16
+    scales 0.5, 0.6, ..., 2.0 (shortest edges int(0.1 · x · 1024), x = 5 ... 20); the constraint on
+    the area of one class in a crop is off in both (SINGLE_CATEGORY_MAX_AREA 1.0). What is left
+    different then: an image smaller than the crop is completed to the crop before normalisation,
+    where the semantic mapper leaves it to the model (of Cityscapes, none is); and hues are rounded
+    to 1/256 of a turn, not 1/180.
+
     Attributes:
         shortest_edge: of the image at scale 1, in pixels.
-        longest_edge: but no longer than this.
+        longest_edge: but no longer than this; with the geometry of detectron2 no longer than this
+            times the largest scale, at any scale.
         crop: (H, W) of what the model trains on, multiples of 32.
         scale_to: what an image at scale 1 fits: "edges", the two above, or "crop", as large as fits
             into it (detectron2's ResizeScale).
         padding: grey level in 0..255 of what the model sees beyond the image.
-        scales: smallest and largest factor on the size at scale 1.
+        scales: smallest and largest factor on the size at scale 1; of more than two, one is chosen.
         flip: probability of a horizontal flip.
         colour: largest relative change of contrast and saturation; brightness changes by up to a
             quarter of it, hue by a tenth of it in turns of the colour circle. 0.5 has about the
-            ranges of SSD's recipe, which Mask2Former uses.
+            ranges of SSD's recipe, which Mask2Former uses; with the colours "ssd" it is that.
+        geometry: "quick" resizes only what is seen. "detectron2" resizes the whole image, then cuts
+            it, rounds as detectron2 does, takes the nearest label as it does, places large-scale
+            jitter by one number for both axes (FixedSizeCrop), and pads below and to the right.
+        colours: "enhanced" changes all of brightness, contrast, saturation and hue, "ssd" each of
+            them with probability 1/2.
     """
 
     shortest_edge: int
     longest_edge: int
     crop: tuple[int, int]
-    scales: tuple[float, float] = (0.5, 2.0)
+    scales: tuple[float, ...] = (0.5, 2.0)
     flip: float = 0.5
     colour: float = 0.5
     scale_to: str = "edges"
     padding: int = 0
+    geometry: str = "quick"
+    colours: str = "enhanced"
 
     def __post_init__(self) -> None:
         """Check what a schema would."""
-        if self.scale_to not in SCALES_TO:
+        for name, allowed in CHOICES.items():
+            value = getattr(self, name)
+            if value not in allowed:
+                raise InputError(f"augmentation: {name} is '{value}'; {nearest(value, allowed)}")
+        if len(self.scales) < 2:
             raise InputError(
-                f"augmentation: scale_to is '{self.scale_to}'; {nearest(self.scale_to, SCALES_TO)}"
+                f"augmentation: scales is {list(self.scales)}, but must be the smallest and the "
+                "largest, or more to choose from"
             )
         if not 0 <= self.padding <= 255:
             raise InputError(f"augmentation: padding is {self.padding}, but must be in 0..255")
@@ -114,42 +143,14 @@ class StillImages(Dataset):
         return self._drawn[1]
 
 
-@dataclass(frozen=True)
-class View:
-    """One draw of the recipe: which part of an image is seen, how large and in which colours.
-
-    Attributes:
-        scaled: (H, W) of the whole image after scaling.
-        inner: (H, W) of the part that is seen.
-        start: (top, left) of that part.
-        crop: (H, W) of what the model sees; beyond `inner` it is grey and void.
-        padding: grey level there.
-        factors: on brightness, contrast and saturation.
-        turn: of the hue, in turns of the colour circle.
-        recoloured: whether colours change at all.
-        flipped: horizontally.
-    """
-
-    scaled: tuple[int, int]
-    inner: tuple[int, int]
-    start: tuple[int, int]
-    crop: tuple[int, int]
-    padding: int
-    factors: tuple[float, float, float]
-    turn: float
-    recoloured: bool
-    flipped: bool
-
-
 def draw_view(size: tuple[int, int], settings: Augmentation, draws: np.random.Generator) -> View:
     """Draw how an image of `size` (H, W) is augmented."""
-    base = _at_scale_1(size, settings)
-    scale = draws.uniform(*settings.scales)
-    scaled = tuple(max(1, round(edge * scale)) for edge in base)
+    scaled = _scaled(size, settings, draws)
     inner = tuple(min(scaled[axis], settings.crop[axis]) for axis in (0, 1))
-    start = tuple(int(draws.integers(scaled[axis] - inner[axis] + 1)) for axis in (0, 1))
+    start = _start([scaled[axis] - inner[axis] for axis in (0, 1)], settings, draws)
     factors = 1 + settings.colour * draws.uniform(-1, 1, size=3) * (0.25, 1, 1)
     turn = settings.colour * 0.1 * draws.uniform(-1, 1)
+    flipped = bool(draws.random() < settings.flip)
     return View(
         scaled=scaled,
         inner=inner,
@@ -159,8 +160,27 @@ def draw_view(size: tuple[int, int], settings: Augmentation, draws: np.random.Ge
         factors=tuple(factors.tolist()),
         turn=turn,
         recoloured=settings.colour != 0,
-        flipped=bool(draws.random() < settings.flip),
+        flipped=flipped,
+        geometry=settings.geometry,
+        labels_upper_left=settings.geometry == "detectron2" and settings.scale_to == "edges",
+        ssd=draw_ssd(settings.colour, draws) if settings.colours == "ssd" else None,
     )
+
+
+def _scaled(
+    size: tuple[int, int], settings: Augmentation, draws: np.random.Generator
+) -> tuple[int, int]:
+    if len(settings.scales) == 2:
+        scale = draws.uniform(*settings.scales)
+    else:
+        scale = settings.scales[draws.integers(len(settings.scales))]
+    if settings.geometry == "detectron2":
+        if settings.scale_to == "crop":
+            return scaled_size(size, settings.crop, scale)
+        longest = int(settings.longest_edge * max(settings.scales))
+        return input_size(size, int(settings.shortest_edge * scale), longest)
+    base = _at_scale_1(size, settings)
+    return tuple(max(1, round(edge * scale)) for edge in base)
 
 
 def _at_scale_1(size: tuple[int, int], settings: Augmentation) -> tuple[float, float]:
@@ -168,6 +188,14 @@ def _at_scale_1(size: tuple[int, int], settings: Augmentation) -> tuple[float, f
         return input_size(size, settings.shortest_edge, settings.longest_edge)
     ratio = min(settings.crop[axis] / size[axis] for axis in (0, 1))
     return size[0] * ratio, size[1] * ratio
+
+
+def _start(free: list[int], settings: Augmentation, draws: np.random.Generator) -> tuple[int, int]:
+    """Return (top, left) of a crop beside which as many rows and columns are `free`."""
+    if settings.geometry == "detectron2" and settings.scale_to == "crop":
+        place = draws.random()
+        return tuple(int(np.round(each * place)) for each in free)
+    return tuple(int(draws.integers(each + 1)) for each in free)
 
 
 def augmented(
@@ -179,7 +207,8 @@ def augmented(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Scale, crop, flip and recolour an image with its labels.
 
-    Where the scaled image is smaller than the crop, grey and void are added below and at one side.
+    Where the scaled image is smaller than the crop, grey and void are added below and at one side:
+    at the right, or at the left of a flipped image if the geometry is quick.
 
     Args:
         image: uint8 [H, W, 3].
@@ -193,18 +222,21 @@ def augmented(
     """
     view = draw_view(image.shape[:2], settings, draws)
     classes, numbers = (
-        np.asarray(_seen(Image.fromarray(labels), view, Image.Resampling.NEAREST))
-        for labels in (semantic, instance.astype(np.int32))
+        seen_labels(labels, view) for labels in (semantic, instance.astype(np.int32))
     )
-    return viewed(image, view), _placed(classes, view, VOID), _placed(numbers, view, 0)
+    return viewed(image, view), placed(classes, view, VOID), placed(numbers, view, 0)
 
 
 def viewed(image: np.ndarray, view: View) -> np.ndarray:
     """Return what a view shows of an image uint8 [H, W, 3]: uint8 [*view.crop, 3]."""
-    picture = _seen(Image.fromarray(image), view, Image.Resampling.BILINEAR)
+    picture = seen(Image.fromarray(image), view, Image.Resampling.BILINEAR)
     if view.recoloured:
-        picture = _recoloured(picture, view)
-    return _placed(np.asarray(picture), view, view.padding)
+        picture = (
+            ssd_recoloured(picture, view.ssd)
+            if view.ssd
+            else enhanced(picture, view.factors, view.turn)
+        )
+    return placed(np.asarray(picture), view, view.padding)
 
 
 def unviewed(labels: np.ndarray, view: View, size: tuple[int, int]) -> np.ndarray:
@@ -215,32 +247,5 @@ def unviewed(labels: np.ndarray, view: View, size: tuple[int, int]) -> np.ndarra
     height, width = view.inner
     top, left = view.start
     whole = np.full(view.scaled, VOID, np.uint8)
-    seen = labels[:, ::-1] if view.flipped else labels
-    whole[top : top + height, left : left + width] = seen[:height, :width]
+    whole[top : top + height, left : left + width] = unplaced(labels, view)
     return np.asarray(Image.fromarray(whole).resize(size[::-1], Image.Resampling.NEAREST))
-
-
-def _seen(picture: Image.Image, view: View, resampling: Image.Resampling) -> Image.Image:
-    # PIL cuts and resizes in one go: only the pixels of the crop are ever computed.
-    size = (picture.height, picture.width)
-    ratio = [size[axis] / view.scaled[axis] for axis in (0, 1)]
-    top, left = (view.start[axis] * ratio[axis] for axis in (0, 1))
-    bottom, right = ((view.start[axis] + view.inner[axis]) * ratio[axis] for axis in (0, 1))
-    box = (left, top, min(right, size[1]), min(bottom, size[0]))
-    return picture.resize((view.inner[1], view.inner[0]), resampling, box)
-
-
-def _placed(pixels: np.ndarray, view: View, outside: int) -> np.ndarray:
-    whole = np.full((*view.crop, *pixels.shape[2:]), outside, pixels.dtype)
-    whole[: view.inner[0], : view.inner[1]] = pixels
-    return whole[:, ::-1].copy() if view.flipped else whole
-
-
-def _recoloured(picture: Image.Image, view: View) -> Image.Image:
-    kinds = (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color)
-    for kind, factor in zip(kinds, view.factors, strict=True):
-        picture = kind(picture).enhance(factor)
-    hue, *rest = picture.convert("HSV").split()
-    shift = round(view.turn * 255)
-    hue = hue.point([(value + shift) % 256 for value in range(256)])
-    return Image.merge("HSV", (hue, *rest)).convert("RGB")

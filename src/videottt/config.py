@@ -3,6 +3,7 @@
 Each function returns only what one job needs, so that a change re-runs only what depends on it.
 """
 
+import functools
 import itertools
 import re
 from collections.abc import Callable
@@ -25,6 +26,8 @@ FIXED = ("main_task_only", "mae_joint_training")
 TASKS = ("semantic", "instance", "panoptic", "colorization")
 # Keys of a method in config.yaml that are not settings of the stream loop.
 NOT_SETTINGS = ("label", "checkpoint", "predictions_of", "iteration", "hyperparameters_of", "tasks")
+# What a study may import for training to start from, beside the checkpoints of config.yaml.
+PRETRAINED = "pretrained"
 # The model that a learning one is shown beside.
 FIXED_BESIDE = {task: "mae_joint_training" for task in TASKS} | {"colorization": "main_task_only"}
 
@@ -103,9 +106,15 @@ def videos_in(config: Config, dataset: str, split: str) -> list[str]:
     return config["datasets"][dataset]["splits"][split]
 
 
+def splits_of(config: Config, study: Config, dataset: str) -> list[str]:
+    """Return those splits of a study that a data set has."""
+    return [split for split in study["splits"] if split in config["datasets"][dataset]["splits"]]
+
+
 def study_videos(config: Config, study: Config, dataset: str) -> list[str]:
     """Return the ids of all videos of a data set that a study reports on."""
-    return [video for split in study["splits"] for video in videos_in(config, dataset, split)]
+    splits = splits_of(config, study, dataset)
+    return [video for split in splits for video in videos_in(config, dataset, split)]
 
 
 def split_of(config: Config, dataset: str, video: str) -> str:
@@ -121,6 +130,26 @@ def split_of(config: Config, dataset: str, video: str) -> str:
             return split
     known = list(itertools.chain.from_iterable(splits.values()))
     raise InputError(f"dataset '{dataset}' has no video '{video}'; {nearest(video, known)}")
+
+
+def folder_of(config: Config, dataset: str, video: str) -> str:
+    """Return what the split that a video is in is called on disk."""
+    split = split_of(config, dataset, video)
+    return config["datasets"][dataset].get("folders", {}).get(split, split)
+
+
+def sources_of(config: Config, dataset: str, video: str) -> list[str]:
+    """Return the ids of the files from elsewhere that a video of a data set is read from.
+
+    Of a data set without any, the user has a copy.
+    """
+    sources = config["datasets"][dataset].get("sources", [])
+    return [sources[video]] if isinstance(sources, dict) else sources
+
+
+def is_offline(config: Config, study: Config) -> bool:
+    """Return whether nothing may be fetched for a study."""
+    return config["offline"] or study.get("offline", False)
 
 
 def streams_of(study: Config) -> list[tuple[str, str]]:
@@ -165,6 +194,20 @@ def render_settings(config: Config, dataset: str, video: str) -> Config:
     }
 
 
+def class_settings(config: Config, dataset: str) -> Config:
+    """Return the classes of a data set, and which of them are things."""
+    check_known(dataset, config["datasets"], "dataset", "config.yaml")
+    entry = config["datasets"][dataset]
+    return {"classes": entry.get("classes", []), "things": entry.get("things", [])}
+
+
+def check_settings(config: Config, dataset: str) -> Config:
+    """Return what `videottt check-data` needs of a data set."""
+    check_known(dataset, config["datasets"], "dataset", "config.yaml")
+    kept = ("layout", "root", "fps", "classes", "things", "folders", "splits", "spans", "scored")
+    return {key: value for key, value in config["datasets"][dataset].items() if key in kept}
+
+
 def ingest_settings(config: Config, dataset: str, video: str) -> Config:
     """Return what `videottt ingest` needs for one video."""
     entry = config["datasets"][dataset]
@@ -178,13 +221,19 @@ def ingest_settings(config: Config, dataset: str, video: str) -> Config:
     }
 
 
+def objective_options(config: Config, study: Config, objective: str) -> Config:
+    """Return the options of an objective in a study: of its protocol, but for what it changes."""
+    protocol = config["protocols"][study["protocol"]]["options"].get(objective, {})
+    return merged(protocol, study.get("options", {}).get(objective, {}))
+
+
 def training_settings(config: Config, dataset: str, task: str, checkpoint: str) -> Config:
     """Return what `videottt train` needs for one checkpoint of the study trained on `dataset`."""
     check_known(checkpoint, config["checkpoints"], "checkpoint", "config.yaml")
     study = study_trained_on(config, dataset, task)
     training = training_of(study, task)
     reconstruction = config["checkpoints"][checkpoint]["reconstruction"]
-    mae = config["protocols"][study["protocol"]]["options"]["mae"] if reconstruction else {}
+    mae = objective_options(config, study, "mae") if reconstruction else {}
     return {
         "training": {
             **training["optimizer"],
@@ -220,14 +269,18 @@ def parse_method(config: Config, method: str) -> tuple[str, Config]:
 
 
 def _value(method: str, text: str) -> Any:
-    if text == ALL:
-        return None
     try:
-        return float(text) if _EXPONENT.fullmatch(text) else yaml.safe_load(text)
+        return None if text == ALL else _parsed(text)
     except yaml.YAMLError:
         raise InputError(
             f"method '{method}': '{text}' is no value; write a number, a word or all"
         ) from None
+
+
+@functools.cache
+def _parsed(text: str) -> Any:
+    # Kept, because the rules ask for each variant once a job.
+    return float(text) if _EXPONENT.fullmatch(text) else yaml.safe_load(text)
 
 
 def variant_id(config: Config, study: Config, method: str, setting: str, value: Any) -> str:
@@ -273,9 +326,28 @@ def checkpoint_ids(config: Config, dataset: str, task: str, method: str) -> dict
     }
 
 
+def imported(study: Config, task: str, checkpoint: str) -> str | None:
+    """Return the source that a checkpoint for a task is imported from, None if it is trained."""
+    return study.get("imported", {}).get(task, {}).get(checkpoint)
+
+
+def initial_checkpoint(config: Config, study: Config, task: str, checkpoint: str) -> str | None:
+    """Return the checkpoint that the training of another starts from, None if from scratch.
+
+    The one that starts from none starts from PRETRAINED, where the study imports that.
+    """
+    initial = config["checkpoints"][checkpoint].get("initial", PRETRAINED)
+    return None if initial == PRETRAINED and not imported(study, task, initial) else initial
+
+
+def study_on(study: Config, dataset: str) -> Config:
+    """Return a study with what it has different for one of its data sets."""
+    return merged(study, study.get("by_dataset", {}).get(dataset, {}))
+
+
 def method_settings(config: Config, dataset: str, method: str) -> Config:
     """Return what `videottt predict` needs of one method on a data set."""
-    return method_settings_in(config, study_of(config, dataset), method)
+    return method_settings_in(config, study_on(study_of(config, dataset), dataset), method)
 
 
 def method_settings_in(config: Config, study: Config, method: str) -> Config:
@@ -296,7 +368,7 @@ def method_settings_in(config: Config, study: Config, method: str) -> Config:
     if entry["objective"] == "none":
         settings = merged(study["input"], own, sizes)
     else:
-        options = {"options": protocol["options"].get(entry["objective"], {})}
+        options = {"options": objective_options(config, study, entry["objective"])}
         settings = merged(
             study["input"], options, protocol["updates"], study["updates"], own, sizes
         )
@@ -325,6 +397,6 @@ def paper_of(study: Config) -> Config:
     return {task: entry for task, entry in study.get("paper", {}).items() if task in tasks}
 
 
-def weights_of_networks(config: Config, task: str) -> list[str]:
-    """Return the ids of the files of others that the scores of a task need."""
+def weights_of_networks(task: str) -> list[str]:
+    """Return the ids of the sources that the scores of a task need."""
     return ["inception", "alexnet"] if task == "colorization" else []

@@ -1,128 +1,112 @@
-"""Files of others, taken only if they are the ones that were meant: by their SHA-256."""
+"""Downloads: the first of several addresses that has the file which was meant."""
 
-import hashlib
-import http.client
+import contextlib
 import logging
-import re
-import urllib.error
-import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from urllib.parse import urlsplit
+
+import requests
+from filelock import FileLock, Timeout
+from urllib3.util import Retry
 
 import videottt
-from videottt.errors import InputError, absent
+from videottt import checksums
+from videottt.checksums import Mismatch, Verified, Wanted
+from videottt.errors import InputError
 from videottt.files import complete_file
-from videottt.progress import Progress
+from videottt.transfers import Transfer, Unavailable
 
-CHUNK = 1 << 20  # bytes
-MEGABYTE = 1e6
-TIMEOUT = 30.0  # seconds without any answer
-CHECKSUM = re.compile(r"[0-9a-f]{8,64}")
+SILENCE = 60.0  # seconds without any answer
+# After 2, 4, 8, ... 60 seconds, or as the server asks.
+PATIENCE = Retry(total=7, backoff_factor=1, backoff_max=60, retry_after_max=600)
 
 logger = logging.getLogger(__name__)
 
 
-def download(url: str, sha256: str, path: Path, timeout: float = TIMEOUT) -> None:
-    """Fetch a file, following redirections; it appears only if it is whole and has its checksum.
+def download(
+    urls: Sequence[str],
+    path: Path,
+    wanted: Wanted,
+    session: requests.Session | None = None,
+    timeout: float = SILENCE,
+    patience: Retry = PATIENCE,
+) -> tuple[str, Verified]:
+    """Fetch a file; it appears only if it is whole and the one that was meant.
+
+    What was received before an interruption is kept in ``.<name>.part`` and completed later, if the
+    server still has the same file. Without a published checksum the first download is trusted: its
+    SHA-256 is written to ``<name>.sha256``, and enforced from then on.
 
     Args:
-        url: of http or https.
-        sha256: of the file in hexadecimal, or its first characters, at least 8: names of published
-            weights, such as ``resnet50-0676ba61.pth``, have as many.
-        path: where the file is put.
-        timeout: seconds that the server may stay silent.
+        urls: of http or https, tried in turn. Redirections are followed to no other scheme.
+        path: where the file is put; the caller is its only writer, see `writer_of`.
+        wanted: what it must be.
+        session: one that is logged in, where that is needed.
+        timeout: seconds that a server may stay silent.
+        patience: how often, and after how long, what may pass is tried again.
+
+    Returns:
+        The address that it came from, and what it is.
 
     Raises:
-        InputError: the address or the checksum cannot be one, the server cannot be reached or has
-            no such file, the connection breaks, the file is another, or it cannot be written.
+        InputError: no address has the file, or what they have is another; or it cannot be written.
     """
-    _take(_chunks(url, timeout), url, sha256, path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    transfer = Transfer(path, wanted.bytes, wanted.published)
+    reasons = []
+    with contextlib.nullcontext(session) if session else new_session() as opened:
+        for url in urls:
+            try:
+                transfer.receive(opened, url, timeout, patience)
+                verified = checksums.verify(transfer.part, wanted, checksums.recorded(path))
+            except (Unavailable, Mismatch) as error:
+                reasons.append(f"{url}: {_explained(error, path)}")
+                logger.warning("%s", reasons[-1])
+                if isinstance(error, Mismatch):
+                    transfer.discard()
+                continue
+            checksums.record(path, verified.sha256)
+            with complete_file(path) as part:
+                transfer.part.replace(part)
+            transfer.discard()
+            logger.info("%s: whole, sha256 %s", path, verified.sha256)
+            return url, verified
+    raise InputError("; ".join(reasons) or f"{path.name}: there is no address to fetch it from")
 
 
-def take_copy(copy: Path, sha256: str, path: Path) -> None:
-    """Copy a file that is here already; the copy appears only if it is whole and the one meant.
+def _explained(error: Exception, path: Path) -> str:
+    if not isinstance(error, Mismatch):
+        return str(error)
+    mend = f"; to trust it all the same remove {checksums.record_of(path)}"
+    return (
+        f"the file {error}: it was damaged, or replaced at its source, and is not kept"
+        f"{mend if 'first fetched' in str(error) else ''}"
+    )
 
-    Args:
-        copy: to be copied.
-        sha256: as of `download`.
-        path: where the file is put.
 
-    Raises:
-        InputError: there is no such file, the checksum cannot be one, or the file is another.
+def new_session() -> requests.Session:
+    """Return a session that takes proxies from the environment and says what it is."""
+    session = requests.Session()
+    session.headers["User-Agent"] = f"videottt/{videottt.__version__}"
+    # As it is: some servers would pack an archive once more.
+    session.headers["Accept-Encoding"] = "identity"
+    return session
+
+
+@contextlib.contextmanager
+def writer_of(path: Path) -> Iterator[None]:
+    """Wait until no other process writes `path`, and be its only writer in the block.
+
+    The lock is the system's: it is free as soon as its owner is dead.
     """
-    if not copy.is_file():
-        raise absent(copy, "file")
-    with copy.open("rb") as file:
-        _take(iter(lambda: file.read(CHUNK), b""), str(copy), sha256, path)
-
-
-def _take(chunks: Iterator[bytes], source: str, sha256: str, path: Path) -> None:
-    """Write a file part by part, and keep it if it has its checksum."""
-    expected = sha256.lower()
-    if not CHECKSUM.fullmatch(expected):
-        raise InputError(
-            f"sha256 '{sha256}' is not 8 to 64 hexadecimal digits; give the start of the checksum"
-        )
-    digest = hashlib.sha256()
-    with complete_file(path) as part:
-        with part.open("wb") as file:
-            for chunk in chunks:
-                digest.update(chunk)
-                file.write(chunk)
-        if not digest.hexdigest().startswith(expected):
-            raise InputError(
-                f"{source}: the file has SHA-256 {digest.hexdigest()}, but {expected} is expected; "
-                "it was damaged, or replaced at its source: it is not kept"
-            )
-
-
-def _chunks(url: str, timeout: float) -> Iterator[bytes]:
-    """Yield the content of a file part by part, and log how it comes on."""
-    headers = {"User-Agent": f"videottt/{videottt.__version__}"}
-    received = 0
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path.with_name(f".{path.name}.lock"))
     try:
-        if urlsplit(url).scheme not in ("http", "https"):
-            raise InputError(f"{url}: not an address of http or https")
-        request = urllib.request.Request(url, headers=headers)
-        with _opener().open(request, timeout=timeout) as response:
-            size = response.length
-            progress = Progress(-(-(size or 0) // int(MEGABYTE)), "MB")
-            logger.info("%s: %s", url, f"{size / MEGABYTE:.1f} MB" if size else "of unknown size")
-            while chunk := response.read(CHUNK):
-                received += len(chunk)
-                if size:
-                    progress.report(int(received / MEGABYTE))
-                yield chunk
-    # ValueError: what is no address at all.
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        raise InputError(f"{url}: {_reason(error, timeout)}") from None
-    if size is not None and received < size:
-        raise InputError(f"{url}: broke off after {received} of {size} bytes; try again")
-    logger.info("%.1f MB received", received / MEGABYTE)
-
-
-def _opener() -> urllib.request.OpenerDirector:
-    """Return what opens addresses of http and https, and follows redirections to no others."""
-    opener = urllib.request.OpenerDirector()
-    for handler in (
-        urllib.request.ProxyHandler,
-        urllib.request.UnknownHandler,
-        urllib.request.HTTPHandler,
-        urllib.request.HTTPSHandler,
-        urllib.request.HTTPRedirectHandler,
-        urllib.request.HTTPDefaultErrorHandler,
-        urllib.request.HTTPErrorProcessor,
-    ):
-        opener.add_handler(handler())
-    return opener
-
-
-def _reason(error: Exception, timeout: float) -> str:
-    cause = getattr(error, "reason", error)
-    if isinstance(cause, TimeoutError):
-        return f"no answer for {timeout:g} s; try again"
-    text = " ".join(str(cause).split())
-    if isinstance(error, urllib.error.HTTPError):
-        return f"the server answers {error.code} {text}; check the address"
-    return f"cannot be fetched ({text}); check the address and the connection"
+        lock.acquire(timeout=0)
+    except Timeout:
+        logger.info("%s: another process is at it; waiting", path)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()

@@ -7,6 +7,7 @@ from videottt.augmentation import Augmentation
 from videottt.decoding import Decoding
 from videottt.errors import InputError, nearest
 from videottt.settings import build_settings
+from videottt.views import Views, check_crop
 
 CHOICES = {
     "sampling": ("with_replacement", "permutations"),
@@ -102,7 +103,10 @@ class Method:
         drop_path: whether drop path is on during updates (the release) or off.
         shortest_edge: frames are resized to this shortest edge, in pixels, before the model.
         longest_edge: but to no longer than this longest edge.
-        crop: (H, W) of the random crop of each image of an update; None = the whole frame.
+        crop: (H, W) of the random crop of each resized frame of an update, multiples of 32, as in
+            the release on KITTI-STEP; None = the whole frame.
+        views: in place of a crop, the random views of each frame of an update, as in the release on
+            COCO Videos; None = none.
         precision: of the forward passes of updates; predictions are always float32.
         smoothing: frames over which predicted scores are averaged, the current one included.
         votes: predictions of a frame that vote: the frame itself and augmented copies of it.
@@ -128,6 +132,7 @@ class Method:
     shortest_edge: int = 1024
     longest_edge: int = 2048
     crop: tuple[int, int] | None = None
+    views: Views | None = None
     precision: str = "auto"
     smoothing: int = 1
     votes: int = 1
@@ -161,6 +166,13 @@ class Method:
             raise InputError(f"method: ladder {rungs} must be iterations in ascending order")
         if self.order == "offline" and self.reset != "never":
             raise InputError(f"method: order 'offline' never resets, but reset is '{self.reset}'")
+        if self.crop is not None:
+            check_crop(self.crop, "method: crop")
+            if self.views is not None:
+                raise InputError(
+                    "method: crop and views are both set, but each says what an update is shown of "
+                    "a frame; set one of them to null"
+                )
         if self.votes > 1 and self.augmentation is None:
             raise InputError("method: votes need the setting 'augmentation', their recipe")
 
@@ -175,6 +187,7 @@ def method_from(settings: dict[str, Any]) -> Method:
         "optimizer": OptimizerSettings,
         "collapse": CollapseSettings,
         "augmentation": Augmentation,
+        "views": Views,
         "decoding": Decoding,
     }
     built = {

@@ -52,14 +52,17 @@ class Predictor:
         self._device = next(model.parameters()).device
         self._smoothing = TemporalSmoothing(method.smoothing)
 
-    def resized(self, frame: np.ndarray) -> np.ndarray:
-        """Return what is observed of a frame uint8 [H, W, 3] at the model's input size, not padded.
+    def observed(self, frame: np.ndarray) -> np.ndarray:
+        """Return what is observed of a frame, both uint8 [H, W, 3].
 
         Nothing else of a frame ever reaches the model.
         """
+        return self._task.observed(torch.from_numpy(frame[None]))[0].numpy()
+
+    def resized(self, observed: np.ndarray) -> np.ndarray:
+        """Return what is observed of a frame at the model's input size, not padded."""
         method = self._method
-        size = input_size(frame.shape[:2], method.shortest_edge, method.longest_edge)
-        observed = self._task.observed(torch.from_numpy(frame[None]))[0].numpy()
+        size = input_size(observed.shape[:2], method.shortest_edge, method.longest_edge)
         return resize_image(observed, size)
 
     def tensor(self, image: np.ndarray) -> Tensor:
@@ -96,7 +99,7 @@ class Predictor:
 
     @torch.inference_mode()
     def reconstruct(
-        self, image: np.ndarray, index: int, mask_ratio: float
+        self, image: np.ndarray, index: int, mask_ratio: float, masked_with: str
     ) -> tuple[np.ndarray, np.ndarray]:
         """Mask a resized frame and reconstruct it; for looking, not learning.
 
@@ -107,7 +110,7 @@ class Predictor:
         draws = generator(*self._key, index, "look")
         patch = self._model.preset.mask_patch
         visible = random_visible(1, tuple(images.shape[-2:]), patch, mask_ratio, draws)
-        pixels = self._model.reconstruct(images, visible.to(self._device))
+        pixels = self._model.reconstruct(images, visible.to(self._device), masked_with)
         height, width = image.shape[:2]
         shown = visible[0, 0, :height, :width].bool().numpy()
         return shown, denormalise(pixels)[0, :height, :width].cpu().numpy()

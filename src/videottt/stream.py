@@ -26,7 +26,7 @@ from videottt.memory import (
     sample_indices,
 )
 from videottt.method import Method
-from videottt.models.inputs import STRIDE, normalise
+from videottt.models.inputs import normalise
 from videottt.models.y_shaped import YShapedModel
 from videottt.objectives import objective_named
 from videottt.optimization import clip_gradients, gradient_norm, optimizer_for
@@ -35,6 +35,7 @@ from videottt.predictor import Predictor
 from videottt.randomness import generator, global_draws
 from videottt.segments import Prediction
 from videottt.tasks.task import Task
+from videottt.views import shown
 
 # Of reconstructions that are only looked at, where the objective masks nothing.
 MASK_RATIO = 0.8
@@ -130,11 +131,12 @@ class Stream:
         """
         index = self._seen if index is None else index
         clock = _Clock(self._device)
-        image = self._predictor.resized(frame)
+        observed = self._predictor.observed(frame)
+        image = self._predictor.resized(observed)
         losses: list[float] = []
         norms: list[float] = []
         if self._objective.learns:
-            self._window.append(self._trainable(image))
+            self._remember(observed, image)
             if self._seen % self.method.every == 0:
                 losses, norms = self._learn(image, index, clock)
         self._seen += 1
@@ -170,7 +172,8 @@ class Stream:
     def predict(self, frame: np.ndarray, index: int) -> FrameResult:
         """Predict a frame, uint8 [H, W, 3], with the weights as they are."""
         clock = _Clock(self._device)
-        prediction = self._predictor.predict(frame, self._predictor.resized(frame), index)
+        image = self._predictor.resized(self._predictor.observed(frame))
+        prediction = self._predictor.predict(frame, image, index)
         clock.charge("predict")
         nothing = float("nan")
         return FrameResult(index, prediction, nothing, nothing, 0, clock.seconds)
@@ -180,8 +183,9 @@ class Stream:
 
         Starts from the weights as they are. The first result is before any update.
         """
-        image = self._predictor.resized(frame)
-        self._window.append(self._trainable(image))
+        observed = self._predictor.observed(frame)
+        image = self._predictor.resized(observed)
+        self._remember(observed, image)
         images = self._predictor.tensor(image)
         for step in range(steps + 1):
             with torch.inference_mode():
@@ -200,19 +204,25 @@ class Stream:
             visible: bool [h, w] at the model's input size, and the reconstructed pixels, uint8
             [h, w, 3].
         """
-        ratio = self.method.options.get("mask_ratio", MASK_RATIO)
-        return self._predictor.reconstruct(self._predictor.resized(frame), index, ratio)
+        options = self.method.options
+        ratio, filling = options.get("mask_ratio", MASK_RATIO), options.get("masked_with", "mean")
+        image = self._predictor.resized(self._predictor.observed(frame))
+        return self._predictor.reconstruct(image, index, ratio, filling)
 
     def _frozen_predictor(self) -> Predictor:
         model = copy.deepcopy(self._model).requires_grad_(False)
         return Predictor(model, self._task, replace(self.method, votes=1, smoothing=1), self._key)
 
-    def _trainable(self, image: np.ndarray) -> np.ndarray:
-        """Return a resized frame as it is kept in the window: with padding, or still to be cut."""
-        return _padded(image) if self.method.crop is None else image
+    def _remember(self, observed: np.ndarray, image: np.ndarray) -> None:
+        """Add a frame to the window: resized, but at its own size where views are drawn of it."""
+        self._window.append(observed if self.method.views else image)
 
     def _read_from(self, video: WholeVideo) -> Callable[[int], np.ndarray]:
-        return lambda index: self._trainable(self._predictor.resized(video.batch([index])[0]))
+        def read(index: int) -> np.ndarray:
+            observed = self._predictor.observed(video.batch([index])[0])
+            return observed if self.method.views else self._predictor.resized(observed)
+
+        return read
 
     def _learn(
         self, image: np.ndarray, index: int, clock: _Clock
@@ -286,9 +296,8 @@ class Stream:
         method = self.method
         indices = sample_indices(len(self._window), method.batch, method.sampling, draws)
         frames = self._window.batch(indices)
-        if method.crop is not None:
-            frames = np.stack([_random_crop(frame, method.crop, draws) for frame in frames])
-        return normalise(torch.from_numpy(frames).to(self._device))
+        images = np.stack([shown(frame, method.crop, method.views, draws) for frame in frames])
+        return normalise(torch.from_numpy(images).to(self._device))
 
 
 def run_stream(stream: Stream, frames: Iterable[tuple[int, np.ndarray]]) -> Iterator[FrameResult]:
@@ -317,24 +326,6 @@ def frame_order(length: int, order: str, key: StreamKey) -> list[int]:
         return list(range(length))
     draws = generator(key.seed, key.dataset, key.video, "order")
     return torch.randperm(length, generator=draws).tolist()
-
-
-def _padded(image: np.ndarray) -> np.ndarray:
-    """Pad an image with black to multiples of 32, as the release pads what it trains on."""
-    below, right = -image.shape[0] % STRIDE, -image.shape[1] % STRIDE
-    return np.pad(image, ((0, below), (0, right), (0, 0))) if below or right else image
-
-
-def _random_crop(image: np.ndarray, size: tuple[int, int], draws: torch.Generator) -> np.ndarray:
-    if size[0] % STRIDE or size[1] % STRIDE:
-        raise InputError(f"method: crop {list(size)} must be multiples of {STRIDE}")
-    short = [max(0, size[axis] - image.shape[axis]) for axis in (0, 1)]
-    image = np.pad(image, ((0, short[0]), (0, short[1]), (0, 0)))
-    top, left = (
-        int(torch.randint(image.shape[axis] - size[axis] + 1, (1,), generator=draws))
-        for axis in (0, 1)
-    )
-    return image[top : top + size[0], left : left + size[1]]
 
 
 @contextlib.contextmanager

@@ -1,18 +1,23 @@
 """Joint training on still images: ℓ_m + ℓ_s in a single stage (paper section 4.1).
 
-Every random draw is keyed by (seed, iteration), so a run resumed from a saved state equals an
-uninterrupted one bit for bit on the same machine.
+A batch may be cut into parts, and its loss is the mean of theirs: one process takes the parts one
+after the other, several processes share them. Every random draw is keyed by (seed, iteration,
+part), so a run resumed from a saved state equals an uninterrupted one bit for bit on the same
+machine, and the number of processes changes no more than the order of sums.
 """
 
 import pickle
-from collections.abc import Callable
+from bisect import bisect_right
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
+from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from videottt.errors import InputError
+from videottt.distributed import ALONE, Processes
+from videottt.errors import InputError, nearest
 from videottt.files import complete_file
 from videottt.models.inputs import normalise
 from videottt.models.y_shaped import YShapedModel
@@ -20,7 +25,11 @@ from videottt.objectives.mae import MaskedAutoencoding
 from videottt.optimization import clip_gradients, gradient_norm, parameter_groups
 from videottt.precision import Precision
 from videottt.randomness import generator, global_draws
-from videottt.tasks.task import LabelMaps, Task
+from videottt.tasks.task import LabelMaps, MainTaskLoss, Task
+
+SCHEDULES = ("poly", "steps")
+# Iterations between two comparisons of the weights of all processes.
+COMPARE_EVERY = 1000
 
 
 @dataclass(frozen=True)
@@ -35,12 +44,23 @@ class TrainingSettings:
         weight_decay: of AdamW; 0 for norms, embeddings and relative position tables.
         gradient_clip: largest L2 norm of all gradients; None does not clip.
         warmup: iterations of linear warm-up.
-        power: of the polynomial decay to 0 at the last iteration.
+        warmup_factor: on the rate at iteration 0; None is 1 / (warmup + 1). With 1, as Mask2Former
+            has it, nothing warms up.
+        schedule: "poly", a polynomial decay to 0 at the last iteration, or "steps".
+        power: of the polynomial.
+        milestones: iterations, ascending, from which on the rate of "steps" is multiplied by gamma.
+        gamma: see there.
         reconstruction: whether ℓ_s is added and the decoder g is trained.
         mask_ratio: fraction of patches masked for ℓ_s.
         loss_on: "masked" or "all" pixels for ℓ_s.
+        masked_with: what masked pixels are for ℓ_s, "black" or the "mean" colour.
         precision: "auto", "float32", "bfloat16" or "float16".
         workers: processes that load and augment images; 0 does it in this one. Changes no number.
+        micro_batch: images of one part of a batch; None is all. Mask2Former's batch is 8 parts of
+            2 images, one a GPU.
+
+    Raises:
+        InputError: they contradict each other.
     """
 
     iterations: int
@@ -54,8 +74,40 @@ class TrainingSettings:
     reconstruction: bool = True
     mask_ratio: float = 0.8
     loss_on: str = "masked"
+    masked_with: str = "mean"
     precision: str = "auto"
     workers: int = 0
+    micro_batch: int | None = None
+    schedule: str = "poly"
+    milestones: tuple[int, ...] = ()
+    gamma: float = 0.1
+    warmup_factor: float | None = None
+
+    def __post_init__(self) -> None:
+        """Check what a schema would not."""
+        if self.batch % (self.micro_batch or self.batch):
+            raise InputError(
+                f"training: a batch of {self.batch} images cannot be cut into parts of "
+                f"{self.micro_batch}; choose a micro_batch that divides it"
+            )
+        if self.schedule not in SCHEDULES:
+            raise InputError(
+                f"training: schedule is '{self.schedule}'; {nearest(self.schedule, SCHEDULES)}"
+            )
+        if list(self.milestones) != sorted(set(self.milestones)):
+            raise InputError(
+                f"training: milestones are {list(self.milestones)}; write them in ascending order"
+            )
+        if (self.schedule == "steps") != bool(self.milestones):
+            raise InputError(
+                f"training: schedule is '{self.schedule}' with {len(self.milestones)} milestones; "
+                "'steps' needs some, 'poly' has none"
+            )
+
+    @property
+    def parts(self) -> int:
+        """Return how many parts a batch is cut into."""
+        return self.batch // (self.micro_batch or self.batch)
 
 
 @dataclass
@@ -117,6 +169,7 @@ def train(
     settings: TrainingSettings,
     seed: int,
     after_iteration: Callable[[TrainingRun], None],
+    processes: Processes = ALONE,
 ) -> None:
     """Train until `settings.iterations`, calling back after every iteration.
 
@@ -128,45 +181,124 @@ def train(
         settings: how long and how fast.
         seed: what random draws are keyed by.
         after_iteration: for progress and for saving the state.
+        processes: that share the parts of each batch; each loads its own samples only.
 
     Raises:
-        InputError: the loss is not finite.
+        InputError: the loss is not finite, or the processes cannot train together.
     """
     device = next(run.model.parameters()).device
-    main_task_loss = task.main_task_loss(run.model)
-    objective = MaskedAutoencoding(settings.mask_ratio, settings.loss_on)
-    first = run.iteration * settings.batch
-    loader = DataLoader(
-        stills,
-        batch_size=settings.batch,
-        sampler=range(first, settings.iterations * settings.batch),
-        num_workers=settings.workers,
-    )
-    for images, semantic, instance in loader:
+    own = processes.share(settings.parts)
+    losses = _Losses.of(run, task, settings, seed)
+    loaded = _loaded(stills, settings, own, run.iteration, device)
+    first = run.iteration
+    for iteration in range(first, settings.iterations):
+        if processes.count > 1 and (iteration == first or iteration % COMPARE_EVERY == 0):
+            processes.agree(iteration, "state to resume from")
+            processes.agree(_fingerprint(run.model), "weights")
         for group in run.optimizer.param_groups:
-            group["lr"] = group["initial_lr"] * rate_factor(run.iteration, settings)
-        draws = generator(seed, "training masks", run.iteration)
-        with global_draws(seed, "training", run.iteration):
-            labels = LabelMaps(semantic, instance, images).to(device)
-            pixels = normalise(task.observed(labels.colours))
-            with run.precision.autocast():
-                outputs = run.model.predict(pixels)
-            loss = main_task_loss(outputs, labels)
-            run.precision.scale(loss).backward()
-            row = {"iteration": run.iteration, "main_task": float(loss.detach())}
-            if settings.reconstruction:
-                with run.precision.autocast():
-                    self_loss = objective.loss(run.model, pixels, draws)
-                run.precision.scale(self_loss).backward()
-                row["reconstruction"] = float(self_loss.detach())
-        row["gradient_norm"] = _step(run, settings)
+            group["lr"] = group["initial_lr"] * rate_factor(iteration, settings)
+        batch = {part: next(loaded) for part in own}
+        targets = _mean_targets(task, batch, settings.parts, processes)
+        found = sum(losses.backward(part, labels, targets) for part, labels in batch.items())
+        row = {"iteration": iteration}
+        row |= zip(losses.names, processes.sum(found).tolist(), strict=True)
+        row["gradient_norm"] = _step(run, settings, processes)
         run.iteration += 1
         run.history.append(row)
         after_iteration(run)
 
 
-def _step(run: TrainingRun, settings: TrainingSettings) -> float:
+def _loaded(
+    stills: Dataset, settings: TrainingSettings, own: range, first: int, device: torch.device
+) -> Iterator[LabelMaps]:
+    """Yield the parts of this process, batch after batch from iteration `first` on."""
+    size = settings.batch // settings.parts
+    samples = (
+        range(start, start + size)
+        for iteration in range(first, settings.iterations)
+        for part in own
+        for start in [iteration * settings.batch + part * size]
+    )
+    loader = DataLoader(
+        stills,
+        # One iterator for the whole training: workers stay, and prefetch across iterations.
+        batch_sampler=samples,
+        num_workers=settings.workers,
+        # Forked, because an open frame store cannot be sent to another process.
+        multiprocessing_context="fork" if settings.workers else None,
+        pin_memory=device.type == "cuda",
+    )
+    try:
+        for images, semantic, instance in loader:
+            yield LabelMaps(semantic, instance, images).to(device)
+    except InputError as error:
+        # That of a worker arrives below its traceback.
+        raise InputError(str(error).splitlines()[-1].split("InputError: ")[-1]) from None
+
+
+def _mean_targets(
+    task: Task, batch: dict[int, LabelMaps], parts: int, processes: Processes
+) -> float | None:
+    """Return how many targets a part of the batch has on average; None if there is but one."""
+    if parts == 1:
+        return None
+    counts = [task.count_targets(labels) for labels in batch.values()]
+    return processes.sum(torch.tensor(sum(counts), dtype=torch.float64)).item() / parts
+
+
+@dataclass(frozen=True)
+class _Losses:
+    """ℓ_m and ℓ_s of a part of a batch; `reconstruction` is None without ℓ_s."""
+
+    run: TrainingRun
+    task: Task
+    main_task: MainTaskLoss
+    reconstruction: MaskedAutoencoding | None
+    seed: int
+    parts: int
+
+    @classmethod
+    def of(cls, run: TrainingRun, task: Task, settings: TrainingSettings, seed: int) -> "_Losses":
+        objective = MaskedAutoencoding(settings.mask_ratio, settings.loss_on, settings.masked_with)
+        return cls(
+            run,
+            task,
+            task.main_task_loss(run.model),
+            objective if settings.reconstruction else None,
+            seed,
+            settings.parts,
+        )
+
+    @property
+    def names(self) -> list[str]:
+        return ["main_task", "reconstruction"] if self.reconstruction else ["main_task"]
+
+    def backward(self, part: int, labels: LabelMaps, targets: float | None) -> Tensor:
+        """Add a part's gradients; return what each loss adds to that of the batch, float64."""
+        # The keys of the first part are those of a batch that is not cut.
+        key = (self.run.iteration,)
+        draws = generator(self.seed, "training masks", *key)
+        with global_draws(self.seed, "training", *key):
+            pixels = normalise(self.task.observed(labels.colours))
+            with self.run.precision.autocast():
+                outputs = self.run.model.predict(pixels)
+            found = [self._backward(self.main_task(outputs, labels, targets))]
+            # The graph of ℓ_m is of no use any more, and ℓ_s needs its memory.
+            del outputs
+            if self.reconstruction:
+                with self.run.precision.autocast():
+                    loss = self.reconstruction.loss(self.run.model, pixels, draws)
+                found.append(self._backward(loss))
+        return torch.stack(found)
+
+    def _backward(self, loss: Tensor) -> Tensor:
+        self.run.precision.scale(loss / self.parts).backward()
+        return loss.detach().double() / self.parts
+
+
+def _step(run: TrainingRun, settings: TrainingSettings, processes: Processes) -> float:
     parameters = [p for p in run.model.parameters() if p.requires_grad]
+    processes.sum_gradients(parameters)
     run.precision.unscale(run.optimizer)
     norm = gradient_norm(parameters)
     # Loss scaling finds its scale by overflowing now and then; elsewhere it is an error.
@@ -182,7 +314,21 @@ def _step(run: TrainingRun, settings: TrainingSettings) -> float:
     return float(norm)
 
 
+def _fingerprint(model: YShapedModel) -> int:
+    """Return a number that changes with any bit of the weights; the same on every device."""
+    return sum(int(p.detach().view(torch.int32).sum()) for p in model.parameters()) % 2**62
+
+
 def rate_factor(iteration: int, settings: TrainingSettings) -> float:
-    """Return the factor on the learning rate: linear warm-up times polynomial decay."""
-    warm = min(1.0, (iteration + 1) / (settings.warmup + 1))
+    """Return the factor on the learning rate: linear warm-up times the schedule.
+
+    They are detectron2's WarmupPolyLR and WarmupMultiStepLR.
+    """
+    if settings.warmup_factor is None:
+        warm = min(1.0, (iteration + 1) / (settings.warmup + 1))
+    else:
+        done = min(1.0, iteration / settings.warmup) if settings.warmup else 1.0
+        warm = settings.warmup_factor * (1 - done) + done
+    if settings.schedule == "steps":
+        return warm * settings.gamma ** bisect_right(settings.milestones, iteration)
     return warm * (1 - iteration / settings.iterations) ** settings.power

@@ -24,6 +24,12 @@ def selections_of(config: Config, dataset: str, method: str) -> list[str]:
     return [m for m in hyperparameters_of(config, method) if m in selection["grids"]]
 
 
+def selected_on(config: Config, dataset: str, task: str) -> dict[str, str]:
+    """Return the data set and task whose videos select the hyper-parameters of a stream."""
+    selection = study_of(config, dataset).get("selection", {})
+    return {"dataset": selection.get("dataset", dataset), "task": selection.get("task", task)}
+
+
 def selected_methods(study: Config) -> list[str]:
     """Return the methods of a study that have a grid of hyper-parameters."""
     return [m for m in study["methods"] if m in study.get("selection", {}).get("grids", {})]

@@ -2,17 +2,21 @@
 
 import functools
 import itertools
+from collections.abc import Iterable
 from pathlib import Path
 
 import jsonschema
 import yaml
 
 from videottt.config import (
+    PRETRAINED,
     TASKS,
     Config,
     check_known,
     hyperparameters_of,
+    imported,
     parse_method,
+    splits_of,
     trained_task,
     training_of,
 )
@@ -67,9 +71,9 @@ def _explained(error: jsonschema.ValidationError, top: str = "config.yaml: top l
         return f"{where}: '{error.instance}' is not allowed; " + nearest(
             str(error.instance), map(str, error.validator_value)
         )
-    if error.validator == "oneOf" and isinstance(error.instance, dict):
+    if error.validator == "oneOf" and all("required" in each for each in error.validator_value):
         choices = [f"'{each['required'][0]}'" for each in error.validator_value]
-        return f"{where}: give exactly one of {' and '.join(choices)}"
+        return f"{where}: give exactly one of {', '.join(choices)}"
     return f"{where}: {error.message}"
 
 
@@ -78,21 +82,48 @@ def _check_ids(config: Config) -> None:
         _check_study(config, study_id, study)
     for method, entry in config["methods"].items():
         where = f"config.yaml: methods.{method}"
-        if "weights" in entry:
-            check_known(entry["weights"], config["weights"], "file", f"{where}.weights")
         if "checkpoint" in entry:
             check_known(entry["checkpoint"], config["checkpoints"], "checkpoint", where)
         for other in [*entry.get("hyperparameters_of", []), entry.get("predictions_of", method)]:
             check_known(other, config["methods"], "method", where)
     for dataset, entry in config["datasets"].items():
+        where = f"config.yaml: datasets.{dataset}"
         for thing in entry.get("things", []):
-            known = entry.get("classes", [])
-            check_known(thing, known, "class", f"config.yaml: datasets.{dataset}.things")
+            check_known(thing, entry.get("classes", []), "class", f"{where}.things")
+        for split in entry.get("folders", {}):
+            check_known(split, entry["splits"], "split", f"{where}.folders")
+        videos = set(itertools.chain.from_iterable(entry["splits"].values()))
+        if isinstance(entry.get("sources"), dict) and videos - entry["sources"].keys():
+            missing = sorted(videos - entry["sources"].keys())[0]
+            raise InputError(
+                f"{where}.sources: the video '{missing}' has no source; name it, or name the "
+                "sources of the whole data set as a list"
+            )
     for table in config["tables"].values():
         named = [method for each in table["settings"] for method in each["methods"]]
         for method in [*named, *table.get("baselines", {}).values(), *table.get("oracles", [])]:
             parse_method(config, method)
     check_known(config["study"], config["studies"], "study", "config.yaml")
+
+
+def check_sources(config: Config, sources: Iterable[str]) -> None:
+    """Check that everything that a configuration takes from elsewhere is among the sources.
+
+    Raises:
+        InputError: an id is not.
+    """
+    for method, entry in config["methods"].items():
+        if "weights" in entry:
+            check_known(entry["weights"], sources, "source", f"config.yaml: methods.{method}.weights")
+    for dataset, entry in config["datasets"].items():
+        named = entry.get("sources", [])
+        for name in named.values() if isinstance(named, dict) else named:
+            check_known(name, sources, "source", f"config.yaml: datasets.{dataset}.sources")
+    for study_id, study in config["studies"].items():
+        for task, checkpoints in study.get("imported", {}).items():
+            for name in checkpoints.values():
+                where = f"config.yaml: studies.{study_id}.imported.{task}"
+                check_known(name, sources, "source", where)
 
 
 def _check_study(config: Config, study_id: str, study: Config) -> None:
@@ -105,17 +136,14 @@ def _check_study(config: Config, study_id: str, study: Config) -> None:
         (study.get("sizes", {}), config["methods"], "method"),
         ([study["protocol"]], config["protocols"], "protocol"),
         (study.get("task_methods", {}), TASKS, "task"),
+        (study.get("by_dataset", {}), config["datasets"], "dataset"),
     ):
         for name in names:
             check_known(name, known, what, where)
     for method in [*study["methods"], *itertools.chain(*study.get("task_methods", {}).values())]:
         parse_method(config, method)
-    splits = [*study["splits"], *(each["split"] for each in study.get("sweeps", {}).values())]
-    if selection:
-        splits.append(selection["split"])
+    _check_splits(config, study, where)
     for dataset, tasks in study["streams"].items():
-        for split in splits:
-            check_known(split, config["datasets"][dataset]["splits"], "split", where)
         entry = config["datasets"][dataset]
         if {"instance", "panoptic"} & set(tasks) and not entry.get("things"):
             raise InputError(
@@ -136,9 +164,38 @@ def _check_study(config: Config, study_id: str, study: Config) -> None:
     _check_budgets(selection.get("grids", {}), where)
 
 
+def _check_splits(config: Config, study: Config, where: str) -> None:
+    """Check that every split is one of some data set, and that every data set has one."""
+    known = {d: list(config["datasets"][d]["splits"]) for d in study["streams"]}
+    anywhere = [split for splits in known.values() for split in splits]
+    sweeps = study.get("sweeps", {}).values()
+    for split in [*study["splits"], *(each["split"] for each in sweeps)]:
+        check_known(split, anywhere, "split", where)
+    for dataset in study["streams"]:
+        if not splits_of(config, study, dataset):
+            raise InputError(
+                f"{where}.splits: data set '{dataset}' has none of them; it has "
+                f"{', '.join(known[dataset])}"
+            )
+    selection = study.get("selection")
+    if selection:
+        for dataset in [selection["dataset"]] if "dataset" in selection else study["streams"]:
+            check_known(dataset, study["streams"], "dataset of its streams", f"{where}.selection")
+            check_known(selection["split"], known[dataset], "split", f"{where}.selection")
+
+
 def _check_training(config: Config, study: Config, task: str, where: str) -> None:
     """Check that the checkpoints of a task can be trained."""
     training = training_of(study, task)
+    for checkpoint in study.get("imported", {}).get(task, {}):
+        known = [*config["checkpoints"], PRETRAINED]
+        check_known(checkpoint, known, "checkpoint", f"{where}.imported.{task}")
+    for checkpoint in config["checkpoints"]:
+        if not imported(study, task, checkpoint) and checkpoint not in training["iterations"]:
+            raise InputError(
+                f"{where}.training.iterations: '{checkpoint}' of task '{task}' is missing; say how "
+                f"many, or import it: imported.{task}.{checkpoint}"
+            )
     check_known(training["dataset"], config["datasets"], "dataset", f"{where}.training")
     splits = config["datasets"][training["dataset"]]["splits"]
     check_known(training["split"], splits, "split", f"{where}.training")

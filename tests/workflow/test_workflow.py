@@ -32,6 +32,7 @@ SCORES = PREDICTION.replace("predictions", "scores")
 
 def small_config():
     config = yaml.safe_load((REPOSITORY / "config.yaml").read_text())
+    config["study"] = "demo"
     phases = [{"place": "avenue", "light": "day"}, {"place": "market", "light": "warm"}]
     dataset = config["datasets"]["synthetic"]
     dataset["splits"] = {"train": ["stills"], "val": ["val_0"], "test": ["test_0"]}
@@ -277,7 +278,7 @@ def test_a_deleted_prediction_is_made_again_by_naming_its_file(project):
             "unknown study 'demoo'; did you mean 'demo'?",
         ),
         (lambda c: None, ["results/tables/demo/tabel1.md"], "did you mean 'table1'?"),
-        (lambda c: c.update(study="camvid", data_root="nowhere"), [], "data set 'camvid'"),
+        (lambda c: c.update(study="my_videos", data_root="nowhere"), [], "data set 'my_videos'"),
     ],
 )
 def test_bad_input_is_one_line_that_says_how_to_mend_it(tmp_path, change, target, message):

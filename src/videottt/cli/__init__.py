@@ -7,30 +7,38 @@ import sys
 from collections.abc import Sequence
 
 from videottt.cli import (
+    check,
     checkpoints,
     colourizers,
+    conversion,
     crosscheck,
+    fetch,
     frames,
+    plan,
     predict,
     run,
     score,
+    segmenters,
     show,
     sources,
     tables,
     theory,
     trace,
-    weights,
 )
 from videottt.errors import InputError
 
 MODULES = (
     run,
+    plan,
+    fetch,
+    check,
     sources,
-    weights,
     frames,
+    conversion,
     checkpoints,
     predict,
     colourizers,
+    segmenters,
     score,
     tables,
     show,

@@ -1,10 +1,13 @@
 """Kinds of arguments that several verbs take."""
 
 import argparse
+import itertools
 import json
 import re
 from pathlib import Path
 from typing import Any
+
+from videottt.errors import InputError
 
 
 def add_verb(verbs: Any, name: str, run: Any) -> argparse.ArgumentParser:
@@ -24,6 +27,41 @@ def settings(text: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise argparse.ArgumentTypeError("not a JSON object: write {...}")
     return value
+
+
+def products(text: str) -> list[dict[str, list[Any]]]:
+    """Read a JSON list of objects {name: value or list of values}; each value becomes a list."""
+    try:
+        found = json.loads(text)
+        return [
+            {key: value if isinstance(value, list) else [value] for key, value in each.items()}
+            for each in found
+        ]
+    except (ValueError, AttributeError, TypeError) as error:
+        raise argparse.ArgumentTypeError(f"not a JSON list of objects: {error}") from None
+
+
+def expanded(paths: list[str], of: list[dict[str, list[Any]]] | None) -> list[Path]:
+    """Return paths with ``{name}`` in them filled in, for every combination of values.
+
+    Args:
+        paths: file names, with braces only if there are values.
+        of: name -> values, once for each group of combinations; None: the paths are as they are.
+
+    Raises:
+        InputError: a path names something that has no value.
+    """
+    if of is None:
+        return [Path(path) for path in paths]
+    try:
+        return [
+            Path(path.format(**dict(zip(values, chosen, strict=True))))
+            for path in paths
+            for values in of
+            for chosen in itertools.product(*values.values())
+        ]
+    except (KeyError, ValueError, IndexError) as error:
+        raise InputError(f"{' '.join(paths)}: --of has no values for {error}; add them") from None
 
 
 def names(text: str) -> list[str]:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,8 +17,10 @@ from videottt.files import sha256
 
 if TYPE_CHECKING:
     from videottt.datasets.imagenet import StillFolder
+    from videottt.distributed import Processes
     from videottt.frames import FrameStore
     from videottt.segments import ClassSpace
+    from videottt.training import TrainingRun, TrainingSettings
 
 logger = logging.getLogger(__name__)
 
@@ -55,33 +57,31 @@ class _TrainSettings:
 
 
 def train(options: argparse.Namespace) -> None:
-    """Train a Y-shaped model on still images: main task only, or jointly with reconstruction."""
-    import pandas as pd
+    """Train a Y-shaped model on still images: main task only, or jointly with reconstruction.
 
+    `torchrun --standalone --nproc-per-node N -m videottt train ...` trains it with N processes,
+    each on a GPU of its own; the numbers are the same but for the order of sums.
+    """
+    from videottt.distributed import joined
+
+    with joined(options.device) as processes:
+        _train(options, processes)
+
+
+def _train(options: argparse.Namespace, processes: "Processes") -> None:
     from videottt import training
     from videottt.augmentation import Augmentation, StillImages
     from videottt.device import prepare_device
-    from videottt.files import complete_file
-    from videottt.models.checkpoint import save_checkpoint
-    from videottt.progress import Progress
-    from videottt.provenance import provenance
     from videottt.settings import build_settings
     from videottt.tasks import head_of, model_classes, task_named
+    from videottt.training_cost import announcement
 
     parts = build_settings(_TrainSettings, options.settings, "checkpoint")
     values = build_settings(training.TrainingSettings, parts.training, "checkpoint: training")
     recipe = build_settings(Augmentation, parts.augmentation, "checkpoint: augmentation")
+    processes.share(values.parts)
     device = prepare_device(options.device, options.threads)
-    facts = {
-        "settings": options.settings,
-        "model": options.model,
-        "task": options.task,
-        "seed": options.seed,
-        "threads": options.threads,
-        "frames": {path.name: _fingerprint(path) for path in options.frames},
-        "initial": sha256(options.initial) if options.initial else None,
-    }
-    made = provenance(str(device), **facts)
+    made = _provenance(options, str(device))
     state = _state_path(options.state, made)
     with contextlib.ExitStack() as opened:
         stores = [opened.enter_context(_opened(path)) for path in options.frames]
@@ -92,35 +92,82 @@ def train(options: argparse.Namespace) -> None:
         if state and state.is_file():
             run.resume(state)
             logger.info("resuming after iteration %d", run.iteration)
-        progress = Progress(values.iterations, "iterations", run.iteration)
-        saved = time.monotonic()
-
-        def after_iteration(run: training.TrainingRun) -> None:
-            nonlocal saved
-            row = run.history[-1]
-            losses = " ".join(
-                f"{k} {row[k]:.3f}" for k in ("main_task", "reconstruction") if k in row
-            )
-            progress.report(run.iteration, losses)
-            if state and time.monotonic() - saved > options.save_every:
-                run.save(state)
-                saved = time.monotonic()
-
         stills = StillImages(stores, recipe, options.seed, values.iterations * values.batch)
+        images = sum(int(store.labelled.sum()) for store in stores)
+        logger.info(announcement(run, values, images, processes.count, state))
         task = task_named(options.task, space)
-        training.train(run, task, stills, values, options.seed, after_iteration)
+        after = _after_iteration(run, values, processes, state, options.save_every)
+        training.train(run, task, stills, values, options.seed, after, processes)
+    if processes.writes:
+        _write(options, run, classes, space, {**made, "processes": processes.count})
+        if state:
+            state.unlink(missing_ok=True)
+
+
+def _provenance(options: argparse.Namespace, device: str) -> dict:
+    from videottt.provenance import provenance
+
+    facts = {
+        "settings": options.settings,
+        "model": options.model,
+        "task": options.task,
+        "seed": options.seed,
+        "threads": options.threads,
+        "frames": {path.name: _fingerprint(path) for path in options.frames},
+        "initial": sha256(options.initial) if options.initial else None,
+    }
+    return provenance(device, **facts)
+
+
+def _after_iteration(
+    run: "TrainingRun",
+    values: "TrainingSettings",
+    processes: "Processes",
+    state: Path | None,
+    save_every: float,
+) -> "Callable[[TrainingRun], None]":
+    """Return what logs progress and cost, and saves the state now and then."""
+    from videottt.progress import Progress
+    from videottt.training_cost import MeasuredRate
+
+    progress = Progress(values.iterations, "iterations", run.iteration)
+    rate = MeasuredRate(values, processes.count, next(run.model.parameters()).device)
+    saved = time.monotonic()
+
+    def after_iteration(run: "TrainingRun") -> None:
+        nonlocal saved
+        if not processes.writes:
+            return
+        row = run.history[-1]
+        losses = " ".join(f"{k} {row[k]:.3f}" for k in ("main_task", "reconstruction") if k in row)
+        progress.report(run.iteration, losses)
+        cost = rate.after(run.iteration)
+        if cost:
+            logger.info(cost)
+        if state and time.monotonic() - saved > save_every:
+            run.save(state)
+            saved = time.monotonic()
+
+    return after_iteration
+
+
+def _write(
+    options: argparse.Namespace,
+    run: "TrainingRun",
+    classes: list[str],
+    space: "ClassSpace",
+    made: dict,
+) -> None:
+    """Write the history and the checkpoint."""
+    import pandas as pd
+
+    from videottt.files import complete_file
+    from videottt.models.checkpoint import save_checkpoint
+
     with complete_file(options.history) as part:
         pd.DataFrame(run.history).to_csv(part, index=False)
-    save_checkpoint(
-        options.output,
-        run.model,
-        classes,
-        space,
-        decoder=values.reconstruction,
-        provenance=made,
-    )
-    if state:
-        state.unlink(missing_ok=True)
+    decoder = any(p.requires_grad for p in run.model.decoder.parameters())
+    save_checkpoint(options.output, run.model, classes, space, decoder=decoder, provenance=made)
 
 
 def _opened(path: Path) -> "FrameStore | StillFolder":
@@ -155,7 +202,11 @@ def _common_space(stores: "Sequence[FrameStore | StillFolder]") -> "ClassSpace":
 
 
 def _initial_model(options: argparse.Namespace, classes: list[str], head: str) -> Any:
-    """Return a model with new weights, or with f and h of a checkpoint and a new g."""
+    """Return a model with new weights, or with f and h of a checkpoint.
+
+    Its decoder g is new even where the checkpoint has a trained one, as in the paper (section 4.1):
+    what goes on with a training is its state.
+    """
     from videottt.models.checkpoint import load_checkpoint
     from videottt.models.presets import preset_named
     from videottt.models.y_shaped import YShapedModel
@@ -171,11 +222,15 @@ def _initial_model(options: argparse.Namespace, classes: list[str], head: str) -
             )
         model.encoder.load_state_dict(initial.model.encoder.state_dict())
         model.head.load_state_dict(initial.model.head.state_dict())
+        logger.info("f and h are those of %s, g is new", options.initial)
     return model
 
 
 def _state_path(folder: Path | None, made: dict) -> Path | None:
-    """Return where the state of exactly this training lies, whatever decides its numbers."""
+    """Return where the state of exactly this training lies, whatever decides its numbers.
+
+    How many processes share it decides no more than the order of sums: any number may go on.
+    """
     if folder is None:
         return None
     name = hashlib.sha256(json.dumps(made, sort_keys=True).encode()).hexdigest()[:24]

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from videottt.cli.arguments import add_verb
+from videottt.cli.arguments import add_verb, expanded, products, settings
 from videottt.errors import InputError
 from videottt.files import complete_file, write_text
 
@@ -17,8 +17,13 @@ def add_verbs(verbs: Any) -> None:
     """Add `crosscheck`."""
     verb = add_verb(verbs, "crosscheck", crosscheck)
     for kind in ("frames", "predictions", "scores"):
-        verb.add_argument(f"--{kind}", required=True, nargs="+", type=Path,
-                          help="one file a job; the n-th of each kind belong together")  # fmt: skip
+        verb.add_argument(f"--{kind}", required=True, nargs="+",
+                          help="one file a job; the n-th of each kind belong together; or with "
+                          "--of one pattern, such as scores/{method}/{video}.h5")  # fmt: skip
+    verb.add_argument("--of", type=products, help="JSON: [{name in the patterns: values}]; every "
+                      "combination is a job")  # fmt: skip
+    verb.add_argument("--predictions-of", type=settings, default={}, metavar="JSON",
+                      help="{method: whose predictions are scored as its}, with --of")  # fmt: skip
     verb.add_argument("--csv", required=True, type=Path, help="one row a number")
     verb.add_argument("--markdown", required=True, type=Path)
 
@@ -33,7 +38,15 @@ def crosscheck(options: argparse.Namespace) -> None:
     from videottt.crosscheck.reference import check_available
 
     check_available()
-    kinds = (options.frames, options.predictions, options.scores)
+    of = options.of
+    predicting = of and [
+        {**ids, "method": [options.predictions_of.get(m, m) for m in ids["method"]]} for ids in of
+    ]
+    kinds = (
+        expanded(options.frames, of),
+        expanded(options.predictions, predicting),
+        expanded(options.scores, of),
+    )
     if len({len(paths) for paths in kinds}) > 1:
         raise InputError(
             "crosscheck: --frames, --predictions and --scores have "

@@ -139,8 +139,8 @@ def _check_method(config: dict, base: str, task: str) -> None:
 
     entry = config["methods"][base]
     check_known(task, TASKS, "task", "run")
-    if "colourizer" in entry:
-        verb = f"predict-{base.replace('_', '-')}"
+    if "checkpoint" not in entry:
+        verb = "predict-segmenter" if "segmenter" in entry else f"predict-{base.replace('_', '-')}"
         raise InputError(f"run: method '{base}' has no checkpoint; see videottt {verb} --help")
     check_known(task, entry.get("tasks", TASKS), "task", f"run: method '{base}'")
 

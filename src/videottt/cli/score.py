@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from videottt.cli.arguments import add_verb, settings
+from videottt.cli.arguments import add_verb, expanded, products, settings
 from videottt.errors import InputError, nearest
 from videottt.files import complete_file, sha256, write_text
 
@@ -60,7 +60,10 @@ def add_verbs(verbs: Any) -> None:
     verb.add_argument("--output", required=True, type=Path)
 
     verb = add_verb(verbs, "aggregate", aggregate)
-    verb.add_argument("--scores", required=True, nargs="+", type=Path)
+    verb.add_argument("--scores", required=True, nargs="+", help="files; or with --of one pattern, "
+                      "such as scores/{dataset}/{method}/{video}.h5")  # fmt: skip
+    verb.add_argument("--of", type=products, help="JSON: [{name in the pattern: values}]; every "
+                      "combination is a file")  # fmt: skip
     verb.add_argument("--output", required=True, type=Path, help="CSV, one row a number")
 
     verb = add_verb(verbs, "select", select)
@@ -124,7 +127,8 @@ def aggregate(options: argparse.Namespace) -> None:
     """Make one tidy table of every metric of every video and split."""
     from videottt import scores
 
-    table = scores.aggregate(scores.read_scores(path) for path in options.scores)
+    paths = expanded(options.scores, options.of)
+    table = scores.aggregate(scores.read_scores(path) for path in paths)
     with complete_file(options.output) as part:
         table.to_csv(part, index=False, na_rep="NaN")
 

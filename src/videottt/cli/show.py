@@ -110,7 +110,8 @@ def _add_unscored(verb: argparse.ArgumentParser) -> None:
 
 
 def _add_film(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("--sound", type=Path, help="the source video, for its sound if it has any")
+    verb.add_argument("--sound", type=Path, help="the source video, for its sound if it has any; "
+                      "with or without its suffix")  # fmt: skip
     verb.add_argument("--output", required=True, type=Path, help="mp4")
 
 
@@ -264,7 +265,7 @@ def render_video(options: argparse.Namespace) -> None:
         PredictionReader(options.predictions) as predictions,
     ):
         view = _view(options, store, predictions.key.task)
-        video.render_video(view, fixed, predictions, options.labels, options.output, options.sound)
+        video.render_video(view, fixed, predictions, options.labels, options.output, _sound(options))
         logger.info("rendered %d frames of '%s'", len(store), store.video)
 
 
@@ -278,5 +279,15 @@ def render_prediction(options: argparse.Namespace) -> None:
         FrameStore(options.frames) as store,
         PredictionReader(options.predictions) as predictions,
     ):
-        render_film(store, predictions, options.output, options.sound)
+        render_film(store, predictions, options.output, _sound(options))
         logger.info("rendered %d frames of '%s'", len(store), store.video)
+
+
+def _sound(options: argparse.Namespace) -> Path | None:
+    """Return the video file that the sound is from; a folder of images has none."""
+    from videottt.datasets.video_file import find_source
+
+    if options.sound is None or options.sound.is_file():
+        return options.sound
+    found = find_source(options.sound.parent, options.sound.name)
+    return found if found.is_file() else None

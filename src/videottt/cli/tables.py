@@ -16,12 +16,18 @@ if TYPE_CHECKING:
 
 
 def add_verbs(verbs: Any) -> None:
-    """Add `table`, `colour-table`, `class-table` and `convention-table`."""
+    """Add `table`, `make-data-table`, `colour-table`, `class-table` and `convention-table`."""
     verb = add_verb(verbs, "table", table)
     _add_metrics(verb)
     verb.add_argument("--layout", required=True, type=_layout, help="JSON: tables.layout.Layout")
     verb.add_argument("--paper", nargs="*", default=[], type=Path, help="CSV of published numbers")
     _add_shown(verb)
+    for kind in ("csv", "markdown", "latex"):
+        verb.add_argument(f"--{kind}", required=True, type=Path)
+
+    verb = add_verb(verbs, "make-data-table", data_table)
+    verb.add_argument("--reports", nargs="*", default=[], type=Path, help="CSV of `check-data`")
+    verb.add_argument("--paper", required=True, type=Path, help="CSV of table 2")
     for kind in ("csv", "markdown", "latex"):
         verb.add_argument(f"--{kind}", required=True, type=Path)
 
@@ -103,6 +109,18 @@ def table(options: argparse.Namespace) -> None:
     write_text(options.csv, formats.csv_text(numbers))
     write_text(options.latex, formats.latex(layout.id, layout.title, shown, below))
     write_text(options.markdown, text := formats.markdown(layout.title, shown, below))
+    print(text)
+
+
+def data_table(options: argparse.Namespace) -> None:
+    """Write table 2, what data sets consist of, as CSV, Markdown and LaTeX."""
+    from videottt.tables import data, formats
+
+    numbers = data.data_table(data.read_reports(options.reports), data.read_paper(options.paper))
+    sheets, below = [data.data_sheet(numbers)], data.data_caption(numbers)
+    write_text(options.csv, formats.csv_text(numbers))
+    write_text(options.latex, formats.latex("table2", data.TITLE, sheets, below))
+    write_text(options.markdown, text := formats.markdown(data.TITLE, sheets, below))
     print(text)
 
 

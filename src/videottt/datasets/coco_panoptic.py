@@ -6,7 +6,7 @@ void (https://cocodataset.org/#format-data, "Panoptic Segmentation").
 """
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,11 +22,13 @@ from videottt.datasets.coco import (
     read_document,
 )
 from videottt.datasets.images import read_map
+from videottt.datasets.listing import FrameFiles, LabelMap, Listing
 from videottt.errors import InputError
 from videottt.frames import LAST_INSTANCE, SourceFrame
 from videottt.segments import VOID, ClassSpace
 
 LAST_SEGMENT = 2**24 - 1  # of three bytes
+PICTURES = (".png", ".jpg", ".jpeg")
 
 
 def read(root: Path, split: str, video: str, space: ClassSpace) -> Iterator[SourceFrame]:
@@ -41,6 +43,15 @@ def read(root: Path, split: str, video: str, space: ClassSpace) -> Iterator[Sour
     Raises:
         InputError: a file is missing or unreadable, or files contradict each other.
     """
+    yield from list_frames(root, split, video, space).read()
+
+
+def list_frames(root: Path, split: str, video: str, space: ClassSpace) -> Listing:
+    """Return the files of the images that the JSON file lists; arguments as of `read`.
+
+    Raises:
+        InputError: the JSON file is missing, unreadable or contradicts itself.
+    """
     source = root / "annotations" / f"panoptic_{video}.json"
     document = read_document(source)
     images = images_of(document, source)
@@ -48,11 +59,31 @@ def read(root: Path, split: str, video: str, space: ClassSpace) -> Iterator[Sour
     categories = categories_of(document, space, source)
     beside = root / "annotations" / f"panoptic_{video}"
     maps = beside if beside.is_dir() else root / f"panoptic_{video}"
-    for image in images.values():
-        pixels = image.read(root / video)
-        yield SourceFrame(
-            image.name, pixels, *labels_of(image, annotations.get(image.id), maps, categories)
-        )
+    frames = [
+        files_of(image, root / video, annotations.get(image.id), maps, categories)
+        for image in images.values()
+    ]
+    return Listing(frames, strays=strays(frames, root / video, maps), stills=True)
+
+
+def files_of(
+    image: CocoImage, folder: Path, annotation: Entry | None, maps: Path, categories: Categories
+) -> FrameFiles:
+    """Return the files of one image in `folder`, whose map of segments, if any, is in `maps`."""
+    labels = () if annotation is None else (LabelMap(maps / annotation["file_name"], ("RGB",)),)
+
+    def load() -> SourceFrame:
+        pixels = image.read(folder)
+        return SourceFrame(image.name, pixels, *labels_of(image, annotation, maps, categories))
+
+    return FrameFiles(image.name, folder / image.file_name, load, labels, image.size)
+
+
+def strays(frames: Sequence[FrameFiles], *folders: Path) -> list[Path]:
+    """Return the pictures of some folders that belong to no frame."""
+    named = {each.image for each in frames} | {one.path for each in frames for one in each.maps}
+    there = {path for folder in folders if folder.is_dir() for path in folder.iterdir()}
+    return sorted(path for path in there - named if path.suffix.lower() in PICTURES)
 
 
 def annotations_of(document: Entry, images: dict[int, CocoImage], source: Path) -> dict[int, Entry]:

@@ -18,8 +18,9 @@ from PIL import Image
 from scipy import ndimage
 
 from videottt.datasets.coco import Entry, categories_of, images_of, read_document
-from videottt.datasets.coco_panoptic import annotations_of, labels_of
+from videottt.datasets.coco_panoptic import annotations_of, files_of, strays
 from videottt.datasets.images import list_images, read_image
+from videottt.datasets.listing import FrameFiles, Listing
 from videottt.errors import InputError
 from videottt.files import write_text
 from videottt.frames import SourceFrame
@@ -41,45 +42,70 @@ def read(root: Path, split: str, video: str, space: ClassSpace) -> Iterator[Sour
         InputError: a file is missing or unreadable, the numbering has a gap, or files contradict
             each other.
     """
-    paths = list_images(root / "raw_images" / video, (".png",))
-    _check_numbers(paths)
+    yield from list_frames(root, split, video, space).read()
+
+
+def list_frames(root: Path, split: str, video: str, space: ClassSpace) -> Listing:
+    """Return the files of one video; arguments as of `read`.
+
+    Raises:
+        InputError: there is no frame.
+    """
+    folder, maps = root / "raw_images" / video, root / "panoptic_images" / video
+    paths = list_images(folder, (".png",))
+    problems = _gaps(paths)
     source = root / "annotations" / "train" / f"{video}.json"
-    document = read_document(source)
-    images = images_of(document, source)
-    annotations = annotations_of(document, images, source)
-    categories = categories_of(document, space, source)
+    try:
+        document = read_document(source)
+        images = images_of(document, source)
+        annotations = annotations_of(document, images, source)
+        categories = categories_of(document, space, source)
+    except InputError as error:
+        return Listing([_bare(path) for path in paths], [*problems, error])
     of_name = {image.name: image for image in images.values()}
-    absent = sorted(of_name.keys() - {path.stem for path in paths})
-    if absent:
-        raise InputError(
-            f"{of_name[absent[0]].where} is not in {paths[0].parent}; restore that file from the "
-            "data set"
+    for name in sorted(of_name.keys() - {path.stem for path in paths}):
+        problems.append(
+            InputError(
+                f"{of_name[name].where} is not in {folder}; restore that file from the data set"
+            )
         )
-    maps = root / "panoptic_images" / video
+    frames = []
     for path in paths:
         image = of_name.get(path.stem)
-        if image is None:
-            yield SourceFrame(path.stem, read_image(path))
-        else:
-            labels = labels_of(image, annotations.get(image.id), maps, categories)
-            yield SourceFrame(path.stem, image.read(path.parent), *labels)
+        found = None if image is None else annotations.get(image.id)
+        frames.append(
+            _bare(path) if image is None else files_of(image, folder, found, maps, categories)
+        )
+    return Listing(frames, problems, strays(frames, maps))
 
 
-def _check_numbers(paths: list[Path]) -> None:
-    last = None
+def _bare(path: Path) -> FrameFiles:
+    """Return a frame without labels."""
+    return FrameFiles(path.stem, path, lambda: SourceFrame(path.stem, read_image(path)))
+
+
+def _gaps(paths: list[Path]) -> list[InputError]:
+    """Return what is wrong with the numbers of frames: one error a gap or a name."""
+    problems, last = [], None
     for path in paths:
         text = path.stem.rpartition("_")[2]
         if not text.isdecimal():
-            raise InputError(
-                f"{path}: the name does not end in the number of the frame; name it like "
-                f"{path.parent.name}_000001.png"
+            problems.append(
+                InputError(
+                    f"{path}: the name does not end in the number of the frame; name it like "
+                    f"{path.parent.name}_000001.png"
+                )
             )
+            continue
         if last is not None and int(text) != last + 1:
-            raise InputError(
-                f"{path}: this frame comes after number {last}; restore the missing frame, or "
-                "write all numbers with equally many digits"
+            problems.append(
+                InputError(
+                    f"{path}: this frame comes after number {last}; restore the missing frames, or "
+                    "write all numbers with equally many digits"
+                )
             )
         last = int(text)
+    return problems
 
 
 def write(

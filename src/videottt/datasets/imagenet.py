@@ -5,13 +5,14 @@ They are too many for a frame store: training reads them where they lie, through
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Self
 
 import numpy as np
 
 from videottt.datasets.images import image_size, read_image
+from videottt.datasets.listing import FrameFiles, Listing
 from videottt.errors import InputError
 from videottt.frames import SourceFrame
 from videottt.segments import VOID, ClassSpace
@@ -31,9 +32,31 @@ def read(root: Path, split: str, video: str, space: ClassSpace) -> Iterator[Sour
     Raises:
         InputError: there is no image, or one cannot be read.
     """
-    folder = root / video
-    for name, _ in _listed(folder):
-        yield SourceFrame(os.path.splitext(name)[0], read_image(folder / name))
+    yield from list_frames(root, split, video, space).read()
+
+
+def list_frames(root: Path, split: str, video: str, space: ClassSpace) -> Listing:
+    """Return the images of one folder; arguments as of `read`.
+
+    Raises:
+        InputError: there is no image.
+    """
+    return Listing(_Stills(root / video), stills=True)
+
+
+class _Stills(Sequence[FrameFiles]):
+    """Images of a folder, made one by one: a million of them at once would fill the memory."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._names = [name for name, _ in _listed(folder)]
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def __getitem__(self, index: int) -> FrameFiles:
+        path, name = self._folder / self._names[index], os.path.splitext(self._names[index])[0]
+        return FrameFiles(name, path, lambda: SourceFrame(name, read_image(path)))
 
 
 class StillFolder:

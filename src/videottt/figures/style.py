@@ -61,6 +61,8 @@ METHODS = {
     "self_train": "#f2a07b",
     "self_train_class_balance": "#b2182b",
     "self_train_plain": "#fbafe4",
+    "segformer_b4": "#e6007e",
+    "deeplabv3plus_r101": "#800040",
 }
 # How pale the last of several variants of a method is; 1 would be white.
 PALEST = 0.7

@@ -107,7 +107,8 @@ def load_checkpoint(path: Path) -> Checkpoint:
         raise InputError(f"{path}: not a readable safetensors file ({error})") from None
     if (metadata.get("format"), metadata.get("version")) != (FORMAT, VERSION):
         raise InputError(
-            f"{path}: is not a '{FORMAT}' of version {VERSION}; train it with this program"
+            f"{path}: is not a '{FORMAT}' of version {VERSION}; train it with this program, "
+            "or 'videottt import-checkpoint' it"
         )
     classes = json.loads(metadata["classes"])
     preset, head = preset_from(json.loads(metadata["preset"])), json.loads(metadata["head"])

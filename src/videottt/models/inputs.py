@@ -33,16 +33,28 @@ class Placement:
 def input_size(size: tuple[int, int], shortest_edge: int, longest_edge: int) -> tuple[int, int]:
     """Return (H, W) of a frame resized to a shortest edge, but no longer than a longest edge.
 
-    The rounding is detectron2's ResizeShortestEdge.
+    The arithmetic is that of detectron2's ResizeShortestEdge, operation by operation: a half is
+    where its rounding is decided (of 60 x 248 pixels with the edges 800 and 1333, for example).
     """
     height, width = size
     scale = shortest_edge / min(height, width)
-    scale = min(scale, longest_edge / max(height, width))
-    return int(height * scale + 0.5), int(width * scale + 0.5)
+    if height < width:
+        resized = float(shortest_edge), scale * width
+    else:
+        resized = scale * height, float(shortest_edge)
+    if max(resized) > longest_edge:
+        scale = longest_edge / max(resized)
+        resized = resized[0] * scale, resized[1] * scale
+    return int(resized[0] + 0.5), int(resized[1] + 0.5)
 
 
 def resize_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Return an image uint8 [H, W, 3] resized to `size` by PIL's antialiased bilinear filter."""
+    """Return an image uint8 [H, W, 3] resized to `size`, as detectron2's ResizeTransform does it.
+
+    PIL's bilinear filter on bytes: antialiased, since its support grows as an image shrinks. That
+    is not torch's or OpenCV's "bilinear", which skip pixels, and not the same as a resize of the
+    normalised image, since every pixel is rounded to a byte.
+    """
     if image.shape[:2] == size:
         return image
     resized = Image.fromarray(image).resize((size[1], size[0]), Image.Resampling.BILINEAR)
@@ -50,7 +62,7 @@ def resize_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def normalise(images: Tensor) -> Tensor:
-    """Return uint8 [B, H, W, 3] as normalised float32 [B, 3, H, W]."""
+    """Return uint8 [B, H, W, 3] as normalised float32 [B, 3, H, W], as the release does it."""
     mean = torch.tensor(PIXEL_MEAN, device=images.device)
     std = torch.tensor(PIXEL_STD, device=images.device)
     return ((images.float() - mean) / std).permute(0, 3, 1, 2).contiguous()

@@ -3,6 +3,20 @@
 import torch
 from torch import Tensor, nn
 
+from videottt.errors import InputError, nearest
+from videottt.models.inputs import normalise
+
+# What takes the place of masked pixels.
+FILLINGS = ("mean", "black")
+
+
+def check_filling(masked_with: str, where: str) -> None:
+    """Raise an InputError if masked pixels cannot be filled with something."""
+    if masked_with not in FILLINGS:
+        raise InputError(
+            f"{where}: masked_with is '{masked_with}'; {nearest(str(masked_with), FILLINGS)}"
+        )
+
 
 def random_visible(
     batch: int, size: tuple[int, int], patch: int, mask_ratio: float, generator: torch.Generator
@@ -25,6 +39,22 @@ def random_visible(
     grid = (order.argsort(dim=1) < kept).float().view(batch, 1, rows, columns)
     pixels = grid.repeat_interleave(patch, dim=2).repeat_interleave(patch, dim=3)
     return pixels[:, :, : size[0], : size[1]]
+
+
+def masked(images: Tensor, visible: Tensor, masked_with: str) -> Tensor:
+    """Return images without what is masked, float [B, 3, H, W].
+
+    Args:
+        images: float [B, 3, H, W], normalised.
+        visible: float [B, 1, H, W], 1 = visible.
+        masked_with: "mean" colour, which is 0 after normalisation (the release), or "black", which
+            is 0 before it (the paper, section 4.3).
+    """
+    seen = images * visible
+    if masked_with == "mean":
+        return seen
+    black = normalise(torch.zeros(1, 1, 1, 3, dtype=torch.uint8, device=images.device))
+    return seen + (1 - visible) * black
 
 
 def reconstruction_loss(pixels: Tensor, images: Tensor, visible: Tensor, loss_on: str) -> Tensor:

@@ -9,6 +9,7 @@ from transformers import Mask2FormerForUniversalSegmentation
 from transformers.models.mask2former.modeling_mask2former import Mask2FormerLoss
 
 from videottt.errors import InputError, nearest
+from videottt.models.masking import masked
 from videottt.models.presets import (
     COLOUR_QUERIES,
     RECONSTRUCTION_QUERIES,
@@ -139,26 +140,29 @@ class YShapedModel(nn.Module):
         self.decoder = ReconstructionDecoder(reconstruction)
         _drop_path_on_feedforward(self.encoder)
 
-    def features(self, images: Tensor, visible: Tensor) -> tuple[Tensor, ...]:
+    def features(
+        self, images: Tensor, visible: Tensor, masked_with: str = "mean"
+    ) -> tuple[Tensor, ...]:
         """Return the encoder's four maps for images of which only `visible` pixels are shown.
 
-        Masked pixels are zero after normalisation; the fourth channel is 1 where a pixel is visible
-        (paper section 4.3).
+        The fourth channel is 1 where a pixel is visible (paper section 4.3).
 
         Args:
             images: float [B, 3, H, W], normalised.
             visible: float or bool [B, 1, H, W].
+            masked_with: what masked pixels are; see videottt.models.masking.masked.
         """
         visible = visible.to(images.dtype)
-        return self.encoder(torch.cat([images * visible, visible], dim=1)).feature_maps
+        shown = masked(images, visible, masked_with)
+        return self.encoder(torch.cat([shown, visible], dim=1)).feature_maps
 
     def predict(self, images: Tensor) -> HeadOutputs:
         """Return h(f(x)), all patches visible."""
         return self.head(self.features(images, torch.ones_like(images[:, :1])))
 
-    def reconstruct(self, images: Tensor, visible: Tensor) -> Tensor:
+    def reconstruct(self, images: Tensor, visible: Tensor, masked_with: str = "mean") -> Tensor:
         """Return g(f(x̃)), float [B, 3, H, W]: all pixels, from the visible ones."""
-        return self.decoder(self.features(images, visible)).float()
+        return self.decoder(self.features(images, visible, masked_with)).float()
 
 
 def main_task_criterion(preset: Preset, classes: int) -> tuple[Mask2FormerLoss, dict[str, float]]:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from videottt.errors import InputError, nearest
-from videottt.models.masking import random_visible, reconstruction_loss
+from videottt.models.masking import check_filling, random_visible, reconstruction_loss
 from videottt.models.y_shaped import YShapedModel
 from videottt.objectives.objective import Objective
 
@@ -19,10 +19,12 @@ class MaskedAutoencoding(Objective, name="mae"):
     Attributes:
         mask_ratio: fraction of patches masked; 0.80 in the paper, 0.85 in the release.
         loss_on: "masked" pixels (the paper) or "all" (the release).
+        masked_with: what masked pixels are, "black" (the paper) or the "mean" colour (the release).
     """
 
     mask_ratio: float = 0.8
     loss_on: str = "masked"
+    masked_with: str = "mean"
     needs_decoder: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
@@ -36,6 +38,7 @@ class MaskedAutoencoding(Objective, name="mae"):
                 f"objective 'mae': loss_on is '{self.loss_on}'; "
                 + nearest(self.loss_on, ("masked", "all"))
             )
+        check_filling(self.masked_with, "objective 'mae'")
 
     def trainable(self, model: YShapedModel) -> list[torch.nn.Parameter]:
         """Return the parameters of the encoder f and the decoder g."""
@@ -50,5 +53,5 @@ class MaskedAutoencoding(Objective, name="mae"):
             self.mask_ratio,
             generator,
         ).to(images.device)
-        pixels = model.reconstruct(images, visible)
+        pixels = model.reconstruct(images, visible, self.masked_with)
         return reconstruction_loss(pixels, images, visible, self.loss_on)

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from videottt.errors import InputError
 from videottt.models.class_scores import class_log_probabilities
-from videottt.models.masking import random_visible
+from videottt.models.masking import check_filling, random_visible
 from videottt.models.y_shaped import QueryOutputs, YShapedModel
 from videottt.objectives.objective import Objective
 
@@ -28,10 +28,12 @@ class SelfTraining(Objective, name="self_train"):
             Volpi et al., CVPR 2022. The paper gives no value.
         mask_ratio: fraction of patches masked in what the model learns from: 0.80 in the paper,
             inspired by FixMatch (Sohn et al., 2020); 0 shows the whole image, as Volpi et al. do.
+        masked_with: what masked pixels are, "black" or the "mean" colour, as in the objective mae.
     """
 
     threshold: float = 0.5
     mask_ratio: float = 0.8
+    masked_with: str = "mean"
     needs_classes: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
@@ -42,6 +44,7 @@ class SelfTraining(Objective, name="self_train"):
                 raise InputError(
                     f"objective 'self_train': {name} is {value}, but must be at least 0, below 1"
                 )
+        check_filling(self.masked_with, "objective 'self_train'")
 
     def trainable(self, model: YShapedModel) -> list[torch.nn.Parameter]:
         """Return the parameters of the encoder f and the head h."""
@@ -69,4 +72,5 @@ class SelfTraining(Objective, name="self_train"):
             self.mask_ratio,
             generator,
         )
-        return model.head(model.features(images, visible.to(images.device)))
+        visible = visible.to(images.device)
+        return model.head(model.features(images, visible, self.masked_with))

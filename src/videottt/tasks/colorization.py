@@ -50,10 +50,14 @@ class Colorization:
     def main_task_loss(self, _: YShapedModel) -> MainTaskLoss:
         """Return the mean squared error over both planes and all pixels."""
 
-        def loss(outputs: Tensor, labels: LabelMaps) -> Tensor:
+        def loss(outputs: Tensor, labels: LabelMaps, _: float | None = None) -> Tensor:
             return nn.functional.mse_loss(outputs.float(), lab_of(labels.colours)[:, 1:] / UNIT)
 
         return loss
+
+    def count_targets(self, _: LabelMaps) -> int:
+        """Return 0: every image has as many pixels."""
+        return 0
 
     def decode(self, outputs: Tensor, place: Placement, frame: np.ndarray) -> np.ndarray:
         """Return a frame in colour, uint8 [H, W, 3], as light as the frame is.

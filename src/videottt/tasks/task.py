@@ -1,6 +1,6 @@
 """The interface of a task."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
 
@@ -31,12 +31,28 @@ class LabelMaps:
     def to(self, device: object) -> "LabelMaps":
         """Return the same labels on a device."""
         return LabelMaps(
-            *(each.to(device) for each in (self.semantic, self.instance, self.colours))
+            *(
+                each.to(device, non_blocking=True)
+                for each in (self.semantic, self.instance, self.colours)
+            )
         )
 
 
-# ℓ_m of a batch, a scalar, of what the head says and the labels.
-MainTaskLoss = Callable[[HeadOutputs, LabelMaps], Tensor]
+class MainTaskLoss(Protocol):
+    """ℓ_m of a batch or of one part of it."""
+
+    def __call__(
+        self, outputs: HeadOutputs, labels: LabelMaps, targets: float | None = None
+    ) -> Tensor:
+        """Return a scalar.
+
+        Args:
+            outputs: what the head says.
+            labels: of the same images.
+            targets: where this is one part of a batch, how many targets its parts have on average;
+                by default those of `labels`.
+        """
+        ...
 
 
 class Task(Protocol):
@@ -67,6 +83,10 @@ class Task(Protocol):
 
     def main_task_loss(self, model: YShapedModel) -> MainTaskLoss:
         """Return ℓ_m for a model."""
+        ...
+
+    def count_targets(self, labels: LabelMaps) -> int:
+        """Return how many targets ℓ_m is averaged over; 0 if it is over pixels."""
         ...
 
     def decode(self, outputs: HeadOutputs, place: Placement, frame: np.ndarray) -> Prediction:

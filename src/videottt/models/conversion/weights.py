@@ -1,0 +1,91 @@
+"""Files of weights that others published, in whatever form, as tensors by name."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors
+import torch
+from torch import Tensor
+
+from videottt.errors import InputError
+from videottt.models.conversion.pickles import read_pickle
+
+# What a training program calls the weights among the other things that it saves.
+ENVELOPES = ("model", "state_dict", "model_state")
+# Of wrappers that train in parallel.
+PREFIX = "module."
+# First bytes of a file; the last two are of what torch saved before version 1.6.
+ZIP = b"PK\x03\x04"
+OLD_TORCH = b"\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19"
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """Return the tensors of a file by name, on the CPU, without the prefix ``module.``.
+
+    The form is found from the content: safetensors, what torch saved (only its tensors are read),
+    or a pickle of arrays (see videottt.models.conversion.pickles). No code in a file is run.
+
+    Raises:
+        InputError: the file is absent, has none of these forms, or holds no tensors by name.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: no such file of weights; check the path")
+    with path.open("rb") as file:
+        start = file.read(16)
+    if start[8:9] == b"{":
+        return _unprefixed(_read_safetensors(path))
+    torch_saved = start.startswith(ZIP) or start[2:].startswith(OLD_TORCH)
+    if not torch_saved and start[:1] in (b"<", b"v", b""):
+        raise InputError(
+            f"{path}: is no file of weights but text or empty (a web page, or a pointer of git LFS "
+            "instead of the file); download it again"
+        )
+    held = _read_torch(path) if torch_saved else read_pickle(path)
+    return _unprefixed(_tensors(held, path))
+
+
+def _read_safetensors(path: Path) -> dict[str, Tensor]:
+    try:
+        with safetensors.safe_open(path, "pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (safetensors.SafetensorError, json.JSONDecodeError) as error:
+        raise InputError(
+            f"{path}: not a readable safetensors file ({error}); download it again"
+        ) from None
+
+
+def _read_torch(path: Path) -> Any:
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    # What is no pickle of tensors makes the unpickler fail in any way.
+    except Exception as error:
+        raise InputError(
+            f"{path}: holds no weights that can be read safely ({type(error).__name__}); take a "
+            "file of weights alone"
+        ) from None
+
+
+def _tensors(held: Any, path: Path) -> dict[str, Tensor]:
+    """Return the state dict in what was read, arrays as tensors."""
+    for name in ENVELOPES:
+        if isinstance(held, dict) and isinstance(held.get(name), dict):
+            held = held[name]
+    if not isinstance(held, dict) or not held:
+        raise InputError(f"{path}: holds no weights by name; take a checkpoint of a model")
+    tensors = {}
+    for name, value in held.items():
+        if not isinstance(name, str) or not isinstance(value, Tensor | np.ndarray | int | float):
+            raise InputError(
+                f"{path}: its entry '{name}' is no array of numbers but a {type(value).__name__}; "
+                "take a checkpoint of a model"
+            )
+        tensors[name] = value.detach() if isinstance(value, Tensor) else torch.as_tensor(value)
+    return tensors
+
+
+def _unprefixed(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    if all(name.startswith(PREFIX) for name in tensors):
+        return {name.removeprefix(PREFIX): tensor for name, tensor in tensors.items()}
+    return tensors

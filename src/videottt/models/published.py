@@ -1,0 +1,75 @@
+"""Checkpoints as others published them: tensors alone are read, and every name is accounted for."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from videottt.errors import InputError
+
+MEND = "take the file that workflow/resources/datasets.yaml names"
+# How many batches a norm has seen decides nothing at test time, and older files do not have it.
+COUNTER = "num_batches_tracked"
+
+
+def read_published(path: Path) -> dict[str, Tensor]:
+    """Return the tensors of a published file by name, on the CPU; no code in it is run.
+
+    Floating-point tensors come as float32, whatever they were stored as.
+
+    Args:
+        path: safetensors, or what torch saved: tensors by name, also below the key ``state_dict``.
+
+    Raises:
+        InputError: the file is absent, or holds anything but tensors by name.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: no such file of weights; {MEND}")
+    try:
+        if path.suffix == ".safetensors":
+            content = safetensors.torch.load_file(path)
+        else:
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    # What is no pickle of tensors makes the unpickler fail in any way.
+    except Exception as error:
+        raise InputError(
+            f"{path}: holds no weights that can be read safely ({type(error).__name__}); {MEND}"
+        ) from None
+    if isinstance(content, dict) and "state_dict" in content:
+        content = content["state_dict"]
+    named = isinstance(content, dict) and all(isinstance(name, str) for name in content)
+    if not named or not all(isinstance(each, Tensor) for each in content.values()):
+        raise InputError(f"{path}: holds something other than weights by name; {MEND}")
+    return {name: t.float() if t.is_floating_point() else t for name, t in content.items()}
+
+
+def fill(network: nn.Module, weights: Mapping[str, Tensor], path: Path, what: str) -> None:
+    """Give a network its weights, all of them and no others; it may be on the device "meta".
+
+    Args:
+        network: to be filled in place.
+        weights: by the network's own names.
+        path: that they were read from.
+        what: the network, in words.
+
+    Raises:
+        InputError: a name is missing or unknown, or a shape is another: all of them in one line.
+    """
+    expected = {name: tensor.shape for name, tensor in network.state_dict().items()}
+    counters = {name: torch.tensor(0) for name in expected if name.endswith(COUNTER)}
+    found = counters | dict(weights)
+    wrong = sorted(
+        [f"missing {name}" for name in expected.keys() - found.keys()]
+        + [f"unknown {name}" for name in found.keys() - expected.keys()]
+        + [
+            f"misshapen {name} {list(found[name].shape)}, expected {list(shape)}"
+            for name, shape in expected.items()
+            if name in found and found[name].shape != shape
+        ]
+    )
+    if wrong:
+        raise InputError(f"{path}: not the weights of {what}: {'; '.join(wrong)}; {MEND}")
+    network.load_state_dict(found, assign=True)
