@@ -30,6 +30,7 @@ class Loopback:
         requests: (method, path and query, ``Range`` or None) of all requests so far.
         ranges: whether ``Range`` is understood.
         versions: whether files have an ``ETag``.
+        conditions: whether ``If-Range`` is understood.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class Loopback:
         self.requests: list[tuple[str, str, str | None]] = []
         self.ranges = True
         self.versions = True
+        self.conditions = True
         self.redirections: dict[str, str] = {}
         self.pages: dict[str, str] = {}
         self._busy: Counter[str] = Counter()
@@ -146,7 +148,7 @@ def _handler_for(server: Loopback) -> type[BaseHTTPRequestHandler]:
             version = f'"{hashlib.sha256(content).hexdigest()[:16]}"'
             headers = {"ETag": version} if server.versions else {}
             asked = self.headers.get("Range") if server.ranges else None
-            if self.headers.get("If-Range", version) != version:
+            if server.conditions and self.headers.get("If-Range", version) != version:
                 asked = None
             if asked is None:
                 self._answer(200, content, headers, fault, after)

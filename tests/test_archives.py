@@ -140,6 +140,10 @@ def test_bytes_are_counted_as_they_come_not_as_headers_say(tmp_path, root):
     outer = make_zip(tmp_path / "outer.zip", {"inner.zip": bomb.read_bytes()})
     nested = Unpacking({}, 1_000_000, 10, {"inner.zip": {"maps/": "set/images/"}})
     refuse(outer, root, "more than the 1000000 bytes", nested)
+    # Neither may what is only there to be looked into.
+    unwanted = make_zip(tmp_path / "inner.zip", {"maps/x": b"x", "y": bytes(2_000_000)}, 0)
+    outer = make_zip(tmp_path / "outer.zip", {"inner.zip": unwanted.read_bytes()})
+    refuse(outer, root, "more than the 1000000 bytes", nested)
     # A size that lies makes the checksum wrong.
     content = bytearray(make_zip(tmp_path / "zip", IMAGES).read_bytes())
     size = (4000).to_bytes(4, "little")

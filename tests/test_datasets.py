@@ -114,7 +114,7 @@ def test_all_that_is_missing_is_listed_and_reading_stops_at_the_first(tmp_path):
     assert [str(each).partition(": ")[0] for each in problems] == [
         f"{folder}/{name}" for name in ("000001.png", "000003.png", "last.png")
     ]
-    assert "and 2 frames after it are missing" in str(problems[1])
+    assert "this frame and 2 after it are missing" in str(problems[1])
     with pytest.raises(InputError, match=r"000001\.png: this frame is missing"):
         next(kitti_step.read(tmp_path, "test", "0000", SPACE))
 

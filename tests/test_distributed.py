@@ -22,7 +22,7 @@ from videottt.distributed import Processes, joined
 from videottt.errors import InputError
 from videottt.frames import FrameStore, SourceFrame
 from videottt.tasks import task_named
-from videottt.training import TrainingSettings
+from videottt.training_settings import TrainingSettings
 
 RATE = 2e-5
 SETTINGS = {
@@ -180,6 +180,7 @@ def test_a_gradient_that_only_one_process_has_is_that_of_all(tmp_path):
 
 def test_what_all_processes_find_wrong_only_one_of_them_says(tmp_path):
     def work(processes):
+        processes.sum(torch.zeros(1))  # until both have begun
         try:
             processes.share(3)
         finally:

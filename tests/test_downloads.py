@@ -117,10 +117,15 @@ def test_an_interrupted_run_is_completed_by_the_next(server, path):
     assert ranges(server) == [None, "bytes=400000-"]
 
 
-@pytest.mark.parametrize("versions", [True, False])
 @pytest.mark.parametrize("published", [True, False])
-def test_a_part_of_a_file_that_has_changed_is_not_completed(server, path, versions, published):
-    server.versions = versions
+@pytest.mark.parametrize(
+    ("versions", "conditions", "requests"),
+    [(True, True, 2), (True, False, 3), (False, False, 2)],
+)
+def test_a_part_of_a_file_that_has_changed_is_not_completed(
+    server, path, versions, conditions, requests, published
+):
+    server.versions, server.conditions = versions, conditions
     server.drop("/file", 400_000)
     with pytest.raises(InputError):
         fetch(server, path, Wanted(), patience=Retry(total=0))
@@ -130,8 +135,10 @@ def test_a_part_of_a_file_that_has_changed_is_not_completed(server, path, versio
         # Nothing but the checksum tells; then the next run begins anew.
         with pytest.raises(InputError, match="is expected"):
             fetch(server, path, wanted)
+        requests += 1
     fetch(server, path, wanted)
     assert path.read_bytes() == OTHER
+    assert len(server.requests) == requests
 
 
 def test_another_server_completes_a_part_only_if_a_checksum_will_tell(server, path):

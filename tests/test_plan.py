@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from videottt.cli import main
 from videottt.costs import Known, frames_of, read_known
 from videottt.jobs import Job, planned_jobs
 from videottt.plan import HOUR, csv_text, price, text, total
@@ -246,3 +247,37 @@ def test_a_plan_of_single_files_has_what_they_need(project):
     assert rules == {"render": 2, "ingest": 2, "train": 2, "predict": 1}
     predict = next(job for job in jobs if job.rule == "predict")
     assert (predict.model, predict.settings["steps"], predict.done) == ("tiny", 3, False)
+
+
+@pytest.mark.workflow
+def test_the_command_prices_a_file_and_writes_what_it_shows(project, capsys):
+    target = "results/frames/synthetic/short_0.h5"
+    changed = ("--config-values", "study=camvid", "device=cpu", "--study", "demo")
+    main(["plan", target, *changed, "--workflow", str(SNAKEFILE.parent), "--output", "plan.csv"])
+    shown = capsys.readouterr().out
+    assert shown.startswith("study 'demo': 2 jobs to run, 0 done\n")
+    assert "device is 'cpu'" in shown
+    rows = list(csv.DictReader((project / "plan.csv").open(encoding="utf-8")))
+    assert [(row["rule"], row["jobs"]) for row in rows] == [
+        ("render", "1"),
+        ("ingest", "1"),
+        ("total", "2"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--config-values", "demo"), "'demo' is not KEY=VALUE"),
+        (("results/no_such_file",), "cannot be built"),
+        (("--workflow", "elsewhere"), "elsewhere/Snakefile: no such workflow"),
+    ],
+)
+@pytest.mark.workflow
+def test_what_cannot_be_planned_is_one_line(project, capsys, arguments, message):
+    with pytest.raises(SystemExit) as stopped:
+        main(["plan", "--workflow", str(SNAKEFILE.parent), *arguments])
+    shown = capsys.readouterr().err.strip().splitlines()
+    assert stopped.value.code == 2
+    assert len(shown) == 1
+    assert message in shown[0]

@@ -232,15 +232,15 @@ def test_protocols_have_the_same_keys_and_none_of_their_differences_is_idle(conf
         protocol = config["protocols"][name]
         return {"options": protocol["options"]["mae"], **protocol["updates"]}
 
-    small = {"objective": "mae", "batch": 3, "window": 2, "shortest_edge": 32, "longest_edge": 256}
+    small = {"objective": "mae", "batch": 2, "window": 2, "shortest_edge": 32, "longest_edge": 256}
 
     def results(settings):
         model = small_model(drop_path_rate=0.5)
-        return str(numbers(run(model, method_from({**small, **settings}), frames[:3])))
+        return numbers(run(model, method_from({**small, **settings}), frames[:3]))
 
     paper, release = settings_of("paper"), settings_of("release")
     changes = differences(paper, release)
-    assert changes == differences(paper, {**release}) | {
+    assert changes == {
         "options.mask_ratio": 0.85,
         "options.loss_on": "all",
         "options.masked_with": "mean",
@@ -249,9 +249,10 @@ def test_protocols_have_the_same_keys_and_none_of_their_differences_is_idle(conf
         "drop_path": True,
         "precision": "float16",
     }
-    assert len({results(paper), results(release)}) == 2
+    of_paper = results(paper)
     for key, value in changes.items():
-        assert results(with_values(paper, {key: value})) != results(paper), key
+        assert results(with_values(paper, {key: value})) != of_paper, key
+    assert results(release) != of_paper
 
 
 # What the loop can reach
@@ -594,7 +595,8 @@ def test_views_are_drawn_of_the_frame_at_its_own_size(fresh, frames, recorded):
 def test_a_stream_with_views_learns_and_is_reproducible(fresh, frames):
     method = online(views=VIEWS, batch=4, steps=3)
     results = run(fresh(), method, [frames[0]] * 5)
-    assert numbers(results) == numbers(run(fresh(), method, [frames[0]] * 5))
+    again = numbers(run(fresh(), method, [frames[0]] * 2))
+    assert again == {index: numbers(results)[index] for index in (0, 1)}
     assert results[4].loss < 0.97 * results[0].loss
     assert results[0].prediction.shape == SIZE
 

@@ -30,8 +30,9 @@ from videottt.randomness import global_draws, numpy_generator
 from videottt.settings import build_settings
 from videottt.tasks import task_named
 from videottt.tasks.task import LabelMaps
-from videottt.training import TrainingSettings, rate_factor, start_run, train
+from videottt.training import start_run, train
 from videottt.training_cost import MeasuredRate
+from videottt.training_settings import TrainingSettings, rate_factor
 
 SETTINGS = TrainingSettings(iterations=6, batch=2, learning_rate=1e-3)
 

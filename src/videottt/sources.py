@@ -3,6 +3,7 @@
 Nothing here touches the network; see videottt.fetching for what does.
 """
 
+import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -80,7 +81,7 @@ class Source:
     unpack: Unpacking | None = None
 
     def place(self, data_root: Path) -> Path | None:
-        """Return the file or folder of `provides` that is at hand, or None; no folder is read."""
+        """Return the file or folder of `provides` that is at hand, or None."""
         for name in self.provides:
             pattern = data_root / name
             found = sorted(pattern.parent.glob(pattern.name)) if "*" in name else [pattern]
@@ -219,6 +220,8 @@ def _is_place(name: object) -> bool:
 
 def _is_there(path: Path) -> bool:
     """Return whether there is a file, or a folder with anything in it but hidden files."""
-    if path.is_dir():
-        return any(not each.name.startswith(".") for each in path.iterdir())
-    return path.is_file()
+    if not path.is_dir():
+        return path.is_file()
+    # Path.iterdir would list all of a million names.
+    with os.scandir(path) as entries:
+        return any(not entry.name.startswith(".") for entry in entries)

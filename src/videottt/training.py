@@ -7,7 +7,6 @@ machine, and the number of processes changes no more than the order of sums.
 """
 
 import pickle
-from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +16,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from videottt.distributed import ALONE, Processes
-from videottt.errors import InputError, nearest
+from videottt.errors import InputError
 from videottt.files import complete_file
 from videottt.models.inputs import normalise
 from videottt.models.y_shaped import YShapedModel
@@ -26,88 +25,10 @@ from videottt.optimization import clip_gradients, gradient_norm, parameter_group
 from videottt.precision import Precision
 from videottt.randomness import generator, global_draws
 from videottt.tasks.task import LabelMaps, MainTaskLoss, Task
+from videottt.training_settings import TrainingSettings, rate_factor
 
-SCHEDULES = ("poly", "steps")
 # Iterations between two comparisons of the weights of all processes.
 COMPARE_EVERY = 1000
-
-
-@dataclass(frozen=True)
-class TrainingSettings:
-    """How long and how fast to train.
-
-    Attributes:
-        iterations: gradient steps.
-        batch: images a step.
-        learning_rate: largest rate outside the encoder.
-        encoder_multiplier: factor on the rate of the encoder.
-        weight_decay: of AdamW; 0 for norms, embeddings and relative position tables.
-        gradient_clip: largest L2 norm of all gradients; None does not clip.
-        warmup: iterations of linear warm-up.
-        warmup_factor: on the rate at iteration 0; None is 1 / (warmup + 1). With 1, as Mask2Former
-            has it, nothing warms up.
-        schedule: "poly", a polynomial decay to 0 at the last iteration, or "steps".
-        power: of the polynomial.
-        milestones: iterations, ascending, from which on the rate of "steps" is multiplied by gamma.
-        gamma: see there.
-        reconstruction: whether ℓ_s is added and the decoder g is trained.
-        mask_ratio: fraction of patches masked for ℓ_s.
-        loss_on: "masked" or "all" pixels for ℓ_s.
-        masked_with: what masked pixels are for ℓ_s, "black" or the "mean" colour.
-        precision: "auto", "float32", "bfloat16" or "float16".
-        workers: processes that load and augment images; 0 does it in this one. Changes no number.
-        micro_batch: images of one part of a batch; None is all. Mask2Former's batch is 8 parts of
-            2 images, one a GPU.
-
-    Raises:
-        InputError: they contradict each other.
-    """
-
-    iterations: int
-    batch: int
-    learning_rate: float
-    encoder_multiplier: float = 1.0
-    weight_decay: float = 0.05
-    gradient_clip: float | None = 1.0
-    warmup: int = 0
-    power: float = 0.9
-    reconstruction: bool = True
-    mask_ratio: float = 0.8
-    loss_on: str = "masked"
-    masked_with: str = "mean"
-    precision: str = "auto"
-    workers: int = 0
-    micro_batch: int | None = None
-    schedule: str = "poly"
-    milestones: tuple[int, ...] = ()
-    gamma: float = 0.1
-    warmup_factor: float | None = None
-
-    def __post_init__(self) -> None:
-        """Check what a schema would not."""
-        if self.batch % (self.micro_batch or self.batch):
-            raise InputError(
-                f"training: a batch of {self.batch} images cannot be cut into parts of "
-                f"{self.micro_batch}; choose a micro_batch that divides it"
-            )
-        if self.schedule not in SCHEDULES:
-            raise InputError(
-                f"training: schedule is '{self.schedule}'; {nearest(self.schedule, SCHEDULES)}"
-            )
-        if list(self.milestones) != sorted(set(self.milestones)):
-            raise InputError(
-                f"training: milestones are {list(self.milestones)}; write them in ascending order"
-            )
-        if (self.schedule == "steps") != bool(self.milestones):
-            raise InputError(
-                f"training: schedule is '{self.schedule}' with {len(self.milestones)} milestones; "
-                "'steps' needs some, 'poly' has none"
-            )
-
-    @property
-    def parts(self) -> int:
-        """Return how many parts a batch is cut into."""
-        return self.batch // (self.micro_batch or self.batch)
 
 
 @dataclass
@@ -276,7 +197,7 @@ class _Losses:
     def backward(self, part: int, labels: LabelMaps, targets: float | None) -> Tensor:
         """Add a part's gradients; return what each loss adds to that of the batch, float64."""
         # The keys of the first part are those of a batch that is not cut.
-        key = (self.run.iteration,)
+        key = (self.run.iteration, part) if part else (self.run.iteration,)
         draws = generator(self.seed, "training masks", *key)
         with global_draws(self.seed, "training", *key):
             pixels = normalise(self.task.observed(labels.colours))
@@ -317,18 +238,3 @@ def _step(run: TrainingRun, settings: TrainingSettings, processes: Processes) ->
 def _fingerprint(model: YShapedModel) -> int:
     """Return a number that changes with any bit of the weights; the same on every device."""
     return sum(int(p.detach().view(torch.int32).sum()) for p in model.parameters()) % 2**62
-
-
-def rate_factor(iteration: int, settings: TrainingSettings) -> float:
-    """Return the factor on the learning rate: linear warm-up times the schedule.
-
-    They are detectron2's WarmupPolyLR and WarmupMultiStepLR.
-    """
-    if settings.warmup_factor is None:
-        warm = min(1.0, (iteration + 1) / (settings.warmup + 1))
-    else:
-        done = min(1.0, iteration / settings.warmup) if settings.warmup else 1.0
-        warm = settings.warmup_factor * (1 - done) + done
-    if settings.schedule == "steps":
-        return warm * settings.gamma ** bisect_right(settings.milestones, iteration)
-    return warm * (1 - iteration / settings.iterations) ** settings.power

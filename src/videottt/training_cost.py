@@ -8,7 +8,8 @@ from pathlib import Path
 import torch
 
 from videottt.device import peak_memory
-from videottt.training import TrainingRun, TrainingSettings
+from videottt.training import TrainingRun
+from videottt.training_settings import TrainingSettings
 
 # The first iterations are slower than those to come: libraries are loaded, kernels are chosen.
 UNMEASURED = 2

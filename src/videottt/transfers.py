@@ -168,7 +168,6 @@ class Transfer:
             with _disk(self.part):
                 file = stack.enter_context(self.part.open("r+b" if offset else "wb"))
                 file.seek(offset)
-                file.truncate()
             for chunk in answer.raw.stream(CHUNK, decode_content=False):
                 with _disk(self.part):
                     file.write(chunk)

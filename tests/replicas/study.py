@@ -43,15 +43,16 @@ def miniature(config: Config) -> Config:
 
 def _cut_of_dataset(different: Config) -> None:
     different["input"] = EDGES
-    if "updates" in different:
-        different["updates"] |= {"micro_batch": 1}
+    updates = different["updates"]
+    updates |= {"micro_batch": 1}
+    updates["views"] |= {"crop": [64, 64], "scales": [0.5, 1.5]}
 
 
 def _cut_training(training: Config) -> None:
     training["iterations"] = dict.fromkeys(training["iterations"], 2)
     training["augmentation"] |= {"crop": CROP}
     training.setdefault("optimizer", {})
-    training["optimizer"] |= {"batch": 2, "workers": 0, "warmup": 0}
+    training["optimizer"] |= {"batch": 2, "micro_batch": 1, "workers": 0, "warmup": 0}
     training["threads"] = 1
 
 

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from videottt.distributed import Processes
     from videottt.frames import FrameStore
     from videottt.segments import ClassSpace
-    from videottt.training import TrainingRun, TrainingSettings
+    from videottt.training import TrainingRun
+    from videottt.training_settings import TrainingSettings
 
 logger = logging.getLogger(__name__)
 
@@ -75,9 +76,10 @@ def _train(options: argparse.Namespace, processes: "Processes") -> None:
     from videottt.settings import build_settings
     from videottt.tasks import head_of, model_classes, task_named
     from videottt.training_cost import announcement
+    from videottt.training_settings import TrainingSettings
 
     parts = build_settings(_TrainSettings, options.settings, "checkpoint")
-    values = build_settings(training.TrainingSettings, parts.training, "checkpoint: training")
+    values = build_settings(TrainingSettings, parts.training, "checkpoint: training")
     recipe = build_settings(Augmentation, parts.augmentation, "checkpoint: augmentation")
     processes.share(values.parts)
     device = prepare_device(options.device, options.threads)

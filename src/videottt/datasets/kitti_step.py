@@ -94,11 +94,13 @@ def _numbered(paths: list[Path]) -> tuple[list[Path], list[Path], list[InputErro
             continue
         gap = [path.with_stem(f"{number:06d}") for number in range(expected, int(path.stem))]
         if gap:
-            which = "this frame is" if len(gap) == 1 else f"and {len(gap) - 1} frames after it are"
+            which, them = ("this frame is", "it") if len(gap) == 1 else (
+                f"this frame and {len(gap) - 1} after it are", "them"
+            )  # fmt: skip
             problems.append(
                 InputError(
-                    f"{gap[0]}: {which} missing ({path.name} comes instead); restore them from the "
-                    "data set"
+                    f"{gap[0]}: {which} missing ({path.name} comes instead); restore {them} from "
+                    "the data set"
                 )
             )
         images.append(path)
