@@ -124,6 +124,7 @@ CODE = {
     ],
     "train": [
         "training.py",
+        "training_settings.py",
         "distributed.py",
         "augmentation.py",
         "cutout.py",

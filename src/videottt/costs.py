@@ -51,6 +51,7 @@ def read_known(config: Config, resources: Path, jobs: Iterable[Job]) -> Known:
     Raises:
         InputError: a file is absent or not what it should be.
     """
+    from videottt.checking import published
     from videottt.sources import read_sources
 
     fetching = any(job.rule == FETCH for job in jobs)
@@ -58,7 +59,7 @@ def read_known(config: Config, resources: Path, jobs: Iterable[Job]) -> Known:
         config,
         _read_yaml(resources / "costs.yaml"),
         _read_times(resources / "paper/table1.csv"),
-        _read_yaml(resources / "published.yaml"),
+        published(resources / "published.yaml"),
         read_sources(Path(config["sources"])) if fetching else {},
     )
 
@@ -122,8 +123,8 @@ def frames_of(dataset: str, video: str, known: Known) -> int | None:
         if videos.get(video):
             return videos[video]
     if video in published.get("labelled", {}):
-        return published["labelled"][video] * published.get("labelled_every", 1)
-    seconds, rate = published.get("seconds", {}).get(video), entry["fps"]
+        return published["labelled"][video] * (published.get("labelled_every") or 1)
+    seconds, rate = published.get("seconds", {}).get(video), entry.get("fps")
     return round(seconds * rate) if seconds and rate else None
 
 

@@ -106,7 +106,7 @@ def _update_seconds(job: Job, known: Known, speed: Speed) -> float:
     times, method = known.times, job.wildcards["method"].split(",")[0]
     # The table's offline row is without its training.
     own = method in times and not job.settings.get("ladder")
-    row = method if own else known.stated["objectives"][job.settings["objective"]]
+    row = method if own else known.stated["objectives"].get(job.settings["objective"], LEARNING)
     relative = (times[row] - times[FIXED]) / (times[LEARNING] - times[FIXED])
     return relative * job.settings.get("batch", BATCH) * _shown_pixels(job, known) * speed.update
 

@@ -94,9 +94,9 @@ def _numbered(paths: list[Path]) -> tuple[list[Path], list[Path], list[InputErro
             continue
         gap = [path.with_stem(f"{number:06d}") for number in range(expected, int(path.stem))]
         if gap:
-            which, them = ("this frame is", "it") if len(gap) == 1 else (
-                f"this frame and {len(gap) - 1} after it are", "them"
-            )  # fmt: skip
+            which, them = "this frame is", "it"
+            if len(gap) > 1:
+                which, them = f"this frame and {len(gap) - 1} after it are", "them"
             problems.append(
                 InputError(
                     f"{gap[0]}: {which} missing ({path.name} comes instead); restore {them} from "
