@@ -79,7 +79,10 @@ PUBLISHED = str(RESOURCES / "published.yaml")
 # How `videottt fetch` gets what is not there.
 OFFLINE = settings.is_offline(config, settings.current_study(config))
 FETCHING = shlex.join(
-    [*(["--offline"] if OFFLINE else []), *(["--mirror", config["mirror"]] if config["mirror"] else [])]
+    [
+        *(["--offline"] if OFFLINE else []),
+        *(["--mirror", config["mirror"]] if config["mirror"] else []),
+    ]
 )
 
 
@@ -532,7 +535,7 @@ def score_files(study, methods, videos, dataset, task):
         dataset=dataset,
         task=task,
         method=methods,
-        seed=study["seeds"],
+        seed=settings.seeds_of(study, task),
         video=videos,
     )
 
@@ -560,7 +563,7 @@ def scored_in(study, sweep=None):
             split = study["sweeps"][sweep]["split"]
             splits = {split} & config["datasets"][dataset]["splits"].keys()
         videos = [v for split in splits for v in settings.videos_in(config, dataset, split)]
-        values = [methods, study["seeds"], videos]
+        values = [methods, settings.seeds_of(study, task), videos]
         if all(values):
             ids = dict(zip(["method", "seed", "video"], values, strict=True))
             found.append({"dataset": dataset, "task": task, **ids})
@@ -671,7 +674,7 @@ def predictions_of_colours(wildcards):
         rules.predict.output.predictions,
         task="colorization",
         method=[method for method in methods if method != "left_grey"],
-        seed=study["seeds"][0],
+        seed=settings.seeds_of(study, "colorization")[0],
         dataset=wildcards.dataset,
         video=wildcards.video,
     )
@@ -835,10 +838,16 @@ def figures_of_study(study_id):
     results += expand(rules.plot_sweep.output, study=study_id, sweep=study.get("sweeps", []))
     for dataset, task in settings.streams_of(study):
         ids = {"study": study_id, "dataset": dataset, "task": task}
-        selected_here = trials.selected_on(config, dataset, task) == {"dataset": dataset, "task": task}
+        selected_here = trials.selected_on(config, dataset, task) == {
+            "dataset": dataset,
+            "task": task,
+        }
         if trials.selected_methods(study) and selected_here:
             results += expand(rules.plot_selection.output, **ids)
-        ids |= {"video": settings.study_videos(config, study, dataset), "seed": study["seeds"][0]}
+        ids |= {
+            "video": settings.study_videos(config, study, dataset),
+            "seed": settings.seeds_of(study, task)[0],
+        }
         if (dataset, task) in scored:
             results += expand(rules.plot_curves.output, **ids)
         learned = [*rules.plot_reconstruction.output]
@@ -903,7 +912,7 @@ def theory_of_study(wildcards):
         dataset=wildcards.dataset,
         task=wildcards.task,
         video=settings.videos_in(config, wildcards.dataset, split),
-        seed=study["seeds"],
+        seed=settings.seeds_of(study, wildcards.task),
     )
 
 

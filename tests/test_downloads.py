@@ -166,6 +166,8 @@ def test_the_server_says_how_long_to_wait(server, path):
     before = time.monotonic()
     fetch(server, path, Wanted())
     assert time.monotonic() - before >= 1
+    server.busy("/file", 1, retry_after="soon")
+    fetch(server, path, Wanted())
 
 
 def test_patience_ends(server, path):

@@ -157,6 +157,11 @@ def streams_of(study: Config) -> list[tuple[str, str]]:
     return [(dataset, task) for dataset, tasks in study["streams"].items() for task in tasks]
 
 
+def seeds_of(study: Config, task: str) -> list[int]:
+    """Return the seeds that a study runs a task with."""
+    return study.get("task_seeds", {}).get(task, study["seeds"])
+
+
 def is_scored(config: Config, dataset: str, task: str) -> bool:
     """Return whether a data set has the truth that predictions of a task are compared with."""
     return task in config["datasets"][dataset].get("scored", TASKS)

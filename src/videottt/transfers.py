@@ -94,7 +94,7 @@ class Transfer:
                 except urllib3.exceptions.MaxRetryError:
                     raise Unavailable(f"{error}; try again later") from None
                 logger.info("%s: %s; trying again", url, error)
-                left.sleep(error.answer)
+                _wait(left, error.answer)
 
     def discard(self) -> None:
         """Remove what was received."""
@@ -126,6 +126,9 @@ class Transfer:
             session.get(url, headers=headers, stream=True, timeout=timeout) as answer,
         ):
             offset, now = self._check(answer, have, url, version if have else None)
+            if not offset:
+                # Else a run killed here would take it for a part of the file of now.
+                self.part.unlink(missing_ok=True)
             write_text(self._sidecar, json.dumps(asdict(now)))
             size = f"{now.bytes / MEGABYTE:.1f} MB" if now.bytes else "of unknown size"
             logger.info("%s: %s%s", url, size, f", from byte {offset} on" if offset else "")
@@ -174,6 +177,14 @@ class Transfer:
                     file.flush()
                 if total:
                     progress.report(int(file.tell() / MEGABYTE))
+
+
+def _wait(patience: Retry, answer: urllib3.BaseHTTPResponse | None) -> None:
+    try:
+        patience.sleep(answer)
+    except urllib3.exceptions.InvalidHeader:
+        # What it says about how long makes no sense.
+        patience.sleep()
 
 
 def _check_status(answer: requests.Response) -> None:
