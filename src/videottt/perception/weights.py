@@ -8,7 +8,7 @@ from torch import Tensor
 
 from videottt.errors import InputError
 
-MEND = "take the file that config.yaml names in 'weights'"
+MEND = "take the file that workflow/resources/datasets.yaml names"
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
