@@ -109,8 +109,16 @@ wildcard_constraints:
 # The modules whose logic decides the numbers of a stage. Comments and docstrings do not count.
 CODE = {
     "render": ["datasets/synthetic", "randomness.py", "segments.py", "cli/sources.py"],
-    "ingest": ["datasets/images.py", "segments.py", "layers.py", "frames.py", "cli/frames.py"],
+    "ingest": [
+        "datasets/images.py",
+        "datasets/listing.py",
+        "segments.py",
+        "layers.py",
+        "frames.py",
+        "cli/frames.py",
+    ],
     # Of each layout, beside the module of its name.
+    "cityscapes": ["datasets/kitti_step.py"],
     "coco_videos": ["datasets/coco.py", "datasets/coco_categories.py", "datasets/coco_panoptic.py"],
     "coco_panoptic": ["datasets/coco.py", "datasets/coco_categories.py"],
     "coco_instances": ["datasets/coco.py", "datasets/coco_categories.py"],

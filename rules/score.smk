@@ -35,6 +35,7 @@ rule aggregate:
     """Make every metric of every video and split of a study."""
     input:
         scores=scores_of_study,
+        published=PUBLISHED,
     output:
         metrics="results/metrics/{study}.csv",
     log:
@@ -50,12 +51,14 @@ rule aggregate:
         of=scored_of_study,
         code=code(*CODE["score"]),
     shell:
-        "videottt aggregate --scores {params.template:q} --of {params.of:q} --output {output.metrics:q} > {log:q} 2>&1"
+        "videottt aggregate --scores {params.template:q} --of {params.of:q} "
+        "--published {input.published:q} --output {output.metrics:q} > {log:q} 2>&1"
 
 
 use rule aggregate as aggregate_sweep with:
     input:
         scores=scores_of_study,
+        published=PUBLISHED,
     output:
         metrics="results/metrics/{study}/{sweep}.csv",
     log:

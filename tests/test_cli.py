@@ -359,7 +359,7 @@ def complaint(capfd, tmp_path):
     [
         (lose_a_frame, {}, ["000001.png", "missing", "restore it"]),
         (resize_a_frame, {}, ["frame '000002' of video 'tiny_0'", "96x32", "resize them"]),
-        (label_outside, {}, ["frame '000002'", "label id 77", "19 classes", "correct the labels"]),
+        (label_outside, {}, ["000002.png", "class 77", "0..18", "255 for void", "restore it"]),
         (lose_all_frames, {}, [f"images/test/{VIDEO}", "holds no frame"]),
         (change_nothing, {"video": "tiny_1"}, ["tiny_1", "did you mean 'tiny_0'"]),
         (change_nothing, {"settings": {**INGEST, "first": "999999"}}, ["has no frames"]),

@@ -505,6 +505,20 @@ def elsewhere():
     return file.getvalue()
 
 
+def torch_saved(value):
+    """A pickle within a pickle, which torch would read without looking."""
+    file = io.BytesIO()
+    torch.save(value, file)
+    return pickle.dumps(Calls(torch.storage._load_from_bytes, file.getvalue()))
+
+
+def enlarged(size):
+    """A tensor of two numbers that claims to have more."""
+    storage = torch.ones(2).untyped_storage()
+    typed = torch.storage.TypedStorage(wrap_storage=storage, dtype=torch.float32, _internal=True)
+    return pickle.dumps(Calls(torch._utils._rebuild_tensor_v2, typed, 0, size, (0,), False, None))
+
+
 def attributed():
     mapping = OrderedDict(a=1)
     mapping.other = "not a method"
@@ -526,6 +540,9 @@ ARRAY = pickle.dumps(np.ones(3, "<f4"), 3)
         (pickle.dumps({"a": np.ndarray}), "a function or a class"),
         (pickle.dumps({(1, 2): 3}), "names something by other than text"),
         (elsewhere(), "persistent id"),
+        (torch_saved(Calls(os.mkdir, "made")), "UnpicklingError"),
+        (torch_saved({"a": torch.ones(1)}), "a function or a class"),
+        (enlarged((2**40,)), "2 numbers for a tensor of shape [1099511627776]"),
         (attributed(), "sets the attribute 'items'"),
         (pickle.dumps(np.array([small_model, None])), "support.small_model"),
         (pickle.dumps(np.array([None, 1])), "not of numbers"),

@@ -38,6 +38,7 @@ from videottt.settings import with_values
 from videottt.stream import Stream, StreamKey
 from videottt.tasks import task_named
 
+pytestmark = pytest.mark.shared_data
 DATA = Path(os.environ.get("VIDEOTTT_SHARED_DATA") or Path(__file__).parents[2] / "shared" / "data")
 CLASSES = json.dumps(dataclasses.asdict(SPACE))
 KEY = StreamKey(0, "reference", "crops")

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import yaml
 
-from replicas import coco, imagenet, kitti_step, published, write_replicas
+from replicas import cityscapes, coco, imagenet, kitti_step, published, write_replicas
 from videottt.checking import published as read_published
 from videottt.datasets import layout_named
+from videottt.datasets.coco_categories import STUFF, THINGS
 from videottt.datasets.imagenet import StillFolder
 from videottt.fetching import fetch
 from videottt.models.conversion import import_checkpoint
@@ -76,8 +77,8 @@ def read(data_root, config, dataset, split, video):
 @pytest.mark.parametrize(
     ("dataset", "split", "video", "frames", "labelled"),
     [
-        ("kitti_step", "val", "0014", 6, 6),
-        ("kitti_step", "test", "0003", 6, 6),
+        ("kitti_step", "val", "0014", 8, 8),
+        ("kitti_step", "test", "0003", 8, 8),
         ("cityscapes", "train", "train", 8, 8),
         ("coco", "train", "train2017", 8, 8),
         ("coco_videos", "test", "bangkok", 6, 3),
@@ -101,6 +102,34 @@ def test_a_data_set_is_read_with_all_of_its_frames_and_labels(
         assert max(classes) < len(space.classes)
     if space.things and truths:
         assert max(each.instance.max() for each in truths) > 1
+
+
+def test_labels_are_read_as_they_were_rendered(data_root, config):
+    void, seed = 255, 0
+    found, _ = read(data_root, config, "kitti_step", "test", "0012")
+    size = kitti_step.SEQUENCES["train"]["0012"]
+    for each, truth in zip(found, kitti_step.frames_of("0012", size, seed), strict=True):
+        np.testing.assert_array_equal(each.image, truth.image)
+        np.testing.assert_array_equal(each.semantic[:-3], truth.semantic[:-3])
+        np.testing.assert_array_equal(each.instance[:-3], 67 * truth.instance[:-3])
+        assert (each.semantic[-3:] == void).all()
+    assert max(each.instance.max() for each in found) > 255
+
+    found, _ = read(data_root, config, "cityscapes", "train", "train")
+    truths = [frame for split, _, frame in cityscapes.frames_of(seed) if split == "train"]
+    for each, truth in zip(found, truths, strict=True):
+        np.testing.assert_array_equal(each.image, truth.image)
+        np.testing.assert_array_equal(each.semantic[1:-4], truth.semantic[1:-4])
+        assert (each.semantic[[0, -1]] == void).all()
+
+    found, space = read(data_root, config, "coco", "train", "train2017")
+    indices = np.array(
+        [space.classes.index((THINGS | STUFF)[c]) if c else void for c in coco.CATEGORIES]
+    )
+    for each, (_, name, truth) in zip(found, coco.frames_of("train2017", seed), strict=True):
+        assert each.name == name
+        np.testing.assert_array_equal(each.semantic, indices[truth.semantic])
+        assert abs(each.image.astype(int) - truth.image).mean() < 8  # JPEG
 
 
 def test_a_film_has_no_colour_and_a_clip_has(data_root, config):

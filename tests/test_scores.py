@@ -66,6 +66,20 @@ def test_videos_are_pooled_and_frame_weighted_side_by_side():
         assert value(table, aggregation, "frames") == 4
 
 
+def test_a_split_is_also_averaged_with_the_lengths_of_the_released_code():
+    long, short = np.array(COUNTS)[[0, 0, 0]], np.array(COUNTS)[[1]]
+    members = [scores("long", long), scores("short", short), scores("other", short, split="val")]
+    released = {members[0].key.dataset: {"short": 5}, "another": {"long": 7}}
+    table = aggregate(members, released)
+    alone = table[table.aggregation == "as_released"]
+    metric = "miou_frames_gt_or_predicted"
+    assert alone[["split", "video", "metric"]].to_numpy().tolist() == [["test", "all", metric]]
+    of_long, of_short = (value(table, "video", metric, video=each) for each in ("long", "short"))
+    assert of_long != of_short
+    assert alone.value.item() == pytest.approx((3 * of_long + 5 * of_short) / 8)
+    assert "as_released" not in set(aggregate(members).aggregation)
+
+
 def test_a_class_that_a_video_lacks_stays_nan_in_the_weighted_mean_and_not_in_the_pooled_one():
     table = aggregate([scores("x", COUNTS[:1]), scores("y", COUNTS[1:])])
     assert np.isnan(value(table, "video", "iou:b", video="y"))

@@ -54,7 +54,8 @@ def test_the_dusk_sequence_of_camvid_is_ingested_whole(camvid_root, config, tmp_
     ("video", "frames"), [("0001TP", 62), ("0006R0", 101), ("0016E5", 305), ("Seq05VD", 171)]
 )
 def test_the_sequences_of_camvid_are_as_long_as_they_are_said_to_be(camvid_root, video, frames):
-    from videottt.datasets.images import list_images, pair_labels
+    from videottt.datasets.camvid import list_frames
+    from videottt.segments import ClassSpace
 
-    images = list_images(camvid_root / "images" / video)
-    assert len(pair_labels(images, camvid_root / "labels" / video)) == frames
+    listed = list_frames(camvid_root, "any", video, ClassSpace(()))
+    assert (len(listed.frames), list(listed.problems)) == (frames, [])

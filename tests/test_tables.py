@@ -364,7 +364,9 @@ def test_conventions_show_what_the_form_alone_changes_and_what_mixing_adds():
     sheets = {sheet.title: sheet for sheet in convention_sheets(table, LABELS)}
     shown = markdown("", [sheets["coco, instance, test"]], "")
     assert cells(shown, "gain: mixed") == [["+12.0 ± 5.7"], ["+21.0 ± 7.1"]]
+    assert "as released" not in shown
     below = convention_caption(table)
+    assert "476" not in below
     assert (
         "coco, instance, test: the form alone changes Main Task Only by +12.0 points; 0 of 1 mean "
         "gains have another sign by frame than pooled; 0 of 1 mean gains"
@@ -377,6 +379,18 @@ def test_conventions_show_what_the_form_alone_changes_and_what_mixing_adds():
     assert "1 of 1 mean gains have another sign by frame than pooled; 0 of 1" in said
     with pytest.raises(InputError, match="none of the methods"):
         convention_table(several(), ["tent"])
+
+
+def test_conventions_show_the_lengths_of_the_released_code_where_they_differ():
+    lengths = {"main_task_only": (0.49, 0.59)}
+    weighted = tidy(lengths, metric="miou_frames_gt_or_predicted", aggregation="as_released")
+    table = convention_table(pd.concat([several(), weighted]), METHODS)
+    rows = table[(table.task == "semantic") & (table.split == "test")].set_index("method")
+    assert rows.released_mean["main_task_only"] == pytest.approx(54)
+    assert rows.released_mean["online_ttt_mae"] is None
+    shown = markdown("", convention_sheets(table, LABELS), "")
+    assert shown.count("by frame, as released") == 1
+    assert "is 476 frames, not 376" in convention_caption(table)
 
 
 def test_classes_have_the_metric_of_their_task():

@@ -209,7 +209,10 @@ def class_settings(config: Config, dataset: str) -> Config:
 def check_settings(config: Config, dataset: str) -> Config:
     """Return what `videottt check-data` needs of a data set."""
     check_known(dataset, config["datasets"], "dataset", "config.yaml")
-    kept = ("layout", "root", "fps", "classes", "things", "folders", "splits", "spans", "scored")
+    kept = (
+        "layout", "root", "fps", "classes", "things", "canvas", "folders", "splits", "spans",
+        "scored",
+    )  # fmt: skip
     return {key: value for key, value in config["datasets"][dataset].items() if key in kept}
 
 

@@ -16,7 +16,7 @@ Layout of format version 3, for a video of T frames of which N have ground truth
 
 import json
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -239,17 +239,26 @@ def read_scores(path: Path) -> Scores:
         )
 
 
-def aggregate(scores: Iterable[Scores]) -> pd.DataFrame:
-    """Return every metric of every video, and of every split in two ways.
+def aggregate(
+    scores: Iterable[Scores], released: Mapping[str, Mapping[str, int]] | None = None
+) -> pd.DataFrame:
+    """Return every metric of every video, and of every split in two ways or three.
+
+    Args:
+        scores: of all videos, methods and seeds.
+        released: data set -> video -> its number of frames in the authors' released code, where
+            that is another one.
 
     Returns:
         One row a number: dataset, split, task, method, seed, aggregation, video, metric, value.
         `aggregation` is "video"; "pooled" (the frames of all videos of a split as if they were one
-        video); or "frame_weighted" (mean of the videos' values, weighted by their scored frames;
-        NaN where a video's value is). Metrics are those of `Statistics.metrics` of the task,
-        ``frames``, ``seconds_<phase>`` per frame, ``seconds_per_frame`` (adapt + predict),
-        ``skipped_steps``, ``resets``, ``peak_memory_bytes`` (the largest of the videos) and
-        ``iteration`` (offline updates; NaN for other methods, and where videos differ).
+        video); "frame_weighted" (mean of the videos' values, weighted by their scored frames; NaN
+        where a video's value is); or, of the headline metric by frame alone and of splits with a
+        video in `released`, "as_released" (likewise, weighted by these numbers). Metrics are those
+        of `Statistics.metrics` of the task, ``frames``, ``seconds_<phase>`` per frame,
+        ``seconds_per_frame`` (adapt + predict), ``skipped_steps``, ``resets``,
+        ``peak_memory_bytes`` (the largest of the videos) and ``iteration`` (offline updates; NaN
+        for other methods, and where videos differ).
 
     What is to be kept in mind when the pooled values are read is logged.
 
@@ -272,6 +281,15 @@ def aggregate(scores: Iterable[Scores]) -> pd.DataFrame:
         for caveat in pooled.statistics.caveats():
             logger.warning("%s: %s", " ".join(map(str, ids)), caveat)
         rows += _rows(common, "frame_weighted", "all", _weighted(videos))
+        stated = (released or {}).get(common["dataset"], {})
+        if stated.keys() & {each.key.video for each in members}:
+            metric = headline(common["task"]).frames
+            lengths = [
+                stated.get(each.key.video, values["frames"])
+                for each, values in zip(members, videos, strict=True)
+            ]
+            mean = np.average([values[metric] for values in videos], weights=lengths)
+            rows += _rows(common, "as_released", "all", {metric: float(mean)})
     return pd.DataFrame(rows)
 
 

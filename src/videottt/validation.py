@@ -114,7 +114,9 @@ def check_sources(config: Config, sources: Iterable[str]) -> None:
     """
     for method, entry in config["methods"].items():
         if "weights" in entry:
-            check_known(entry["weights"], sources, "source", f"config.yaml: methods.{method}.weights")
+            check_known(
+                entry["weights"], sources, "source", f"config.yaml: methods.{method}.weights"
+            )
     for dataset, entry in config["datasets"].items():
         named = entry.get("sources", [])
         for name in named.values() if isinstance(named, dict) else named:

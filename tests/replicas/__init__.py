@@ -112,9 +112,8 @@ class Replicas:
     def give(self, source: str, data_root: Path) -> None:
         """Put the replica of a source where a person would who has downloaded it."""
         entry = self.entries[source]
-        place = "downloads" if "unpack" in entry else str(Path(entry["provides"][0]).parent)
-        name = entry["file"] if "unpack" in entry else Path(entry["provides"][0]).name
-        target = data_root / place / name
+        place = f"downloads/{entry['file']}" if "unpack" in entry else entry["provides"][0]
+        target = data_root / place
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(self.file(source).read_bytes())
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from replicas import scenes
 from replicas.archives import Member, png, with_folders, write_zip
+from videottt.datasets.synthetic import RenderedFrame
 
 SIZE = (64, 128)
 # Split -> city -> images.
@@ -27,7 +28,7 @@ EGO_VEHICLE, RECTIFICATION_BORDER, OUT_OF_ROI = 1, 2, 3
 def write_images(path: Path, seed: int) -> None:
     """Write leftImg8bit."""
     members: list[Member] = [("README", b"The Cityscapes Dataset\n"), ("license.txt", b"\n")]
-    for split, name, frame in _frames(seed):
+    for split, name, frame in frames_of(seed):
         members.append((f"leftImg8bit/{split}/{name}_leftImg8bit.png", png(frame.image)))
     write_zip(path, with_folders(members))
 
@@ -35,7 +36,7 @@ def write_images(path: Path, seed: int) -> None:
 def write_labels(path: Path, seed: int) -> None:
     """Write gtFine; of the test split, all is out of the region of interest."""
     members: list[Member] = [("README", b"The Cityscapes Dataset\n"), ("license.txt", b"\n")]
-    for split, name, frame in _frames(seed):
+    for split, name, frame in frames_of(seed):
         labels, instances = _maps(frame, split)
         place = f"gtFine/{split}/{name}_gtFine"
         outline = {"imgHeight": SIZE[0], "imgWidth": SIZE[1], "objects": []}
@@ -48,7 +49,7 @@ def write_labels(path: Path, seed: int) -> None:
     write_zip(path, with_folders(members))
 
 
-def _maps(frame: object, split: str) -> tuple[np.ndarray, np.ndarray]:
+def _maps(frame: RenderedFrame, split: str) -> tuple[np.ndarray, np.ndarray]:
     """Return label ids uint8 [H, W], and instance ids uint16 [H, W].
 
     An instance id is 1000 x label id + number from 0, or the label id where nothing is counted.
@@ -67,7 +68,7 @@ def _maps(frame: object, split: str) -> tuple[np.ndarray, np.ndarray]:
     return labels, instances
 
 
-def _frames(seed: int) -> list:
+def frames_of(seed: int) -> list[tuple[str, str, RenderedFrame]]:
     """Return split, ``<city>/<city>_<sequence>_<frame>`` and the picture of each image."""
     found = []
     for split, cities in CITIES.items():

@@ -15,6 +15,7 @@ from pycocotools import mask as run_lengths
 from replicas import scenes
 from replicas.archives import Member, jpeg, png, with_folders, write_zip, zip_of
 from videottt.datasets.coco_categories import STUFF, THINGS
+from videottt.datasets.synthetic import RenderedFrame
 from videottt.randomness import numpy_generator
 
 Entry = dict[str, Any]
@@ -36,7 +37,7 @@ CATEGORIES = (149, 191, 197, 171, 185, None, 10, 13, 184, 193, 187, 1, 1, 3, 8, 
 def write_images(split: str, path: Path, seed: int) -> None:
     """Write the images of one split."""
     members = [
-        (f"{split}/{name}.jpg", jpeg(frame.image)) for _, name, frame in _frames(split, seed)
+        (f"{split}/{name}.jpg", jpeg(frame.image)) for _, name, frame in frames_of(split, seed)
     ]
     write_zip(path, with_folders(members))
 
@@ -47,7 +48,7 @@ def write_panoptic(path: Path, seed: int) -> None:
     for split in IMAGES:
         maps: list[Member] = []
         document = _document(panoptic=True)
-        for number, name, frame in _frames(split, seed):
+        for number, name, frame in frames_of(split, seed):
             colours, segments = panoptic(frame, seed, name)
             document["images"].append(_image(number, name, frame, ".jpg"))
             document["annotations"].append(
@@ -67,7 +68,7 @@ def write_annotations(path: Path, seed: int) -> None:
     members: list[Member] = []
     for split in IMAGES:
         document = _document(panoptic=False)
-        for number, name, frame in _frames(split, seed):
+        for number, name, frame in frames_of(split, seed):
             document["images"].append(_image(number, name, frame, ".jpg"))
             for place, (category, mask) in enumerate(_segments(frame), start=1):
                 if category in THINGS:
@@ -109,7 +110,7 @@ def write_videos(path: Path, seed: int) -> None:
     write_zip(path, with_folders(members))
 
 
-def panoptic(frame: object, *key: str | int) -> tuple[np.ndarray, list[Entry]]:
+def panoptic(frame: RenderedFrame, *key: str | int) -> tuple[np.ndarray, list[Entry]]:
     """Return the map uint8 [H, W, 3] of segment ids R + 256 G + 65536 B, and its segments."""
     segments = _segments(frame)
     draws = numpy_generator("replicas", "colours", *key)
@@ -123,7 +124,7 @@ def panoptic(frame: object, *key: str | int) -> tuple[np.ndarray, list[Entry]]:
     return np.stack([ids & 255, ids >> 8 & 255, ids >> 16], axis=-1).astype(np.uint8), entries
 
 
-def _segments(frame: object) -> list[tuple[int, np.ndarray]]:
+def _segments(frame: RenderedFrame) -> list[tuple[int, np.ndarray]]:
     """Return category and mask of each object and of each category of stuff."""
     things = [place for place, category in enumerate(CATEGORIES) if category in THINGS]
     number = scenes.objects(frame, things)
@@ -161,7 +162,7 @@ def _box(mask: np.ndarray) -> list[int]:
     ]
 
 
-def _image(number: int, name: str, frame: object, suffix: str) -> Entry:
+def _image(number: int, name: str, frame: RenderedFrame, suffix: str) -> Entry:
     height, width = frame.semantic.shape
     return {
         "license": 1,
@@ -191,7 +192,7 @@ def _document(panoptic: bool) -> Entry:
     }
 
 
-def _frames(split: str, seed: int) -> list:
+def frames_of(split: str, seed: int) -> list[tuple[int, str, RenderedFrame]]:
     """Return the id, the name and the picture of each image of a split."""
     found = []
     for number, size in IMAGES[split]:

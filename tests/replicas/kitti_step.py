@@ -10,8 +10,9 @@ import numpy as np
 
 from replicas import scenes
 from replicas.archives import Member, png, with_folders, write_tar, write_zip
+from videottt.datasets.synthetic import RenderedFrame
 
-FRAMES = 6
+FRAMES = 8  # as many labelled in a row as the theory needs
 # Split -> sequence -> (height, width).
 SEQUENCES = {
     "train": {"0003": (63, 207), "0012": (63, 207)},
@@ -25,7 +26,7 @@ def write_images(path: Path, seed: int) -> None:
     members: list[Member] = []
     for sequences in SEQUENCES.values():
         for video, size in sequences.items():
-            for number, frame in enumerate(_frames(video, size, seed)):
+            for number, frame in enumerate(frames_of(video, size, seed)):
                 members.append((f"training/image_02/{video}/{number:06d}.png", png(frame.image)))
     for number, frame in enumerate(scenes.stills(2, (63, 207), seed, "testing")):
         members.append((f"testing/image_02/0000/{number:06d}.png", png(frame.image)))
@@ -37,7 +38,7 @@ def write_labels(path: Path, seed: int) -> None:
     members: list[Member] = []
     for split, sequences in SEQUENCES.items():
         for video, size in sequences.items():
-            for number, frame in enumerate(_frames(video, size, seed)):
+            for number, frame in enumerate(frames_of(video, size, seed)):
                 # Numbers of two bytes, as in the sequences with many objects.
                 instance = frame.instance.astype(np.uint32) * 67
                 planes = [frame.semantic.copy(), instance >> 8, instance & 255]
@@ -49,5 +50,5 @@ def write_labels(path: Path, seed: int) -> None:
     write_tar(path, with_folders(members))
 
 
-def _frames(video: str, size: tuple[int, int], seed: int) -> list:
+def frames_of(video: str, size: tuple[int, int], seed: int) -> list[RenderedFrame]:
     return scenes.video(FRAMES, size, seed, "kitti_step", video)

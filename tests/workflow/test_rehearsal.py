@@ -1,19 +1,15 @@
 """The whole paper on replicas of all that it needs: from downloads to tables and figures."""
 
-import collections
-import itertools
 import json
-import math
 import os
 import re
-import shutil
-import subprocess
 import sys
-from pathlib import Path
 
 import pandas as pd
 import pytest
 import yaml
+from clone import REPOSITORY, Clone
+from expected import expected_jobs, expected_results, sources_of
 
 from loopback import Loopback
 from replicas import published, study, write_replicas
@@ -21,161 +17,12 @@ from videottt.files import sha256
 from videottt.models.checkpoint import load_checkpoint
 from videottt.predictions import PredictionReader
 
-REPOSITORY = Path(__file__).parents[2]
 SOURCES = "workflow/resources/datasets.yaml"
-TASKS = ("semantic", "instance", "panoptic", "colorization")
-# Python reads this before anything else: whatever a job does, it reaches this machine only.
-GUARD = """
-import os
-import socket
-
-HERE = ("127.0.0.1", "::1", "localhost", None, "")
-
-
-def refused(address):
-    with open(os.environ["REFUSED"], "a") as log:
-        log.write(f"{address}\\n")
-    raise OSError(f"{address}: not on this machine")
-
-
-class Socket(socket.socket):
-    def connect(self, address):
-        if isinstance(address, tuple) and address[0] not in HERE:
-            refused(address)
-        return super().connect(address)
-
-
-def lookup(host, *arguments, **named):
-    if host not in HERE:
-        refused(host)
-    return getaddrinfo(host, *arguments, **named)
-
-
-getaddrinfo, socket.getaddrinfo, socket.socket = socket.getaddrinfo, lookup, Socket
-"""
-
-
-class Clone:
-    """A clone of the repository without data or results, from which only this machine is seen."""
-
-    def __init__(self, root):
-        self.root = root
-        for name in ("workflow", "rules", "envs"):
-            shutil.copytree(REPOSITORY / name, root / name)
-        shutil.copy(REPOSITORY / "config.yaml", root)
-        (root / "guard").mkdir()
-        (root / "guard/sitecustomize.py").write_text(GUARD)
-        self.environment = {
-            **os.environ,
-            "PYTHONPATH": str(root / "guard"),
-            "REFUSED": str(root / "refused"),
-            "no_proxy": "*",
-            "OMP_NUM_THREADS": "1",
-            "MPLBACKEND": "agg",
-        }
-
-    def snakemake(self, *arguments):
-        command = [sys.executable, "-m", "snakemake", *arguments]
-        environment = self.environment
-        return subprocess.run(
-            command, cwd=self.root, env=environment, capture_output=True, text=True, check=False
-        )
-
-    def refused(self):
-        """Return every address elsewhere that was asked for."""
-        log = self.root / "refused"
-        return log.read_text().split("\n") if log.exists() else []
 
 
 @pytest.fixture
 def clone(tmp_path):
     return Clone(tmp_path)
-
-
-def of_stream(config, entry, dataset, task):
-    """Return the methods and the videos of one stream of a study."""
-    named = entry.get("task_methods", {}).get(task, entry["methods"])
-    bases = {method: config["methods"][method.split(",")[0]] for method in named}
-    splits = config["datasets"][dataset]["splits"]
-    videos = [v for split in entry["splits"] for v in splits.get(split, [])]
-    return {m: e for m, e in bases.items() if task in e.get("tasks", TASKS)}, videos
-
-
-def expected_jobs(config):
-    """Count the jobs of the study `paper` by what config.yaml says that it compares."""
-    entry = config["studies"]["paper"]
-    seeds, first = entry["seeds"], entry["seeds"][0]
-    scores, predictions = set(), collections.defaultdict(set)
-    streams = [(d, task) for d, tasks in entry["streams"].items() for task in tasks]
-    for dataset, task in streams:
-        methods, videos = of_stream(config, entry, dataset, task)
-        scored = task in config["datasets"][dataset].get("scored", TASKS)
-        for method, seed, video in itertools.product(methods, seeds, videos):
-            if not scored and (seed != first or method == "left_grey"):
-                continue
-            key = (dataset, task, method, seed, video)
-            scores |= {key} if scored else set()
-            predictions[rule_of(methods[method], method)].add(key)
-    ((dataset, task),) = [stream for stream in streams if stream[1] == "semantic"]
-    for sweep in entry["sweeps"].values():
-        own = config["methods"][sweep["method"]].get(sweep["setting"], 1)
-        for value in sweep["values"]:
-            method = f"{sweep['method']},{sweep['setting']}={value}"
-            for video in config["datasets"][dataset]["splits"][sweep["split"]]:
-                if value != own:
-                    keys = {(dataset, task, method, seed, video) for seed in seeds}
-                    scores |= keys
-                    predictions["predict"] |= keys
-    selection = entry["selection"]
-    trials = sum(math.prod(map(len, grid.values())) for grid in selection["grids"].values())
-    judges = config["datasets"][dataset]["splits"][selection["split"]]
-    trials *= len(judges) * len(selection["seeds"])
-    imports = [each for task in entry["imported"].values() for each in task]
-    trained = 2 * len({task for _, task in streams}) - imports.count("main_task")
-    all_videos = [of_stream(config, entry, d, tasks[0])[1] for d, tasks in entry["streams"].items()]
-    return {
-        **{rule: len(found) for rule, found in predictions.items() if rule},
-        "score": len(scores),
-        "predict_trial": trials,
-        "score_trial": trials,
-        "select": len(selection["grids"]),
-        "import_checkpoint": len(imports),
-        "train": trained * len(seeds),
-        "ingest": sum(map(len, all_videos)) + len(["cityscapes", "coco"]),
-        "fetch_source": len(sources_of(config)),
-        "check_data": len(entry["streams"]),
-        "theory": len(config["datasets"][dataset]["splits"]["val"]) * len(seeds),
-        "trace": len(of_stream(config, entry, dataset, task)[1]),
-        "make_table": len(["table1", "table4", "architectures", "ablations"]),
-        "make_data_table": 1,
-        "make_colour_table": 1,
-        "plot_figure2": 1,
-        "plot_sweep": len(entry["sweeps"]),
-        "plot_theory": 1,
-    }
-
-
-def rule_of(entry, method):
-    """Return the rule that makes a method's predictions; None if they are another's."""
-    if "predictions_of" in entry:
-        return None
-    if "segmenter" in entry:
-        return "predict_segmenter"
-    return "predict" if "objective" in entry else f"predict_{method}"
-
-
-def sources_of(config):
-    """Return every file from elsewhere that the study `paper` needs."""
-    entry = config["studies"]["paper"]
-    found = {"inception", "alexnet"}
-    for dataset in (*entry["streams"], "cityscapes", "coco", "imagenet"):
-        listed = config["datasets"][dataset]["sources"]
-        videos = set(itertools.chain(*config["datasets"][dataset]["splits"].values()))
-        found |= {listed[v] for v in videos} if isinstance(listed, dict) else set(listed)
-    found |= {source for task in entry["imported"].values() for source in task.values()}
-    methods = [*entry["methods"], *itertools.chain(*entry["task_methods"].values())]
-    entries = [config["methods"][method.split(",")[0]] for method in methods]
-    return found | {each["weights"] for each in entries if "weights" in each}
 
 
 def counted(output):
@@ -209,45 +56,21 @@ def test_a_clean_clone_stops_before_any_download_and_says_what_is_missing(clone)
     assert not (clone.root / "data").exists()
 
 
-# Minutes: only where it is asked for.
-slow = pytest.mark.skipif(
-    not os.environ.get("VIDEOTTT_SLOW"), reason="takes minutes; make rehearsal runs it"
-)
-
-# Of what the study shows in the rehearsal, everything.
-KITTI, COCO, FILMS = (study.VIDEOS[name] for name in ("kitti_step", "coco_videos", "lumiere"))
-STREAMS = [
-    ("kitti_step", "semantic", KITTI["val"] + KITTI["test"]),
-    ("coco_videos", "instance", COCO["test"]),
-    ("coco_videos", "panoptic", COCO["test"]),
-    ("coco_videos", "colorization", COCO["test"]),
-    ("lumiere", "colorization", FILMS["test"]),
-]
+def test_what_runs_in_a_clone_reaches_this_machine_only(clone):
+    elsewhere = ["192.0.2.1", "no-such-host.example"]
+    code = "import urllib.request, sys; urllib.request.urlopen(sys.argv[1], timeout=5)"
+    for number, host in enumerate(elsewhere, start=1):
+        result = clone.run(sys.executable, "-c", code, f"http://{host}/")
+        assert "not on this machine" in result.stderr
+        assert len(clone.refused()) == number
+        assert host in clone.refused()[-1]
 
 
-def expected_results():
-    """Return every table, figure and video of the paper, below the folder of results."""
-    names = ["table1", "table2", "table3", "table4", "architectures", "ablations"]
-    found = [f"tables/paper/{n}.{form}" for n in names for form in ("csv", "md", "tex")]
-    found += [f"tables/paper/theory_kitti_step_semantic.{form}" for form in ("csv", "md")]
-    found += ["tables/paper/classes.csv", "tables/paper/conventions.md"]
-    names = ["bars", "figure2", "window", "steps", "selection_kitti_step_semantic"]
-    found += [f"figures/paper/{n}.{form}" for n in names for form in ("png", "pdf")]
-    found += ["figures/paper/kitti_step/semantic/theory.pdf"]
-    for dataset, task, videos in STREAMS:
-        for video in videos:
-            learned = f"figures/{dataset}/{task}/online_ttt_mae/seed0/{video}"
-            found += [f"{learned}_reconstruction.png", f"videos/{dataset}/{task}/seed0/{video}.mp4"]
-            if dataset != "lumiere":
-                found.append(f"figures/paper/{dataset}/{task}/{video}/curves.png")
-            if task == "colorization":
-                found.append(f"figures/paper/{dataset}/{video}/colours.png")
-                found.append(f"videos/{dataset}/{task}/online_ttt_mae/seed0/{video}.mp4")
-            else:
-                found.append(f"{learned}_strips.png")
-            if task == "semantic":
-                found.append(f"figures/{dataset}/{task}/ttt_mae_no_memory/seed0/{video}_steps.png")
-    return found
+def slow(test):
+    """Mark a test that is run only where it is asked for."""
+    asked_for = os.environ.get("VIDEOTTT_SLOW")
+    skipped = pytest.mark.skipif(not asked_for, reason="takes minutes; 'make rehearsal' runs it")
+    return pytest.mark.workflow(pytest.mark.slow(skipped(test)))
 
 
 @pytest.fixture(scope="module")
@@ -278,8 +101,11 @@ def rehearsal(replicas, server, tmp_path_factory):
         if replicas.entries[source]["access"] == "by_hand":
             replicas.give(source, clone.root / "data")
     clone.environment |= {"CITYSCAPES_USERNAME": "reader", "CITYSCAPES_PASSWORD": "secret"}
-    result = clone.snakemake("--cores", "2")
-    assert result.returncode == 0, result.stdout[-8000:] + result.stderr[-8000:]
+    log = clone.root / "log"
+    print(f"\nfollow it with: tail -f {log}")
+    with log.open("w") as output:
+        result = clone.snakemake("--cores", "2", stdout=output, stderr=output)
+    assert result.returncode == 0, log.read_text()[-8000:]
     return clone
 
 

@@ -137,10 +137,8 @@ def _reported(frames: Iterable[SourceFrame], expected: int | None) -> Iterator[S
 def _between(
     frames: Iterable[SourceFrame], first: str | None, last: str | None
 ) -> Iterator[SourceFrame]:
-    from videottt.datasets.images import natural_order
+    from videottt.datasets.listing import is_within
 
-    low, high = (name and natural_order(name) for name in (first, last))
     for frame in frames:
-        place = natural_order(frame.name)
-        if (low is None or place >= low) and (high is None or place <= high):
+        if is_within(frame.name, first, last):
             yield frame

@@ -64,6 +64,8 @@ def add_verbs(verbs: Any) -> None:
                       "such as scores/{dataset}/{method}/{video}.h5")  # fmt: skip
     verb.add_argument("--of", type=products, help="JSON: [{name in the pattern: values}]; every "
                       "combination is a file")  # fmt: skip
+    verb.add_argument("--published", type=Path, help="YAML of what is published about data sets: "
+                      "also average with the lengths of the released code")  # fmt: skip
     verb.add_argument("--output", required=True, type=Path, help="CSV, one row a number")
 
     verb = add_verb(verbs, "select", select)
@@ -126,9 +128,12 @@ def _networks(options: argparse.Namespace, task: str) -> "Networks":
 def aggregate(options: argparse.Namespace) -> None:
     """Make one tidy table of every metric of every video and split."""
     from videottt import scores
+    from videottt.checking import published
 
+    known = published(options.published) if options.published else {}
+    released = {dataset: entry["as_released"] for dataset, entry in known.items()}
     paths = expanded(options.scores, options.of)
-    table = scores.aggregate(scores.read_scores(path) for path in paths)
+    table = scores.aggregate(map(scores.read_scores, paths), released)
     with complete_file(options.output) as part:
         table.to_csv(part, index=False, na_rep="NaN")
 

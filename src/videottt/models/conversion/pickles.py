@@ -10,6 +10,7 @@ import math
 import pickle
 import pickletools
 import re
+import textwrap
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
@@ -56,9 +57,10 @@ def read_pickle(path: Path) -> Any:
         ) from None
     # What is no pickle of this kind makes the unpickler fail in any way.
     except Exception as error:
+        reason = textwrap.shorten(f"{type(error).__name__}: {error}", 240, placeholder=" ...")
         raise InputError(
-            f"{path}: not a readable pickle of arrays ({type(error).__name__}: {error}); take an "
-            "unbroken copy of a checkpoint"
+            f"{path}: not a readable pickle of arrays ({reason}); take an unbroken copy of a "
+            "checkpoint"
         ) from None
 
 
@@ -120,12 +122,12 @@ class _Dtype:
 
 
 class _Array:
-    """A numpy.ndarray in the making."""
+    """A numpy.ndarray in the making, or a torch.Tensor that is made."""
 
     __slots__ = ("value",)
 
     def __init__(self, *_: object) -> None:
-        self.value: np.ndarray | None = None
+        self.value: np.ndarray | Tensor | None = None
 
     def __setstate__(self, state: tuple) -> None:
         shape, dtype, fortran, content = state[-4:]
@@ -172,19 +174,27 @@ def _no_bytes(*arguments: Any) -> bytes:
     return b""
 
 
-def _storage(content: bytes) -> Any:
-    """Return the numbers of a tensor, which torch saved within the pickle."""
-    return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+class _Storage:
+    """The numbers of a tensor, which torch saved within the pickle; out of a pickle's reach."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, content: bytes) -> None:
+        self.value = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
 
 
-def _tensor(storage: Any, offset: int, size: tuple, stride: tuple, *_: object) -> Tensor:
-    numbers = torch.empty(0, dtype=storage.dtype).set_(storage)
+def _tensor(storage: Any, offset: int, size: tuple, stride: tuple, *_: object) -> _Array:
+    if not isinstance(storage.value, torch.TypedStorage):
+        raise _Refused("holds a tensor without numbers")
+    numbers = torch.empty(0, dtype=storage.value.dtype).set_(storage.value)
     if math.prod(size) > numbers.numel():
         raise _Refused(f"holds {numbers.numel()} numbers for a tensor of shape {list(size)}")
-    return numbers.as_strided(size, stride, offset)
+    array = _Array()
+    array.value = numbers.as_strided(size, stride, offset)
+    return array
 
 
-def _parameter(tensor: Tensor, *_: object) -> Tensor:
+def _parameter(tensor: _Array, *_: object) -> _Array:
     return tensor
 
 
@@ -202,7 +212,7 @@ KNOWN: dict[tuple[str, str], Any] = {
     ("numpy", "dtype"): _Dtype,
     ("_codecs", "encode"): _encoded,
     ("__builtin__", "bytes"): _no_bytes,
-    ("torch.storage", "_load_from_bytes"): _storage,
+    ("torch.storage", "_load_from_bytes"): _Storage,
     ("torch._utils", "_rebuild_tensor_v2"): _tensor,
     ("torch._utils", "_rebuild_parameter"): _parameter,
 }
@@ -235,7 +245,7 @@ def _finished(held: Any, done: dict[int, tuple[Any, Any]]) -> Any:
         held[:] = [_finished(each, done) for each in held]
     elif isinstance(held, tuple):
         result = tuple(_finished(each, done) for each in held)
-    elif not isinstance(held, (*PLAIN, Tensor)):
+    elif not isinstance(held, PLAIN):
         raise _Refused("holds a function or a class")
     done[id(held)] = held, result
     return result

@@ -1,0 +1,154 @@
+"""What the study `paper` must do and show, by config.yaml and by the paper."""
+
+import collections
+import itertools
+import math
+
+from replicas import study
+
+TASKS = ("semantic", "instance", "panoptic", "colorization")
+
+
+def streams_of(config):
+    """Return data set, task, methods and videos of every stream."""
+    entry = config["studies"]["paper"]
+    found = []
+    for dataset, tasks in entry["streams"].items():
+        splits = config["datasets"][dataset]["splits"]
+        videos = [v for split in entry["splits"] for v in splits.get(split, [])]
+        for task in tasks:
+            named = entry["task_methods"].get(task, entry["methods"])
+            methods = [m for m in named if task in of_method(config, m).get("tasks", TASKS)]
+            found.append((dataset, task, methods, videos))
+    return found
+
+
+def of_method(config, method):
+    """Return what config.yaml says of a method, or of the method that this is a variant of."""
+    return config["methods"][method.split(",")[0]]
+
+
+def rule_of(config, method):
+    """Return the rule that makes a method's predictions; None if they are another's."""
+    entry = of_method(config, method)
+    if "predictions_of" in entry:
+        return None
+    if "segmenter" in entry:
+        return "predict_segmenter"
+    return "predict" if "objective" in entry else f"predict_{method}"
+
+
+def compared(config):
+    """Return what is scored and what is predicted, the latter with the rule that does it."""
+    seeds = config["studies"]["paper"]["seeds"]
+    scores, predictions = set(), set()
+    for dataset, task, methods, videos in streams_of(config):
+        scored = task in config["datasets"][dataset].get("scored", TASKS)
+        for method, seed, video in itertools.product(methods, seeds, videos):
+            # What has no truth is drawn, of one seed and in colour.
+            if scored or (seed == seeds[0] and method != "left_grey"):
+                key = (dataset, task, method, seed, video)
+                scores |= {key} if scored else set()
+                predictions.add((rule_of(config, method), *key))
+    for dataset, task, *key in swept(config):
+        scores.add((dataset, task, *key))
+        predictions.add(("predict", dataset, task, *key))
+    return scores, predictions
+
+
+def swept(config):
+    """Return what is predicted for sweeps beside the methods that are compared anyway."""
+    entry = config["studies"]["paper"]
+    for sweep in entry["sweeps"].values():
+        own = config["methods"][sweep["method"]].get(sweep["setting"], 1)
+        videos = config["datasets"]["kitti_step"]["splits"][sweep["split"]]
+        values = [value for value in sweep["values"] if value != own]
+        for value, seed, video in itertools.product(values, entry["seeds"], videos):
+            variant = f"{sweep['method']},{sweep['setting']}={value}"
+            yield "kitti_step", "semantic", variant, seed, video
+
+
+def expected_jobs(config):
+    """Count the jobs of the study `paper` by what config.yaml says that it compares."""
+    entry = config["studies"]["paper"]
+    scores, predictions = compared(config)
+    rules = collections.Counter(rule for rule, *_ in predictions if rule)
+    streams = streams_of(config)
+    videos = {(dataset, video) for dataset, *_, listed in streams for video in listed}
+    kitti = config["datasets"]["kitti_step"]["splits"]
+    selection = entry["selection"]
+    trials = sum(math.prod(map(len, grid.values())) for grid in selection["grids"].values())
+    trials *= len(kitti[selection["split"]]) * len(selection["seeds"])
+    imported = [name for task in entry["imported"].values() for name in task]
+    trained = 2 * len({task for _, task, *_ in streams}) - imported.count("main_task")
+    tables = ["table1", "table4", "architectures", "ablations"]
+    return {
+        **rules,
+        "score": len(scores),
+        "predict_trial": trials,
+        "score_trial": trials,
+        "select": len(selection["grids"]),
+        "import_checkpoint": len(imported),
+        "train": trained * len(entry["seeds"]),
+        "ingest": len({*videos, "stills of Cityscapes", "stills of COCO"}),
+        "fetch_source": len(sources_of(config)),
+        "check_data": len(entry["streams"]),
+        "theory": len(kitti["val"]) * len(entry["seeds"]),
+        "trace": len(kitti["val"] + kitti["test"]),
+        "make_table": len(tables),
+        "make_data_table": 1,
+        "make_colour_table": 1,
+        "plot_figure2": 1,
+        "plot_sweep": len(entry["sweeps"]),
+        "plot_theory": 1,
+    }
+
+
+def sources_of(config):
+    """Return every file from elsewhere that the study `paper` needs."""
+    entry = config["studies"]["paper"]
+    found = {"inception", "alexnet"}
+    for dataset in (*entry["streams"], "cityscapes", "coco", "imagenet"):
+        listed = config["datasets"][dataset]["sources"]
+        videos = set(itertools.chain(*config["datasets"][dataset]["splits"].values()))
+        found |= {listed[v] for v in videos} if isinstance(listed, dict) else set(listed)
+    found |= {source for task in entry["imported"].values() for source in task.values()}
+    methods = [*entry["methods"], *itertools.chain(*entry["task_methods"].values())]
+    entries = [of_method(config, method) for method in methods]
+    return found | {each["weights"] for each in entries if "weights" in each}
+
+
+# Of what the study shows in the rehearsal, everything.
+KITTI, COCO, FILMS = (study.VIDEOS[name] for name in ("kitti_step", "coco_videos", "lumiere"))
+STREAMS = [
+    ("kitti_step", "semantic", KITTI["val"] + KITTI["test"]),
+    ("coco_videos", "instance", COCO["test"]),
+    ("coco_videos", "panoptic", COCO["test"]),
+    ("coco_videos", "colorization", COCO["test"]),
+    ("lumiere", "colorization", FILMS["test"]),
+]
+
+
+def expected_results():
+    """Return every table, figure and video of the paper, below the folder of results."""
+    names = ["table1", "table2", "table3", "table4", "architectures", "ablations"]
+    found = [f"tables/paper/{n}.{form}" for n in names for form in ("csv", "md", "tex")]
+    found += [f"tables/paper/theory_kitti_step_semantic.{form}" for form in ("csv", "md")]
+    found += ["tables/paper/classes.csv", "tables/paper/conventions.md"]
+    names = ["bars", "figure2", "window", "steps", "selection_kitti_step_semantic"]
+    found += [f"figures/paper/{n}.{form}" for n in names for form in ("png", "pdf")]
+    found += ["figures/paper/kitti_step/semantic/theory.pdf"]
+    for dataset, task, videos in STREAMS:
+        for video in videos:
+            learned = f"figures/{dataset}/{task}/online_ttt_mae/seed0/{video}"
+            found += [f"{learned}_reconstruction.png", f"videos/{dataset}/{task}/seed0/{video}.mp4"]
+            if dataset != "lumiere":
+                found.append(f"figures/paper/{dataset}/{task}/{video}/curves.png")
+            if task == "colorization":
+                found.append(f"figures/paper/{dataset}/{video}/colours.png")
+                found.append(f"videos/{dataset}/{task}/online_ttt_mae/seed0/{video}.mp4")
+            else:
+                found.append(f"{learned}_strips.png")
+            if task == "semantic":
+                found.append(f"figures/{dataset}/{task}/ttt_mae_no_memory/seed0/{video}_steps.png")
+    return found
