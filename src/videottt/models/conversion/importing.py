@@ -12,7 +12,7 @@ from videottt.errors import InputError, nearest
 from videottt.models.conversion.layouts import LAYOUTS, SWIN, Layout
 from videottt.models.conversion.sizes import check_preset, check_window, sizes_in
 from videottt.models.conversion.weights import read_tensors
-from videottt.models.presets import preset_named
+from videottt.models.presets import Preset, preset_named
 from videottt.models.y_shaped import YShapedModel
 from videottt.segments import ClassSpace
 from videottt.tasks import head_of, model_classes
@@ -87,16 +87,13 @@ def import_checkpoint(
     preset = sizes_in(shapes, known, head=has_head)
     if model:
         check_preset(preset, known, model, path)
-    try:
-        made = YShapedModel(preset, len(classes), seed, head_of(task))
-    except (ValueError, RuntimeError, ZeroDivisionError) as error:
-        raise InputError(f"{path}: its shapes fit no model ({error}); check the file") from None
+    made = _new_model(preset, len(classes), seed, head_of(task), path)
+    stored = ("encoder.", *["head."] * has_head, *["decoder."] * has_decoder)
     expected = {
         name: tensor
         for name, tensor in made.state_dict().items()
-        if not name.startswith(UNUSED)
-        and (has_head or not name.startswith("head."))
-        and (has_decoder or not name.startswith("decoder."))
+        if name.startswith(stored)
+        and not name.startswith(UNUSED)
         and not (layout is SWIN and name.startswith(MAP_NORMS) and name not in tensors)
     }
     if PROJECTION in tensors:
@@ -106,6 +103,18 @@ def import_checkpoint(
     _check_fit(tensors, expected, unknown, layout, path)
     made.load_state_dict(tensors, strict=False)
     return Imported(made.eval(), classes, layout.title, has_head, has_decoder)
+
+
+def _new_model(preset: Preset, classes: int, seed: int, head: str, path: Path) -> YShapedModel:
+    """Return a model with new weights.
+
+    Raises:
+        InputError: there can be no model of these sizes.
+    """
+    try:
+        return YShapedModel(preset, classes, seed, head)
+    except (ValueError, RuntimeError, ZeroDivisionError) as error:
+        raise InputError(f"{path}: its shapes fit no model ({error}); check the file") from None
 
 
 def _recognised(tensors: dict[str, Tensor], path: Path) -> tuple[Layout, dict[str, Tensor]]:
