@@ -20,9 +20,13 @@ SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
 PAPER = ROOT / "workflow/resources/paper"
 
 
-def test_every_study_of_the_configuration_makes_methods_that_exist(config):
+def checked(config):
     validate(config, SCHEMA)
-    check_sources(config, read_sources(ROOT / config["sources"]))
+    check_sources(config, read_sources(ROOT / "workflow/resources/datasets.yaml"))
+
+
+def test_every_study_of_the_configuration_makes_methods_that_exist(config):
+    checked(config)
     assert {each["layout"] for each in config["datasets"].values()} <= list_layouts().keys()
     for study_id, study in config["studies"].items():
         chosen = {**config, "study": study_id}
@@ -167,8 +171,7 @@ def test_a_mistake_in_the_configuration_is_one_line_with_the_nearest_name(config
     wrong = copy.deepcopy(config)
     change(wrong)
     with pytest.raises(InputError) as caught:
-        validate(wrong, SCHEMA)
-        check_sources(wrong, read_sources(ROOT / config["sources"]))
+        checked(wrong)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 

@@ -114,9 +114,8 @@ def check_sources(config: Config, sources: Iterable[str]) -> None:
     """
     for method, entry in config["methods"].items():
         if "weights" in entry:
-            check_known(
-                entry["weights"], sources, "source", f"config.yaml: methods.{method}.weights"
-            )
+            where = f"config.yaml: methods.{method}.weights"
+            check_known(entry["weights"], sources, "source", where)
     for dataset, entry in config["datasets"].items():
         named = entry.get("sources", [])
         for name in named.values() if isinstance(named, dict) else named:
