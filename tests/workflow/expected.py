@@ -38,11 +38,17 @@ def rule_of(config, method):
     return "predict" if "objective" in entry else f"predict_{method}"
 
 
+def seeds_of(config, task):
+    """Return the seeds of a task."""
+    entry = config["studies"]["paper"]
+    return entry["task_seeds"].get(task, entry["seeds"])
+
+
 def compared(config):
     """Return what is scored and what is predicted, the latter with the rule that does it."""
-    seeds = config["studies"]["paper"]["seeds"]
     scores, predictions = set(), set()
     for dataset, task, methods, videos in streams_of(config):
+        seeds = seeds_of(config, task)
         scored = task in config["datasets"][dataset].get("scored", TASKS)
         for method, seed, video in itertools.product(methods, seeds, videos):
             # What has no truth is drawn, of one seed and in colour.
@@ -63,7 +69,7 @@ def swept(config):
         own = config["methods"][sweep["method"]].get(sweep["setting"], 1)
         videos = config["datasets"]["kitti_step"]["splits"][sweep["split"]]
         values = [value for value in sweep["values"] if value != own]
-        for value, seed, video in itertools.product(values, entry["seeds"], videos):
+        for value, seed, video in itertools.product(values, seeds_of(config, "semantic"), videos):
             variant = f"{sweep['method']},{sweep['setting']}={value}"
             yield "kitti_step", "semantic", variant, seed, video
 
@@ -79,8 +85,14 @@ def expected_jobs(config):
     selection = entry["selection"]
     trials = sum(math.prod(map(len, grid.values())) for grid in selection["grids"].values())
     trials *= len(kitti[selection["split"]]) * len(selection["seeds"])
-    imported = [name for task in entry["imported"].values() for name in task]
-    trained = 2 * len({task for _, task, *_ in streams}) - imported.count("main_task")
+    imported = [(task, name) for task, names in entry["imported"].items() for name in names]
+    trained = [
+        (task, checkpoint, seed)
+        for task in {task for _, task, *_ in streams}
+        for checkpoint in ("main_task", "joint")
+        if (task, checkpoint) not in imported
+        for seed in seeds_of(config, task)
+    ]
     tables = ["table1", "table4", "architectures", "ablations"]
     return {
         **rules,
@@ -89,11 +101,11 @@ def expected_jobs(config):
         "score_trial": trials,
         "select": len(selection["grids"]),
         "import_checkpoint": len(imported),
-        "train": trained * len(entry["seeds"]),
+        "train": len(trained),
         "ingest": len({*videos, "stills of Cityscapes", "stills of COCO"}),
         "fetch_source": len(sources_of(config)),
         "check_data": len(entry["streams"]),
-        "theory": len(kitti["val"]) * len(entry["seeds"]),
+        "theory": len(kitti["val"]) * len(seeds_of(config, "semantic")),
         "trace": len(kitti["val"] + kitti["test"]),
         "make_table": len(tables),
         "make_data_table": 1,

@@ -172,7 +172,9 @@ def test_a_result_can_be_traced_to_the_published_checkpoint(rehearsal, replicas)
 
 @slow
 def test_a_finished_paper_has_nothing_left_to_do_even_without_its_mirror(rehearsal):
-    for changes in ([], ["--config", "offline=true", "mirror="]):
-        result = rehearsal.snakemake("-n", *changes)
+    config = rehearsal.config
+    for changed in (config, {**config, "mirror": None, "offline": True}):
+        (rehearsal.root / "config.yaml").write_text(yaml.safe_dump(changed, sort_keys=False))
+        result = rehearsal.snakemake("-n")
         assert result.returncode == 0, result.stderr[-4000:]
         assert "Nothing to be done" in result.stdout + result.stderr
