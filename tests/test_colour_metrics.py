@@ -336,15 +336,17 @@ def spoilt(path, kind, files):
         return "no such file of weights"
     if kind == "pickle":
         path.write_bytes(pickle.dumps({"fc.bias": Malicious(path.parent / "made")}, protocol=2))
+        return "mkdir"
     elif kind == "torch pickle":
         torch.save({"fc.bias": Malicious(path.parent / "made")}, path)
     elif kind == "truncated":
         path.write_bytes(files["alexnet"].read_bytes()[:100_000])
     elif kind == "empty":
         path.touch()
+        return "text or empty"
     elif kind == "list":
         torch.save([torch.zeros(1)], path)
-        return "holds something other than weights by name"
+        return "holds no weights by name"
     else:
         torch.save({"features.0.weight": torch.zeros(1)}, path)
         return "not the weights of (Inception v3|AlexNet)"
@@ -360,7 +362,7 @@ def test_what_is_not_the_weights_of_a_network_is_one_line_and_runs_nothing(
 ):
     path = tmp_path / "weights.pth"
     message = spoilt(path, kind, files)
-    with pytest.raises(InputError, match=rf"weights\.pth: .*{message}.*config\.yaml") as caught:
+    with pytest.raises(InputError, match=rf"weights\.pth: .*{message}") as caught:
         load_networks({network: path}, CPU)
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "made").exists()

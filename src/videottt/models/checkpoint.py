@@ -16,6 +16,7 @@ from torch import Tensor
 
 from videottt.errors import InputError, absent
 from videottt.files import complete_file
+from videottt.models.published import differences
 from videottt.models.presets import preset_from, sizes_of
 from videottt.models.y_shaped import YShapedModel
 from videottt.segments import ClassSpace
@@ -127,15 +128,7 @@ def _load(model: YShapedModel, tensors: dict[str, Tensor], has_decoder: bool, pa
         for name, tensor in model.state_dict().items()
         if has_decoder or not name.startswith("decoder.")
     }
-    wrong = sorted(
-        [f"missing {name}" for name in expected.keys() - tensors.keys()]
-        + [f"unknown {name}" for name in tensors.keys() - expected.keys()]
-        + [
-            f"misshapen {name} {list(tensors[name].shape)}, expected {list(shape)}"
-            for name, shape in expected.items()
-            if name in tensors and tensors[name].shape != shape
-        ]
-    )
+    wrong = differences(expected, tensors)
     if wrong:
         raise InputError(f"{path}: does not fit the model it names: {'; '.join(wrong)}")
     model.load_state_dict(tensors, strict=has_decoder)

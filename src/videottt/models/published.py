@@ -3,12 +3,11 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-import safetensors
-import safetensors.torch
 import torch
 from torch import Tensor, nn
 
 from videottt.errors import InputError
+from videottt.models.weights import read_tensors
 
 MEND = "take the file that workflow/resources/datasets.yaml names"
 # How many batches a norm has seen decides nothing at test time, and older files do not have it.
@@ -21,29 +20,26 @@ def read_published(path: Path) -> dict[str, Tensor]:
     Floating-point tensors come as float32, whatever they were stored as.
 
     Args:
-        path: safetensors, or what torch saved: tensors by name, also below the key ``state_dict``.
+        path: of any form that `read_tensors` takes.
 
     Raises:
         InputError: the file is absent, or holds anything but tensors by name.
     """
-    if not path.is_file():
-        raise InputError(f"{path}: no such file of weights; {MEND}")
-    try:
-        if path.suffix == ".safetensors":
-            content = safetensors.torch.load_file(path)
-        else:
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    # What is no pickle of tensors makes the unpickler fail in any way.
-    except Exception as error:
-        raise InputError(
-            f"{path}: holds no weights that can be read safely ({type(error).__name__}); {MEND}"
-        ) from None
-    if isinstance(content, dict) and "state_dict" in content:
-        content = content["state_dict"]
-    named = isinstance(content, dict) and all(isinstance(name, str) for name in content)
-    if not named or not all(isinstance(each, Tensor) for each in content.values()):
-        raise InputError(f"{path}: holds something other than weights by name; {MEND}")
-    return {name: t.float() if t.is_floating_point() else t for name, t in content.items()}
+    tensors = read_tensors(path)
+    return {name: t.float() if t.is_floating_point() else t for name, t in tensors.items()}
+
+
+def differences(expected: Mapping[str, torch.Size], found: Mapping[str, Tensor]) -> list[str]:
+    """Return every name that is missing, unknown or of another shape, in words."""
+    return sorted(
+        [f"missing {name}" for name in expected.keys() - found.keys()]
+        + [f"unknown {name}" for name in found.keys() - expected.keys()]
+        + [
+            f"misshapen {name} {list(found[name].shape)}, expected {list(shape)}"
+            for name, shape in expected.items()
+            if name in found and found[name].shape != shape
+        ]
+    )
 
 
 def fill(network: nn.Module, weights: Mapping[str, Tensor], path: Path, what: str) -> None:
@@ -61,15 +57,7 @@ def fill(network: nn.Module, weights: Mapping[str, Tensor], path: Path, what: st
     expected = {name: tensor.shape for name, tensor in network.state_dict().items()}
     counters = {name: torch.tensor(0) for name in expected if name.endswith(COUNTER)}
     found = counters | dict(weights)
-    wrong = sorted(
-        [f"missing {name}" for name in expected.keys() - found.keys()]
-        + [f"unknown {name}" for name in found.keys() - expected.keys()]
-        + [
-            f"misshapen {name} {list(found[name].shape)}, expected {list(shape)}"
-            for name, shape in expected.items()
-            if name in found and found[name].shape != shape
-        ]
-    )
+    wrong = differences(expected, found)
     if wrong:
         raise InputError(f"{path}: not the weights of {what}: {'; '.join(wrong)}; {MEND}")
     network.load_state_dict(found, assign=True)

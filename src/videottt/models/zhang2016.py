@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from videottt.colour import coloured, grey_frame, lab_of
-from videottt.perception.weights import misfit, read_weights
+from videottt.models.weights import read_tensors
+from videottt.perception.weights import misfit
 
 # Of every stage: channels, number of convolutions, stride of the last of them, dilation.
 STAGES = (
@@ -84,7 +85,7 @@ def load_zhang2016(path: Path) -> Zhang2016:
         InputError: the file is absent, is no file of weights, or its weights are those of another
             network.
     """
-    weights = read_weights(path)
+    weights = read_tensors(path)
     network = Zhang2016()
     # How many batches a norm has seen decides nothing here, and older files do not have it.
     expected = {

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from videottt.perception.weights import misfit, read_weights
+from videottt.models.weights import read_tensors
+from videottt.perception.weights import misfit
 
 FEATURES = ("2048", "logits_unbiased")
 
@@ -30,7 +31,7 @@ class InceptionFeatures:
         # The library fetches weights unless it is given a file, which it then unpickles, code and
         # all: it is given tensors that were read safely, written anew.
         safe = io.BytesIO()
-        torch.save(read_weights(path), safe)
+        torch.save(read_tensors(path), safe)
         safe.seek(0)
         try:
             self._network = FeatureExtractorInceptionV3("inception", list(FEATURES), safe)

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from videottt.perception.weights import misfit, read_weights
+from videottt.models.weights import read_tensors
+from videottt.perception.weights import misfit
 
 SMALLEST = 31  # edge of an image, in pixels, of which AlexNet's last features are not empty
 # Which of torchvision's layers of AlexNet LPIPS has, and in which of its slices.
@@ -31,7 +32,7 @@ class PerceptualDistance:
     def __init__(self, path: Path, device: torch.device) -> None:
         import lpips
 
-        trunk = _trunk(read_weights(path), path)
+        trunk = _trunk(read_tensors(path), path)
         packaged = importlib.resources.files("lpips") / "weights/v0.1/alex.pth"
         with warnings.catch_warnings():
             # The package calls torchvision as old versions of that were called.
@@ -39,7 +40,7 @@ class PerceptualDistance:
             # Without weights: those of the trunk would be fetched, and neither are read safely.
             self._network = lpips.LPIPS(net="alex", pretrained=False, pnet_rand=True, verbose=False)
         with importlib.resources.as_file(packaged) as linear:
-            self._network.load_state_dict(read_weights(linear), strict=False)
+            self._network.load_state_dict(read_tensors(linear), strict=False)
         try:
             self._network.net.load_state_dict(trunk)
         except RuntimeError as error:

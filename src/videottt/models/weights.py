@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from videottt.errors import InputError
-from videottt.models.conversion.pickles import read_pickle
+from videottt.models.pickles import read_pickle
 
 # What a training program calls the weights among the other things that it saves.
 ENVELOPES = ("model", "state_dict", "model_state")
@@ -25,7 +25,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     """Return the tensors of a file by name, on the CPU, without the prefix ``module.``.
 
     The form is found from the content: safetensors, what torch saved (only its tensors are read),
-    or a pickle of arrays (see videottt.models.conversion.pickles). No code in a file is run.
+    or a pickle of arrays (see videottt.models.pickles). No code in a file is run.
 
     Raises:
         InputError: the file is absent, has none of these forms, or holds no tensors by name.
