@@ -21,6 +21,10 @@ from videottt.tables.layout import layout_of, tables_of
 SCHEMA = Path(workflow.basedir) / "schemas/config.schema.yaml"
 RESOURCES = Path(os.path.relpath(Path(workflow.basedir) / "resources"))
 
+# Of `--config offline=true mirror=`, Snakemake makes words.
+for key in ("offline", "mirror"):
+    config[key] = {"true": True, "false": False, "": None}.get(config.get(key), config.get(key))
+
 try:
     validation.validate(config, SCHEMA)
 except InputError as error:
