@@ -188,6 +188,22 @@ def test_a_server_that_is_silent_or_absent_is_named_and_the_next_is_asked(server
     assert url == server.url + "/file"
 
 
+def test_an_unknown_server_is_not_asked_again_and_again(server, path, monkeypatch, caplog):
+    caplog.set_level("INFO")
+    known = socket.getaddrinfo
+
+    def resolved(host, *rest, **more):
+        if host.endswith(".invalid"):
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return known(host, *rest, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolved)
+    url, _ = fetch(server, path, Wanted(), "http://files.invalid/file", "/file")
+    assert url == server.url + "/file"
+    assert "no such server is known here" in caplog.text
+    assert "trying again" not in caplog.text
+
+
 def test_proxies_are_those_of_the_environment(server, path, monkeypatch):
     monkeypatch.setenv("no_proxy", "")
     monkeypatch.setenv("http_proxy", server.url)

@@ -4,6 +4,7 @@ import contextlib
 import json
 import logging
 import re
+import socket
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -231,6 +232,9 @@ def _network(timeout: float) -> Iterator[None]:
         requests.exceptions.ChunkedEncodingError,
         urllib3.exceptions.HTTPError,
     ) as error:
+        bottom = _bottom(error)
+        if isinstance(bottom, socket.gaierror) and bottom.errno == socket.EAI_NONAME:
+            raise Unavailable("no such server is known here; check the connection") from None
         raise _Interrupted(f"cannot be fetched ({_reason(error)})") from None
     except (requests.RequestException, ValueError) as error:
         raise Unavailable(f"cannot be fetched ({_reason(error)}); check the address") from None
@@ -238,11 +242,13 @@ def _network(timeout: float) -> Iterator[None]:
 
 def _reason(error: BaseException) -> str:
     """Return what is at the bottom of an error, in one line."""
+    return " ".join(str(_bottom(error)).split())[:200]
+
+
+def _bottom(error: BaseException) -> BaseException:
     inner = [getattr(error, "reason", None), error.__cause__, *error.args]
-    for each in inner:
-        if isinstance(each, BaseException):
-            return _reason(each)
-    return " ".join(str(error).split())[:200]
+    causes = [each for each in inner if isinstance(each, BaseException)]
+    return _bottom(causes[0]) if causes else error
 
 
 @contextlib.contextmanager
