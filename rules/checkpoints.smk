@@ -51,7 +51,7 @@ rule train:
         threads=training_threads,
         code=code(*CODE["model"], *CODE["train"]),
     shell:
-        "{START_TRAINING} train --frames {params.frames} {params.initial} --task {wildcards.task:q} "
+        "$TRAINING train --frames {params.frames} {params.initial} --task {wildcards.task:q} "
         "--model {params.model:q} --settings {params.settings:q} --seed {wildcards.seed} "
         "--device {params.device:q} --threads {params.threads} --state results/state "
         "--history {output.history:q} --output {output.checkpoint:q} > {log:q} 2>&1"

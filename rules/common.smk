@@ -53,23 +53,8 @@ if workflow.is_main_process:
         sys.exit(f"videottt: error: {error}")
 
 
-# PATH, so that .venv/bin/snakemake works without activating .venv; a conda environment comes first.
-# DATA_ROOT, because where the data lie is no reason to run anything again.
-shell.prefix(
-    f'export PATH="$PATH:{Path(sys.executable).parent}"; '
-    f"export DATA_ROOT={shlex.quote(config['data_root'])}; "
-)
-
-
 # Without a GPU here, or with device: cpu, cores alone limit how many jobs run at once.
 GPUS = int(config["device"] != "cpu" and shutil.which("nvidia-smi") is not None)
-
-# torchrun starts the processes that share a training, and ends all if one fails.
-START_TRAINING = (
-    "videottt"
-    if config["training_processes"] == 1
-    else f"torchrun --standalone --nproc-per-node {config['training_processes']} -m videottt"
-)
 
 # The paper's published numbers, and what is published about data sets.
 PAPER = [
@@ -82,11 +67,30 @@ PUBLISHED = str(RESOURCES / "published.yaml")
 
 # How `videottt fetch` gets what is not there.
 OFFLINE = settings.is_offline(config, settings.current_study(config))
-FETCHING = shlex.join(
-    [
-        *(["--offline"] if OFFLINE else []),
-        *(["--mirror", config["mirror"]] if config["mirror"] else []),
-    ]
+FETCHING = [
+    *(["--offline"] if OFFLINE else []),
+    *(["--mirror", config["mirror"]] if config["mirror"] else []),
+]
+
+# torchrun starts the processes that share a training, and ends all if one fails.
+TRAINING = (
+    ["videottt"]
+    if config["training_processes"] == 1
+    else f"torchrun --standalone --nproc-per-node {config['training_processes']} -m videottt".split()
+)
+
+# What the commands take from the environment is no reason to run anything again: where the data lie,
+# how they are fetched, how many processes share a training.
+ENVIRONMENT = {
+    "DATA_ROOT": config["data_root"],
+    "SOURCES": str(SOURCES),
+    "FETCHING": " ".join(FETCHING),
+    "TRAINING": " ".join(TRAINING),
+}
+# PATH, so that .venv/bin/snakemake works without activating .venv; a conda environment comes first.
+shell.prefix(
+    f'export PATH="$PATH:{Path(sys.executable).parent}"; '
+    + "".join(f"export {name}={shlex.quote(value)}; " for name, value in ENVIRONMENT.items())
 )
 
 

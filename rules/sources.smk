@@ -21,8 +21,7 @@ rule render:
 
 
 # Nothing below data_root is an output: Snakemake deletes outputs before it makes them again. What
-# is there already is taken as it is. How it is fetched is no reason to fetch it again: what only
-# the shell command names (config, and not params) does not count as a change.
+# is there already is taken as it is.
 rule fetch_source:
     """Have a file from elsewhere below data_root, checked and unpacked, and record what it is."""
     output:
@@ -37,8 +36,8 @@ rule fetch_source:
     resources:
         downloads=1,
     shell:
-        'videottt fetch {wildcards.source:q} --sources {SOURCES:q} --data-root "$DATA_ROOT" '
-        "{FETCHING} --output {output.record:q} > {log:q} 2>&1"
+        'videottt fetch {wildcards.source:q} --sources "$SOURCES" --data-root "$DATA_ROOT" '
+        "$FETCHING --output {output.record:q} > {log:q} 2>&1"
 
 
 rule check_data:

@@ -21,8 +21,8 @@ from videottt.models.conversion import export_checkpoint, import_checkpoint
 from videottt.models.conversion.exporting import detectron2_arrays
 from videottt.models.conversion.layouts import DETECTRON2, HUGGING_FACE
 from videottt.models.pickles import read_pickle
-from videottt.models.weights import read_tensors
 from videottt.models.presets import PRESETS, mask2former_config
+from videottt.models.weights import read_tensors
 from videottt.models.y_shaped import YShapedModel
 from videottt.randomness import generator
 from videottt.segments import ClassSpace

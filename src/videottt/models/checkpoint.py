@@ -16,8 +16,8 @@ from torch import Tensor
 
 from videottt.errors import InputError, absent
 from videottt.files import complete_file
-from videottt.models.published import differences
 from videottt.models.presets import preset_from, sizes_of
+from videottt.models.published import differences
 from videottt.models.y_shaped import YShapedModel
 from videottt.segments import ClassSpace
 

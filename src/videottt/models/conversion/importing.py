@@ -11,8 +11,8 @@ from torch import Tensor
 from videottt.errors import InputError, nearest
 from videottt.models.conversion.layouts import LAYOUTS, SWIN, Layout
 from videottt.models.conversion.sizes import check_preset, check_window, sizes_in
-from videottt.models.weights import read_tensors
 from videottt.models.presets import Preset, preset_named
+from videottt.models.weights import read_tensors
 from videottt.models.y_shaped import YShapedModel
 from videottt.segments import ClassSpace
 from videottt.tasks import head_of, model_classes
