@@ -1,4 +1,5 @@
 # make demo   set up .venv and run the embedded benchmark, from rendering to tables, figures, video
+# make setup  set up .venv only
 # make test   set up .venv with the test tools and run every test
 # make rehearsal   run the whole study `paper` on miniature copies of every data set (see README.md)
 # make lint   ruff, snakefmt, snakemake --lint
@@ -11,7 +12,7 @@ BIN := $(VENV)/bin
 export OMP_NUM_THREADS ?= 1
 export MPLBACKEND := agg
 
-.PHONY: demo test rehearsal lint lock clean
+.PHONY: demo setup test rehearsal lint lock clean
 
 demo: $(VENV)/.run
 	$(BIN)/snakemake --cores all --config study=demo
@@ -23,6 +24,8 @@ demo: $(VENV)/.run
 	@echo "videos:  results/videos/synthetic/semantic/seed0/short_0.mp4, results/videos/synthetic_coco/panoptic/seed0/short_0.mp4,"
 	@echo "         colourised: results/videos/synthetic_coco/colorization/seed0/short_0.mp4; scores: results/tables/demo/table3.md"
 	@echo "report:  results/report_demo.html"
+
+setup: $(VENV)/.run
 
 test: $(VENV)/.test
 	$(BIN)/python -m pytest
