@@ -335,7 +335,7 @@ def test_films_of_other_tasks_and_sounds_that_are_not_there_are_refused(made, tm
     command = [*files(made, "render-prediction"), "--output", tmp_path / "out/v.mp4"]
     message = refused(capsys, *command, "--predictions", tmp_path / "p.h5")
     assert "task 'semantic' predicts 'classes', not images" in message
-    assert "no such file" in refused(capsys, *command, "--sound", tmp_path / "none.mp4")
+    assert "no such video" in refused(capsys, *command, "--sound", tmp_path / "none.mp4")
     (tmp_path / "text.mp4").write_text("no video")
     assert "text.mp4" in refused(capsys, *command, "--sound", tmp_path / "text.mp4")
     # A playlist may not make ffmpeg open an address.
