@@ -18,10 +18,10 @@ import numpy as np
 import torch
 import yaml
 
-from videottt.config import method_settings
 from videottt.datasets.synthetic import Phase, render_video
 from videottt.frame_result import PHASES
 from videottt.frames import FrameStore, SourceFrame, write_frames
+from videottt.job_settings import method_settings
 from videottt.method import method_from
 from videottt.models.presets import preset_named
 from videottt.models.y_shaped import YShapedModel

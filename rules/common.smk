@@ -13,7 +13,7 @@ from snakemake.settings.types import DeploymentMethod
 
 import videottt
 from videottt import config as settings
-from videottt import trials, validation
+from videottt import job_settings, trials, validation
 from videottt.errors import InputError
 from videottt.provenance import code_fingerprint
 from videottt.tables.layout import layout_of, tables_of
@@ -294,7 +294,7 @@ def ingest_root(wildcards, input):
 
 @reported
 def render_settings(wildcards):
-    return json.dumps(settings.render_settings(config, wildcards.dataset, wildcards.video))
+    return json.dumps(job_settings.render_settings(config, wildcards.dataset, wildcards.video))
 
 
 @reported
@@ -309,7 +309,7 @@ def folder_of(wildcards):
 
 @reported
 def ingest_settings(wildcards):
-    return json.dumps(settings.ingest_settings(config, wildcards.dataset, wildcards.video))
+    return json.dumps(job_settings.ingest_settings(config, wildcards.dataset, wildcards.video))
 
 
 def stills_split(wildcards):
@@ -352,7 +352,7 @@ def checkpoint_file(study, ids):
 
 @reported
 def initial_of(wildcards):
-    settings.training_settings(config, wildcards.dataset, wildcards.task, wildcards.checkpoint)
+    job_settings.training_settings(config, wildcards.dataset, wildcards.task, wildcards.checkpoint)
     study = settings.study_trained_on(config, wildcards.dataset, wildcards.task)
     ids = wildcards.task, wildcards.checkpoint
     initial = settings.initial_checkpoint(config, study, *ids)
@@ -367,13 +367,13 @@ def fetched_checkpoint(wildcards):
 @reported
 def imported_classes(wildcards):
     """Return the classes that a checkpoint to import is to know, as JSON."""
-    return json.dumps(settings.class_settings(config, wildcards.dataset))
+    return json.dumps(job_settings.class_settings(config, wildcards.dataset))
 
 
 @reported
 def training_settings(wildcards):
     ids = wildcards.dataset, wildcards.task, wildcards.checkpoint
-    return json.dumps(settings.training_settings(config, *ids))
+    return json.dumps(job_settings.training_settings(config, *ids))
 
 
 @reported
@@ -398,7 +398,7 @@ def checkpoint_of(wildcards):
 
 @reported
 def method_settings(wildcards):
-    return json.dumps(settings.method_settings(config, wildcards.dataset, wildcards.method))
+    return json.dumps(job_settings.method_settings(config, wildcards.dataset, wildcards.method))
 
 
 @reported
@@ -499,7 +499,7 @@ def weights_argument(wildcards):
 @reported
 def segmenter_input(wildcards):
     """Return the arguments that say how large the frames of a data set are made."""
-    study = settings.study_on(settings.study_of(config, wildcards.dataset), wildcards.dataset)
+    study = job_settings.study_on(settings.study_of(config, wildcards.dataset), wildcards.dataset)
     return "--shortest-edge {shortest_edge} --longest-edge {longest_edge}".format(**study["input"])
 
 
@@ -783,7 +783,7 @@ def sources_of_dataset(wildcards):
 
 @reported
 def check_settings(wildcards):
-    return json.dumps(settings.check_settings(config, wildcards.dataset))
+    return json.dumps(job_settings.check_settings(config, wildcards.dataset))
 
 
 @reported
@@ -901,7 +901,7 @@ def checkpoint_of_theory(wildcards):
 
 @reported
 def settings_of_theory(wildcards):
-    values = settings.method_settings(config, wildcards.dataset, "online_ttt_mae")
+    values = job_settings.method_settings(config, wildcards.dataset, "online_ttt_mae")
     # Rates, steps and the like decide nothing here, and must not make it run again.
     used = ("objective", "options", "shortest_edge", "longest_edge", "micro_batch")
     return json.dumps({name: values[name] for name in used if name in values})
@@ -941,7 +941,9 @@ def window_sweep(wildcards):
 @reported
 def window_sweep_arguments(wildcards):
     sweep = sweep_of_windows(wildcards)
-    own = settings.method_settings(config, wildcards.dataset, sweep["method"])["window"] or "all"
+    own = (
+        job_settings.method_settings(config, wildcards.dataset, sweep["method"])["window"] or "all"
+    )
     values = {"split": sweep["split"], "method": sweep["method"], "base-value": own}
     return shlex.join(part for name, value in values.items() for part in (f"--{name}", str(value)))
 

@@ -12,10 +12,10 @@ from PIL import Image
 
 from support import SIZE, SPACE, VIDEO, contents, store_frames
 from videottt.cli import main
-from videottt.config import method_settings
 from videottt.datasets import kitti_step
 from videottt.datasets.kitti_step import CITYSCAPES
 from videottt.frames import FrameStore, SourceFrame
+from videottt.job_settings import method_settings
 from videottt.models.checkpoint import load_checkpoint
 from videottt.predictions import PredictionReader
 from videottt.scores import read_scores

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from videottt import config as settings
-from videottt import trials
+from videottt import job_settings, trials
 from videottt.datasets import list_layouts
 from videottt.errors import InputError
 from videottt.method import Method, method_from
@@ -34,7 +34,7 @@ def test_every_study_of_the_configuration_makes_methods_that_exist(config):
             named = settings.study_methods(chosen, study, task)
             own = [n for n in named if "checkpoint" in config["methods"][n.split(",")[0]]]
             for name in own:
-                base = settings.method_settings(chosen, dataset, name)
+                base = job_settings.method_settings(chosen, dataset, name)
                 method = method_from(with_values(base, settings.parse_method(chosen, name)[1]))
                 assert method.objective in list_objectives()
                 objective_named(method.objective, method.options)
@@ -183,7 +183,7 @@ def test_settings_merge_protocol_then_study_then_method_then_pinned_values(confi
     study["protocol"] = "release"
     study["updates"] = {"steps": 2, "window": 3, "optimizer": {"learning_rate": 0.5}}
     study["pinned"] = {"online_ttt_mae": {"optimizer.learning_rate": 0.25}}
-    method = method_from(settings.method_settings(own, "camvid", "online_ttt_mae"))
+    method = method_from(job_settings.method_settings(own, "camvid", "online_ttt_mae"))
     assert isinstance(method, Method)
     assert (method.sampling, method.options["mask_ratio"]) == ("permutations", 0.85)
     assert (method.steps, method.window) == (2, 16)
@@ -214,7 +214,7 @@ def test_an_id_says_what_a_variant_changes_and_nothing_else_does(config):
         "Online TTT-MAE, window = all, steps = 2, order = shuffled, optimizer.learning_rate = 0.5"
     )
     # What it changes comes after what was selected, so it is no part of its settings.
-    for function in (settings.method_settings, trials.selections_of):
+    for function in (job_settings.method_settings, trials.selections_of):
         assert function(config, "synthetic", name) == function(config, "synthetic", base)
     checkpoints = [
         settings.checkpoint_ids(config, "synthetic", "semantic", each) for each in (name, base)
@@ -286,7 +286,7 @@ def test_a_trial_is_one_point_of_the_grid_on_top_of_the_method(config):
     found = [trials.trial_settings(own, "camvid", "tent", number) for number in range(4)]
     points = [(each["optimizer"]["learning_rate"], each["options"]["scope"]) for each in found]
     assert points == [(rate, scope) for rate in rates for scope in scopes]
-    plain = settings.method_settings(own, "camvid", "tent")
+    plain = job_settings.method_settings(own, "camvid", "tent")
     assert {**found[0], "optimizer": 0, "options": 0} == {**plain, "optimizer": 0, "options": 0}
     with pytest.raises(InputError, match="4 trials, from 0; there is no 4"):
         trials.trial_settings(own, "camvid", "tent", 4)
@@ -310,11 +310,11 @@ def test_hyperparameters_come_from_the_methods_that_they_were_selected_for(confi
         name: {"smoothing": 2},
         fixed: {"iteration": 77},
     }
-    found = settings.method_settings(own, "camvid", name)
+    found = job_settings.method_settings(own, "camvid", name)
     assert (found["optimizer"]["learning_rate"], found["smoothing"]) == (0.125, 9)
-    assert settings.method_settings(own, "camvid", "online_ttt_mae").get("smoothing") is None
+    assert job_settings.method_settings(own, "camvid", "online_ttt_mae").get("smoothing") is None
     assert settings.score_iteration(own, "camvid", fixed) == 77
-    assert settings.method_settings(own, "camvid", fixed) == settings.method_settings(
+    assert job_settings.method_settings(own, "camvid", fixed) == job_settings.method_settings(
         own, "camvid", oracle
     )
 
@@ -332,12 +332,14 @@ def test_a_study_decides_sizes_and_the_recipe_of_votes(config):
     own = {**config, "study": "demo"}
     study = config["studies"]["demo"]
     for name in ("majority_vote", "online_ttt_mae_majority_vote"):
-        method = method_from(settings.method_settings(own, "synthetic", name))
+        method = method_from(job_settings.method_settings(own, "synthetic", name))
         assert method.votes == study["sizes"][name]["votes"] != config["methods"][name]["votes"]
         assert method.augmentation.crop == tuple(study["training"]["augmentation"]["crop"])
         assert method.augmentation.shortest_edge == study["input"]["shortest_edge"]
-    assert method_from(settings.method_settings(own, "synthetic", "online_ttt_mae")).votes == 1
-    offline = method_from(settings.method_settings(own, "synthetic", "offline_ttt_mae_all_frames"))
+    assert method_from(job_settings.method_settings(own, "synthetic", "online_ttt_mae")).votes == 1
+    offline = method_from(
+        job_settings.method_settings(own, "synthetic", "offline_ttt_mae_all_frames")
+    )
     assert list(offline.ladder) == study["sizes"]["offline_ttt_mae_all_frames"]["ladder"]
 
 

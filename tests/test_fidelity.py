@@ -19,7 +19,7 @@ import videottt.objectives.mae
 import videottt.stream
 from support import SIZE, SPACE, VIDEO, store_frames
 from videottt.cli import main
-from videottt.config import method_settings_in
+from videottt.job_settings import method_settings_in
 from videottt.memory import ExplicitMemory
 from videottt.method import OptimizerSettings, method_from
 from videottt.models.checkpoint import load_checkpoint

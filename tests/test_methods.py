@@ -11,8 +11,9 @@ from torch import nn
 
 from conftest import ROOT
 from support import SPACE, changed, weights_of
-from videottt.config import method_settings, parse_method
+from videottt.config import parse_method
 from videottt.errors import InputError
+from videottt.job_settings import method_settings
 from videottt.memory import ClassCollapse, WholeVideo
 from videottt.method import CollapseSettings, Method, OptimizerSettings, method_from
 from videottt.metrics.semantic import ConfusionCounts

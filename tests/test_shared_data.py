@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from videottt.cli import main
-from videottt.config import ingest_settings
 from videottt.frames import VOID, FrameStore
+from videottt.job_settings import ingest_settings
 
 pytestmark = pytest.mark.shared_data
 DATA = Path(os.environ.get("VIDEOTTT_SHARED_DATA") or Path(__file__).parents[2] / "shared" / "data")

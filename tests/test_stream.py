@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from support import FRAMES, SMALLEST, SPACE, changed, small_model, store_frames, weights_of
-from videottt.config import method_settings
 from videottt.frames import FrameStore, SourceFrame
+from videottt.job_settings import method_settings
 from videottt.memory import ExplicitMemory, WholeVideo, sample_indices
 from videottt.method import Method, OptimizerSettings, method_from
 from videottt.models.inputs import Placement, denormalise, normalise

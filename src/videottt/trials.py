@@ -8,11 +8,11 @@ from videottt.config import (
     Config,
     check_known,
     hyperparameters_of,
-    method_settings,
     study_of,
     variant_id,
 )
 from videottt.errors import InputError
+from videottt.job_settings import method_settings
 from videottt.settings import with_values
 
 

@@ -4,8 +4,9 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
+from videottt.datasets.images import faults_of
 from videottt.datasets.listing import FrameFiles, size_text
 from videottt.errors import InputError
 
@@ -28,25 +29,18 @@ def read_header(path: Path) -> Header:
     Raises:
         InputError: the file is missing, empty, no image, or ends before the image does.
     """
-    try:
-        with path.open("rb") as file:
-            length = os.fstat(file.fileno()).st_size
-            if not length:
-                raise InputError(f"{path}: is empty; restore it from the data set")
-            with Image.open(file) as picture:
-                header = Header((picture.height, picture.width), picture.mode)
-                end = ENDS.get(picture.format or "", b"")
-                file.seek(max(length - LONGEST_END, 0))
-                if not file.read().endswith(end):
-                    # Something may follow the image: only reading it tells.
-                    file.seek(0)
-                    _read_whole(path)
-    except FileNotFoundError:
-        raise InputError(f"{path}: this file is missing; restore it from the data set") from None
-    except (OSError, UnidentifiedImageError, SyntaxError, Image.DecompressionBombError) as error:
-        raise InputError(
-            f"{path}: not a readable image ({error}); restore it from the data set"
-        ) from None
+    with faults_of(path), path.open("rb") as file:
+        length = os.fstat(file.fileno()).st_size
+        if not length:
+            raise InputError(f"{path}: is empty; restore it from the data set")
+        with Image.open(file) as picture:
+            header = Header((picture.height, picture.width), picture.mode)
+            end = ENDS.get(picture.format or "", b"")
+            file.seek(max(length - LONGEST_END, 0))
+            if not file.read().endswith(end):
+                # Something may follow the image: only reading it tells.
+                file.seek(0)
+                _read_whole(path)
     return header
 
 

@@ -84,7 +84,7 @@ def _asked_for(options: argparse.Namespace) -> tuple[dict[str, Any], Path]:
         return options.settings, options.data_root
     import yaml
 
-    from videottt.config import check_settings
+    from videottt.job_settings import check_settings
 
     try:
         config = yaml.safe_load(options.config.read_text(encoding="utf-8"))

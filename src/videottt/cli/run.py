@@ -61,7 +61,8 @@ def run(options: argparse.Namespace) -> None:
     without learning, side_by_side.mp4, and the film in colour where that is the task. Every step is
     the command that it says, which works by hand.
     """
-    from videottt.config import label_of, method_settings_in, parse_method
+    from videottt.config import label_of, parse_method
+    from videottt.job_settings import method_settings_in
     from videottt.models.checkpoint import load_checkpoint
 
     checkpoint = load_checkpoint(options.checkpoint)

@@ -38,7 +38,7 @@ def image_size(path: Path) -> tuple[int, int]:
     Raises:
         InputError: the file cannot be read.
     """
-    with _readable(path) as picture:
+    with faults_of(path), Image.open(path) as picture:
         return picture.height, picture.width
 
 
@@ -63,17 +63,20 @@ def read_map(path: Path, modes: tuple[str, ...]) -> np.ndarray:
 
 
 def _opened(path: Path) -> Image.Image:
-    with _readable(path) as picture:
+    with faults_of(path), Image.open(path) as picture:
         picture.load()
     return picture
 
 
 @contextlib.contextmanager
-def _readable(path: Path) -> Iterator[Image.Image]:
-    """Open an image file for the block; what fails in there is a fault of the file."""
+def faults_of(path: Path) -> Iterator[None]:
+    """Say of what fails in the block, which reads an image file, that it is a fault of the file.
+
+    Raises:
+        InputError: something failed.
+    """
     try:
-        with Image.open(path) as picture:
-            yield picture
+        yield
     except FileNotFoundError:
         raise InputError(f"{path}: this file is missing; restore it from the data set") from None
     except (OSError, UnidentifiedImageError, SyntaxError, Image.DecompressionBombError) as error:
