@@ -478,7 +478,8 @@ def network_notes(wildcards):
     return json.dumps(
         {
             name: f"{root / sources()[name].provides[0]} is not there, and this study is offline; "
-            f"put it there with 'videottt fetch {name}'"
+            f"put it there: videottt fetch {name} --data-root {root} --output "
+            + rules.fetch_source.output.record.format(source=name)
             for name in wanted
             if not can_be_had(study, name)
         }
@@ -762,7 +763,8 @@ def study_results(wildcards):
 def checked_datasets(study):
     """Return the data sets of a study that are real, and not just videos of the user's."""
     entries = {dataset: config["datasets"][dataset] for dataset in study["streams"]}
-    return [d for d, e in entries.items() if "root" in e and (e.get("sources") or "classes" in e)]
+    own = [d for d, e in entries.items() if e["layout"] == "video_file" and "sources" not in e]
+    return [d for d, e in entries.items() if "root" in e and d not in own]
 
 
 @reported
