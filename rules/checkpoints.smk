@@ -53,5 +53,5 @@ rule train:
     shell:
         "$TRAINING train --frames {params.frames} {params.initial} --task {wildcards.task:q} "
         "--model {params.model:q} --settings {params.settings:q} --seed {wildcards.seed} "
-        "--device {params.device:q} --threads {params.threads} --state results/state "
+        "--device {params.device:q} --threads {params.threads} $SAVING "
         "--history {output.history:q} --output {output.checkpoint:q} > {log:q} 2>&1"

@@ -79,13 +79,17 @@ TRAINING = (
     else f"torchrun --standalone --nproc-per-node {config['training_processes']} -m videottt".split()
 )
 
+# Where jobs keep the states that they go on from, outside everything that Snakemake deletes.
+SAVING = ["--state", "results/state", "--save-every", str(config["save_every"])]
+
 # What the commands take from the environment is no reason to run anything again: where the data lie,
-# how they are fetched, how many processes share a training.
+# how they are fetched, how many processes share a training, how often states are saved.
 ENVIRONMENT = {
     "DATA_ROOT": config["data_root"],
     "SOURCES": str(SOURCES),
     "FETCHING": " ".join(FETCHING),
     "TRAINING": " ".join(TRAINING),
+    "SAVING": " ".join(SAVING),
 }
 # PATH, so that .venv/bin/snakemake works without activating .venv; a conda environment comes first.
 shell.prefix(
@@ -155,6 +159,7 @@ CODE = {
     ],
     "predict": [
         "stream.py",
+        "update.py",
         "views.py",
         "offline.py",
         "predictor.py",

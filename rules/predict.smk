@@ -31,7 +31,7 @@ rule predict:
         "videottt predict --frames {input.frames:q} --checkpoint {input.checkpoint:q} "
         "--task {wildcards.task:q} --method {wildcards.method:q} --settings {params.settings:q} "
         "{params.selection} --override {params.overrides:q} --seed {wildcards.seed} --device {params.device:q} "
-        "--threads {threads} --output {output.predictions:q} > {log:q} 2>&1"
+        "--threads {threads} $SAVING --output {output.predictions:q} > {log:q} 2>&1"
 
 
 rule predict_zhang2016:
@@ -58,7 +58,7 @@ rule predict_zhang2016:
         code=code("models/zhang2016.py", "perception/weights.py", *CODE["colourizers"]),
     shell:
         "videottt predict-zhang2016 --frames {input.frames:q} --weights {params.weights} "
-        "--seed {wildcards.seed} --device {params.device:q} --threads {threads} "
+        "--seed {wildcards.seed} --device {params.device:q} --threads {threads} $SAVING "
         "--output {output.predictions:q} > {log:q} 2>&1"
 
 
@@ -79,7 +79,7 @@ rule predict_left_grey:
         code=code(*CODE["colourizers"]),
     shell:
         "videottt predict-left-grey --frames {input.frames:q} --seed {wildcards.seed} --device cpu "
-        "--threads {threads} --output {output.predictions:q} > {log:q} 2>&1"
+        "--threads {threads} $SAVING --output {output.predictions:q} > {log:q} 2>&1"
 
 
 rule predict_segmenter:
@@ -109,5 +109,5 @@ rule predict_segmenter:
     shell:
         "videottt predict-segmenter --frames {input.frames:q} --network {params.network:q} "
         "--weights {params.weights} {params.input} --method {wildcards.method:q} "
-        "--seed {wildcards.seed} --device {params.device:q} --threads {threads} "
+        "--seed {wildcards.seed} --device {params.device:q} --threads {threads} $SAVING "
         "--output {output.predictions:q} > {log:q} 2>&1"

@@ -1,6 +1,7 @@
 import copy
 import dataclasses
 import hashlib
+import itertools
 from types import SimpleNamespace
 
 import numpy as np
@@ -24,13 +25,14 @@ from videottt.objectives import list_objectives, objective_named
 from videottt.objectives.layer_norm import AccumulatingLayerNorm
 from videottt.objectives.mae import MaskedAutoencoding
 from videottt.objectives.objective import REGISTERED
-from videottt.offline import run_offline
+from videottt.offline import OfflineProgress, run_offline
 from videottt.predictions import SECONDS, PredictionKey
 from videottt.randomness import generator
+from videottt.saved_state import SavedState
 from videottt.scores import Scores, aggregate, read_scores, write_scores
 from videottt.segments import ClassSpace
 from videottt.settings import with_values
-from videottt.stream import Stream, StreamKey, run_stream
+from videottt.stream import Stream, StreamKey, frame_order, run_stream
 from videottt.tasks import task_named
 
 SIZE = (32, 64)
@@ -172,6 +174,64 @@ def test_a_method_changes_its_parameters_only_repeats_itself_and_knows_no_future
     assert differ == (set() if method.order == "offline" else {len(video) - 1})
 
 
+class Cut(Exception):
+    """The end of the world, for a job."""
+
+
+def through_disk(state, folder):
+    """Return a state as another process reads it."""
+    saved = SavedState(folder, folder / "out.h5", {})
+    assert saved.save(state)
+    return SavedState(folder, folder / "out.h5", {}).load()
+
+
+def steps_of(stream, video, state, cut, folder):
+    """Go on from a state with `cut` steps of a video; return what they say, and the state then."""
+    said, state = [], state or {"done": 0}
+    if "stream" in state:
+        stream.restore(state["stream"], video.__getitem__)
+    if stream.method.order == "offline":
+        progress = OfflineProgress(**state.get("offline", {}))
+
+        def after(what):
+            said.append(what)
+            if len(said) == cut:
+                raise Cut
+
+        whole = WholeVideo(len(video), video.__getitem__)
+        rungs = run_offline(stream, whole, lambda u: after((u.loss, u.gradient_norm)), progress)
+        try:
+            for rung, results in rungs:
+                for result in results:
+                    after((rung, numbers(result)))
+        except Cut:
+            pass
+        state = {"offline": progress.state()}
+    else:
+        order = frame_order(len(video), stream.method.order, KEY)[state["done"] :]
+        arrivals = ((index, video[index]) for index in order)
+        results = itertools.islice(run_stream(stream, arrivals), cut)
+        said = [numbers(result) for result in results]
+        state = {"done": state["done"] + len(said)}
+    return said, through_disk({**state, "stream": stream.state()}, folder)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_every_method_goes_on_bit_for_bit_wherever_it_was_cut(fresh, frames, name, tmp_path):
+    # With averages over frames, a collapse now and then, and an optimizer that remembers.
+    method = config_method(
+        name, **{"collapse.difference": 0.5, "optimizer_between_frames": "kept", "window": 2}
+    )
+    if method.votes == 1:
+        method = dataclasses.replace(method, smoothing=3)
+    whole, _ = steps_of(stream_of(fresh(), method), frames, None, 10**6, tmp_path)
+    for cut in range(1, len(whole)):
+        first, state = steps_of(stream_of(fresh(), method), frames, None, cut, tmp_path)
+        rest, _ = steps_of(stream_of(fresh(), method), frames, state, 10**6, tmp_path)
+        assert len(first) == cut
+        assert repr(first + rest) == repr(whole)
+
+
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_resets_of_every_frame_and_on_collapse_leave_no_trace_of_what_was_before(
     fresh, frames, objective
@@ -272,6 +332,91 @@ def test_updates_offline_are_paid_for_by_all_frames_alike(fresh, frames):
         total = sum(update[phase] for update in spent)
         assert [each[phase] for each in seconds] == pytest.approx([total / 4] * 4)
         assert total > 0
+
+
+# Updates
+
+
+@pytest.fixture
+def faulty():
+    """Register the objective `faulty`; return what decides when its loss fails, and how."""
+    before, plan = dict(REGISTERED), {"fits": 10**6, "nan": set(), "shown": []}
+
+    class Faulty(MaskedAutoencoding, name="faulty"):
+        def loss(self, model, images, generator):
+            plan["shown"].append(len(images))
+            if len(images) > plan["fits"]:
+                # As a device does: in the middle of it, with draws taken.
+                super().loss(model, images[:1], generator).backward()
+                raise torch.OutOfMemoryError("CUDA out of memory.")
+            loss = super().loss(model, images, generator)
+            return loss * float("nan") if len(plan["shown"]) in plan["nan"] else loss
+
+    yield plan
+    REGISTERED.clear()
+    REGISTERED.update(before)
+
+
+def faulty_method(**changes):
+    values = {
+        "objective": "faulty",
+        "window": 2,
+        "batch": 8,
+        "shortest_edge": 32,
+        "longest_edge": 256,
+    }
+    return method_from({**values, **changes})
+
+
+def losses_of(model, method, frames):
+    stream = stream_of(model, method)
+    results = [stream.step(frame) for frame in frames]
+    return [(r.loss, r.gradient_norm) for r in results], [r.skipped_steps for r in results], stream
+
+
+def test_out_of_memory_halves_the_micro_batch_with_the_same_mathematics(
+    fresh, frames, faulty, caplog, tmp_path
+):
+    expected, _, _ = losses_of(fresh(), faulty_method(), frames)
+    faulty.update(fits=3, shown=[])
+    found, _, stream = losses_of(fresh(), faulty_method(), frames)
+    assert faulty["shown"] == [8, 4, *[2] * 4 * len(frames)]
+    assert found == [pytest.approx(each, rel=1e-5) for each in expected]
+    assert [r.message for r in caplog.records] == [
+        "frame 0: cpu ran out of memory with micro_batch 8; going on with 4, the batch and its "
+        "loss are the same",
+        "frame 0: cpu ran out of memory with micro_batch 4; going on with 2, the batch and its "
+        "loss are the same",
+    ]
+    # The same as if it had been asked for, and remembered by the state.
+    assert losses_of(fresh(), faulty_method(micro_batch=2), frames)[0] == found
+    faulty["shown"].clear()
+    resumed = stream_of(fresh(), faulty_method())
+    resumed.restore(through_disk(stream.state(), tmp_path), frames.__getitem__)
+    resumed.step(frames[0], 4)
+    assert faulty["shown"] == [2] * 4
+    faulty["fits"] = 0
+    with pytest.raises(InputError, match=r"frame 0: cpu has not enough memory .* one image; lower"):
+        losses_of(fresh(), faulty_method(), frames)
+
+
+def test_an_update_that_is_not_finite_is_left_out_and_counted_up_to_a_limit(fresh, frames, faulty):
+    model = fresh()
+    clean, _, _ = losses_of(copy.deepcopy(model), faulty_method(), frames)
+    faulty.update(nan={2}, shown=[])
+    found, skipped, _ = losses_of(copy.deepcopy(model), faulty_method(skipped_limit=1), frames)
+    assert skipped == [0, 1, 0, 0]
+    assert found[0] == clean[0]
+    assert np.isnan(found[1]).all()
+    assert np.isfinite(found[2:]).all()
+    assert found[2] != clean[2]
+    # One more in a row is too much, but not in all.
+    faulty.update(nan={1, 3}, shown=[])
+    _, skipped, _ = losses_of(copy.deepcopy(model), faulty_method(skipped_limit=1), frames)
+    assert skipped == [1, 0, 1, 0]
+    faulty.update(nan={2, 3}, shown=[])
+    with pytest.raises(InputError, match=r"frame 2: loss or gradient of 2 updates in a row"):
+        losses_of(copy.deepcopy(model), faulty_method(skipped_limit=1), frames)
 
 
 # Tent and self-training

@@ -470,14 +470,15 @@ def test_a_window_never_holds_more_than_its_frames_and_lets_go_of_older_ones(fre
 def test_a_window_keeps_its_frames_as_bytes_and_oldest_first():
     memory = ExplicitMemory(3)
     for value in range(7):
-        memory.append(np.full((2, 2, 3), value, np.uint8))
+        memory.append(np.full((2, 2, 3), value, np.uint8), value)
         assert len(memory) == min(value + 1, 3)
+    assert memory.indices == [4, 5, 6]
     batch = memory.batch([0, 2, 1, 0])
     assert batch.dtype == np.uint8
     assert batch[:, 0, 0, 0].tolist() == [4, 6, 5, 4]
     everything = ExplicitMemory(None)
     for value in range(50):
-        everything.append(np.full((1, 1, 3), value, np.uint8))
+        everything.append(np.full((1, 1, 3), value, np.uint8), value)
     assert len(everything) == 50
 
 

@@ -45,3 +45,10 @@ def peak_memory(device: torch.device) -> int:
     largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     # Linux counts in KiB, macOS in bytes.
     return largest if sys.platform == "darwin" else largest * 1024
+
+
+def device_label(device: torch.device) -> str:
+    """Return what a device is to the numbers of a result: "cpu", or "cuda" and the GPU's name."""
+    if device.type != "cuda":
+        return device.type
+    return f"cuda ({torch.cuda.get_device_name(device)})"

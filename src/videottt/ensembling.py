@@ -33,6 +33,14 @@ class TemporalSmoothing:
         self._scores.append(scores)
         return torch.stack(list(self._scores)).mean(dim=0)
 
+    def state(self) -> list[Tensor]:
+        """Return the scores that the next average is of."""
+        return list(self._scores)
+
+    def restore(self, state: list[Tensor]) -> None:
+        """Go on from saved scores."""
+        self._scores.extend(state)
+
 
 def majority_vote(
     frame: np.ndarray,

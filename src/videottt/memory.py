@@ -16,10 +16,17 @@ class ExplicitMemory:
 
     def __init__(self, window: int | None) -> None:
         self._frames: deque[np.ndarray] = deque(maxlen=window)
+        self._indices: deque[int] = deque(maxlen=window)
 
-    def append(self, frame: np.ndarray) -> None:
-        """Add the current frame, uint8 [H, W, 3]; a full window forgets its oldest."""
+    def append(self, frame: np.ndarray, index: int) -> None:
+        """Add the current frame, uint8 [H, W, 3], number `index`; a full window forgets one."""
         self._frames.append(frame)
+        self._indices.append(index)
+
+    @property
+    def indices(self) -> list[int]:
+        """Return which frames of the video are remembered, the oldest first."""
+        return list(self._indices)
 
     def __len__(self) -> int:
         return len(self._frames)
@@ -43,6 +50,11 @@ class WholeVideo:
 
     def __len__(self) -> int:
         return self._length
+
+    @property
+    def indices(self) -> list[int]:
+        """Return nothing: the frames are remembered by the video itself."""
+        return []
 
     def batch(self, indices: list[int]) -> np.ndarray:
         """Return the frames `indices`: uint8 [B, H, W, 3]."""
@@ -102,3 +114,11 @@ class ClassCollapse:
             return False
         self._counts.clear()
         return True
+
+    def state(self) -> list[tuple[int, int]]:
+        """Return the numbers of classes that the averages are of."""
+        return list(self._counts)
+
+    def restore(self, state: list[tuple[int, int]]) -> None:
+        """Go on from saved numbers."""
+        self._counts.extend(state)

@@ -29,6 +29,7 @@ COUNTS = (
     "longest_edge",
     "smoothing",
     "votes",
+    "skipped_limit",
 )
 
 
@@ -112,6 +113,8 @@ class Method:
         votes: predictions of a frame that vote: the frame itself and augmented copies of it.
         augmentation: the recipe of those copies.
         decoding: how queries become instances or a panoptic map.
+        skipped_limit: updates in a row that may be left out because loss or gradient was not
+            finite; one more ends the job.
     """
 
     objective: str
@@ -138,6 +141,7 @@ class Method:
     votes: int = 1
     augmentation: Augmentation | None = None
     decoding: Decoding = field(default_factory=Decoding)
+    skipped_limit: int = 20
 
     def __post_init__(self) -> None:
         """Check what a schema would, for methods that do not come from config.yaml."""

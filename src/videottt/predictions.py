@@ -30,7 +30,7 @@ machine agree bit for bit. Files are written whole or not at all.
 import contextlib
 import json
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,6 +74,7 @@ class PredictionWriter:
         self._seconds = {name: np.zeros(frames) for name in SECONDS}
         self._looks: list[tuple[int, np.ndarray, np.ndarray]] = []
         self._updates: list[float] = []
+        self._rungs: dict[int, Layer] = {}
         self._peak = 0
 
     def _created(self, name: str) -> Layer:
@@ -96,14 +97,14 @@ class PredictionWriter:
         """Keep the loss of one update of offline training."""
         self._updates.append(loss)
 
-    def rung(self, updates: int, results: Iterable[FrameResult]) -> None:
-        """Write what is predicted of all frames after some updates of offline training.
+    def add_to_rung(self, updates: int, result: FrameResult) -> None:
+        """Write what is predicted of one frame after some updates of offline training.
 
-        For all rungs of the ladder but the last, whose results are added one by one.
+        For all rungs of the ladder but the last, whose results are added as others are.
         """
-        predictions = self._created(f"ladder/{updates}")
-        for result in results:
-            predictions.write(result.index, result.prediction)
+        if updates not in self._rungs:
+            self._rungs[updates] = self._created(f"ladder/{updates}")
+        self._rungs[updates].write(result.index, result.prediction)
 
     def peak_memory(self, size: int) -> None:
         """Keep how much memory the job took at most, in bytes."""

@@ -52,6 +52,14 @@ class Predictor:
         self._device = next(model.parameters()).device
         self._smoothing = TemporalSmoothing(method.smoothing)
 
+    def state(self) -> list[Tensor]:
+        """Return the scores that smoothing remembers, the oldest first."""
+        return self._smoothing.state()
+
+    def restore(self, state: list[Tensor]) -> None:
+        """Go on from saved scores."""
+        self._smoothing.restore([scores.to(self._device) for scores in state])
+
     def observed(self, frame: np.ndarray) -> np.ndarray:
         """Return what is observed of a frame, both uint8 [H, W, 3].
 

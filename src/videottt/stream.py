@@ -5,19 +5,18 @@ nor future frames: neither is an argument of anything. The one exception is the 
 paper calls offline (section 6.1), which is given the frames of the whole video.
 """
 
-import contextlib
 import copy
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from transformers.models.swin.modeling_swin import SwinDropPath
 
 from videottt.errors import InputError
-from videottt.frame_result import PHASES, FrameResult, Traced
+from videottt.frame_result import FrameResult, Traced
 from videottt.memory import (
     ClassCollapse,
     ExplicitMemory,
@@ -26,15 +25,13 @@ from videottt.memory import (
     sample_indices,
 )
 from videottt.method import Method
-from videottt.models.inputs import normalise
 from videottt.models.y_shaped import YShapedModel
 from videottt.objectives import objective_named
-from videottt.optimization import clip_gradients, gradient_norm, optimizer_for
-from videottt.precision import Precision
 from videottt.predictor import Predictor
-from videottt.randomness import generator, global_draws
+from videottt.randomness import generator
 from videottt.segments import Prediction
 from videottt.tasks.task import Task
+from videottt.update import Clock, Updates
 from videottt.views import shown
 
 # Of reconstructions that are only looked at, where the objective masks nothing.
@@ -48,22 +45,6 @@ class StreamKey:
     seed: int
     dataset: str
     video: str
-
-
-@dataclass
-class _Clock:
-    """Adds up wall time by phase; waits for the device, so that each phase pays for itself."""
-
-    device: torch.device
-    seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(PHASES, 0.0))
-    _last: float = field(default_factory=time.perf_counter)
-
-    def charge(self, phase: str) -> None:
-        if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
-        now = time.perf_counter()
-        self.seconds[phase] += now - self._last
-        self._last = now
 
 
 @dataclass(frozen=True)
@@ -101,25 +82,20 @@ class Stream:
         self._task = task
         self._key = (key.seed, key.dataset, key.video)
         self._device = next(model.parameters()).device
-        self._precision = Precision(method.precision, self._device)
         self._objective = objective_named(method.objective, method.options)
         self._predictor = Predictor(model, task, method, self._key)
         # Before the objective changes any layer: what collapsed predictions are compared with.
         self._initial = self._frozen_predictor() if method.reset == "class_collapse" else None
         self._collapse = ClassCollapse(method.collapse.difference, method.collapse.frames)
         self._objective.prepare(model)
-        self._parameters = self._objective.trainable(model)
-        if method.order == "offline" and not self._parameters:
+        self._updates = Updates(model, self._objective, method, self._key)
+        if method.order == "offline" and not self._updates.parameters:
             raise InputError(
                 f"method: order is 'offline', but objective '{method.objective}' trains no "
                 "parameter; use another objective or the order 'stream'"
             )
-        model.requires_grad_(False)
-        for parameter in self._parameters:
-            parameter.requires_grad_(True)
-        self._optimizer = optimizer_for(model, method.optimizer) if self._parameters else None
         self._window: ExplicitMemory | WholeVideo = ExplicitMemory(method.window)
-        self._implicit = ImplicitMemory(self._parameters if method.reset != "never" else [])
+        self._implicit = ImplicitMemory(self._updates.parameters if method.reset != "never" else [])
         self._seen = 0
 
     def step(self, frame: np.ndarray, index: int | None = None) -> FrameResult:
@@ -130,13 +106,13 @@ class Stream:
             index: of the frame in its video; by default the number of frames seen so far.
         """
         index = self._seen if index is None else index
-        clock = _Clock(self._device)
+        clock = Clock(self._device)
         observed = self._predictor.observed(frame)
         image = self._predictor.resized(observed)
         losses: list[float] = []
         norms: list[float] = []
         if self._objective.learns:
-            self._remember(observed, image)
+            self._remember(observed, image, index)
             if self._seen % self.method.every == 0:
                 losses, norms = self._learn(image, index, clock)
         self._seen += 1
@@ -162,21 +138,52 @@ class Stream:
         from the whole video in the same way as from the sliding window.
         """
         self._window = WholeVideo(len(video), self._read_from(video))
-        # Scores that smoothing remembers are of other weights, and of the video's end.
-        self._predictor = Predictor(self._model, self._task, self.method, self._key)
+        if first < last:
+            # Scores that smoothing remembers are of other weights, and of the video's end.
+            self._predictor = Predictor(self._model, self._task, self.method, self._key)
         for iteration in range(first, last):
-            clock = _Clock(self._device)
+            clock = Clock(self._device)
             loss, norm = self._update("offline", iteration, clock)
             yield OfflineUpdate(loss, norm, clock.seconds)
 
     def predict(self, frame: np.ndarray, index: int) -> FrameResult:
         """Predict a frame, uint8 [H, W, 3], with the weights as they are."""
-        clock = _Clock(self._device)
+        clock = Clock(self._device)
         image = self._predictor.resized(self._predictor.observed(frame))
         prediction = self._predictor.predict(frame, image, index)
         clock.charge("predict")
         nothing = float("nan")
         return FrameResult(index, prediction, nothing, nothing, 0, clock.seconds)
+
+    def state(self) -> dict[str, Any]:
+        """Return everything that has changed since the first frame, to go on from another day.
+
+        Frames are not in it, but the indices of those in the window.
+        """
+        return {
+            "seen": self._seen,
+            "window": self._window.indices,
+            "updates": self._updates.state(),
+            "objective": self._objective.state(self._model),
+            "smoothing": self._predictor.state(),
+            "collapse": self._collapse.state(),
+        }
+
+    def restore(self, state: dict[str, Any], frame: Callable[[int], np.ndarray]) -> None:
+        """Be where `state` was returned; to be called on a stream that has seen nothing.
+
+        Args:
+            state: of a stream of the same model, method, key and video.
+            frame: returns frame `index` of the video, uint8 [H, W, 3].
+        """
+        for index in state["window"]:
+            observed = self._predictor.observed(frame(index))
+            self._remember(observed, self._predictor.resized(observed), index)
+        self._seen = state["seen"]
+        self._updates.restore(state["updates"])
+        self._objective.restore(self._model, state["objective"])
+        self._predictor.restore(state["smoothing"])
+        self._collapse.restore(state["collapse"])
 
     def trace(self, frame: np.ndarray, index: int, steps: int) -> Iterator[Traced]:
         """Learn from one frame, step by step, and say after each where it has come (figure 3).
@@ -185,7 +192,7 @@ class Stream:
         """
         observed = self._predictor.observed(frame)
         image = self._predictor.resized(observed)
-        self._remember(observed, image)
+        self._remember(observed, image, index)
         images = self._predictor.tensor(image)
         for step in range(steps + 1):
             with torch.inference_mode():
@@ -195,7 +202,7 @@ class Stream:
             prediction = self._predictor.predict(frame, image, index)
             yield Traced(step, loss, prediction, visible, pixels)
             if step < steps:
-                self._update(index, step, _Clock(self._device))
+                self._update(index, step, Clock(self._device))
 
     def reconstruct(self, frame: np.ndarray, index: int) -> tuple[np.ndarray, np.ndarray]:
         """Mask a frame and reconstruct it with the weights as they are; for looking, not learning.
@@ -213,9 +220,9 @@ class Stream:
         model = copy.deepcopy(self._model).requires_grad_(False)
         return Predictor(model, self._task, replace(self.method, votes=1, smoothing=1), self._key)
 
-    def _remember(self, observed: np.ndarray, image: np.ndarray) -> None:
+    def _remember(self, observed: np.ndarray, image: np.ndarray, index: int) -> None:
         """Add a frame to the window: resized, but at its own size where views are drawn of it."""
-        self._window.append(observed if self.method.views else image)
+        self._window.append(observed if self.method.views else image, index)
 
     def _read_from(self, video: WholeVideo) -> Callable[[int], np.ndarray]:
         def read(index: int) -> np.ndarray:
@@ -225,18 +232,17 @@ class Stream:
         return read
 
     def _learn(
-        self, image: np.ndarray, index: int, clock: _Clock
+        self, image: np.ndarray, index: int, clock: Clock
     ) -> tuple[list[float], list[float]]:
         """Learn from the window; return loss and gradient norm of each step."""
         if self.method.reset == "every_frame":
             self._forget()
-        elif self._optimizer and self.method.optimizer_between_frames == "rebuilt":
-            # An optimizer without state is one just built.
-            self._optimizer.state.clear()
+        elif self.method.optimizer_between_frames == "rebuilt":
+            self._updates.rebuild_optimizer()
         clock.charge("reset")
         self._objective.observe(self._model, self._predictor.tensor(image))
         clock.charge("forward")
-        if self._optimizer is None:
+        if not self._updates.parameters:
             return [], []
         done = [self._update(index, step, clock) for step in range(self.method.steps)]
         losses, norms = zip(*done, strict=True)
@@ -244,10 +250,9 @@ class Stream:
 
     def _forget(self) -> None:
         """Go back to the initial model, bit for bit."""
-        self._implicit.forget(self._parameters)
+        self._implicit.forget(self._updates.parameters)
         self._objective.forget(self._model)
-        if self._optimizer is not None:
-            self._optimizer.state.clear()
+        self._updates.rebuild_optimizer()
 
     def _forget_on_collapse(
         self, frame: np.ndarray, image: np.ndarray, index: int, prediction: Prediction
@@ -262,42 +267,20 @@ class Stream:
         self._forget()
         return 1
 
-    def _update(self, index: int | str, iteration: int, clock: _Clock) -> tuple[float, float]:
+    def _update(self, index: int | str, iteration: int, clock: Clock) -> tuple[float, float]:
         """Take one gradient step on a batch of the window; return loss and gradient norm."""
         draws = generator(*self._key, index, iteration)
         images = self._batch(draws)
         clock.charge("sample")
-        total = 0.0
-        chunks = images.split(self.method.micro_batch or len(images))
-        for number, chunk in enumerate(chunks):
-            with (
-                _drop_path(self._model, self.method.drop_path),
-                global_draws(*self._key, index, iteration, "drop path", number),
-                self._precision.autocast(),
-            ):
-                loss = self._objective.loss(self._model, chunk, draws) * (len(chunk) / len(images))
-            clock.charge("forward")
-            self._precision.scale(loss).backward()
-            total += float(loss.detach())
-            clock.charge("backward")
-        self._precision.unscale(self._optimizer)
-        norm = gradient_norm(self._parameters)
-        # Without a gradient (no confident pixel, for example) even weight decay would be a drift.
-        if np.isfinite(total) and bool(torch.isfinite(norm)) and norm > 0:
-            clip_gradients(self._parameters, norm, self.method.optimizer.gradient_clip)
-            self._precision.step(self._optimizer)
-        self._precision.update()
-        self._optimizer.zero_grad(set_to_none=True)
-        clock.charge("optimizer")
-        return total, float(norm)
+        return self._updates.take(images, index, iteration, draws, clock)
 
     def _batch(self, draws: torch.Generator) -> Tensor:
-        """Return a batch of the window: float [B, 3, H, W], normalised."""
+        """Return a batch of the window: uint8 [B, H, W, 3], on the CPU."""
         method = self.method
         indices = sample_indices(len(self._window), method.batch, method.sampling, draws)
         frames = self._window.batch(indices)
         images = np.stack([shown(frame, method.crop, method.views, draws) for frame in frames])
-        return normalise(torch.from_numpy(images).to(self._device))
+        return torch.from_numpy(images)
 
 
 def run_stream(stream: Stream, frames: Iterable[tuple[int, np.ndarray]]) -> Iterator[FrameResult]:
@@ -326,16 +309,3 @@ def frame_order(length: int, order: str, key: StreamKey) -> list[int]:
         return list(range(length))
     draws = generator(key.seed, key.dataset, key.video, "order")
     return torch.randperm(length, generator=draws).tolist()
-
-
-@contextlib.contextmanager
-def _drop_path(model: YShapedModel, on: bool) -> Iterator[None]:
-    """Switch the encoder's drop path on inside the block, and nothing else to training mode."""
-    modules = [m for m in model.encoder.modules() if isinstance(m, SwinDropPath)]
-    for module in modules:
-        module.train(on)
-    try:
-        yield
-    finally:
-        for module in modules:
-            module.train(False)

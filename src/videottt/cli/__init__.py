@@ -3,8 +3,10 @@
 import argparse
 import logging
 import os
+import signal
 import sys
 from collections.abc import Sequence
+from types import FrameType
 
 from videottt.cli import (
     check,
@@ -26,6 +28,8 @@ from videottt.cli import (
     trace,
 )
 from videottt.errors import InputError
+from videottt.interruption import STOPPED, Stopped
+from videottt.out_of_memory import is_out_of_memory
 
 MODULES = (
     run,
@@ -49,15 +53,34 @@ MODULES = (
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run one verb; bad input is one line on standard error and exit status 2."""
+    """Run one verb.
+
+    Bad input is one line on standard error and exit status 2. A job that was asked to stop and has
+    saved its state is one line and exit status 75: the same command goes on from there.
+    """
     options = parser().parse_args(arguments)
     logging.basicConfig(format="%(message)s", level=logging.INFO, stream=sys.stderr)
     # transformers must neither fetch anything nor chat.
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    # So that files half written are removed; a job that can save its state sees to it itself.
+    signal.signal(signal.SIGTERM, _leave)
     try:
         options.run(options)
     except InputError as error:
         sys.exit(_complain(str(error)))
+    except Stopped as stopped:
+        print(
+            f"videottt: stopped {stopped}: the state is saved, the same command goes on from it",
+            file=sys.stderr,
+        )
+        sys.exit(STOPPED)
+    except KeyboardInterrupt:
+        print("videottt: stopped by SIGINT", file=sys.stderr)
+        sys.exit(128 + signal.SIGINT)
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        sys.exit(_complain(f"not enough memory: {error}; take a device with more, or smaller input"))
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         sys.exit(_complain(f"{where}{error.strerror or error}"))
@@ -75,3 +98,8 @@ def parser() -> argparse.ArgumentParser:
 def _complain(message: str) -> int:
     print("videottt: error: " + " ".join(message.split()), file=sys.stderr)
     return 2
+
+
+def _leave(number: int, _: FrameType | None) -> None:
+    print(f"videottt: stopped by {signal.Signals(number).name}", file=sys.stderr)
+    sys.exit(128 + number)

@@ -1,12 +1,14 @@
 """What the verbs share that predict frame by frame with a network that learns nothing."""
 
 import argparse
+import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from videottt.cli.resumable import PredictionJob, add_saving, claimed, resumable_predictions
 from videottt.files import sha256
 
 if TYPE_CHECKING:
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
 
     from videottt.frame_result import FrameResult
     from videottt.frames import FrameStore
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,7 @@ def add_job(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--seed", required=True, type=int, help="for the result's attributes only")
     verb.add_argument("--device", default="auto")
     verb.add_argument("--threads", type=int, default=1)
+    add_saving(verb)
     verb.add_argument("--output", required=True, type=Path)
 
 
@@ -56,41 +61,42 @@ def predict_video(
         InputError: the frames differ in size.
     """
     from videottt.cli.predict import check_one_size
-    from videottt.device import peak_memory
-    from videottt.predictions import PredictionKey, write_predictions
+    from videottt.device import device_label, peak_memory
+    from videottt.predictions import PredictionKey
     from videottt.progress import Progress
     from videottt.provenance import provenance
 
     check_one_size(store)
-    with write_predictions(
-        options.output,
-        PredictionKey(store.dataset, fixed.task, fixed.method, options.seed, store.video),
-        kind=fixed.kind,
-        frames=len(store),
-        size=store.size,
-        classes=store.classes,
-        settings=fixed.settings,
-        provenance=provenance(
-            str(device), frames=sha256(options.frames), threads=options.threads, **fixed.facts
-        ),
-    ) as writer:
-        progress = Progress(len(store), "frames")
-        for done, result in enumerate(_results(fixed, store), start=1):
-            writer.add(result)
-            progress.report(done)
-        writer.peak_memory(peak_memory(device))
+    key = PredictionKey(store.dataset, fixed.task, fixed.method, options.seed, store.video)
+    made = provenance(
+        device_label(device), frames=sha256(options.frames), threads=options.threads, **fixed.facts
+    )
+    job = PredictionJob(key, fixed.kind, fixed.settings, made)
+    with claimed(options) as waited:
+        if waited and job.is_made(options.output):
+            logger.info("%s: the other process has made it", options.output)
+            return
+        with resumable_predictions(options, job, store) as (journal, writer):
+            done = (journal.resume() or {"done": 0})["done"]
+            if done:
+                logger.info("resuming after %d of %d frames", done, len(store))
+            progress = Progress(len(store), "frames", done)
+            for index in range(done, len(store)):
+                journal.add(_result(fixed, store, index))
+                progress.report(index + 1)
+                journal.save_if_due(lambda index=index: {"done": index + 1})
+            writer.peak_memory(peak_memory(device))
 
 
-def _results(fixed: FixedMethod, store: "FrameStore") -> Iterator["FrameResult"]:
-    """Yield the prediction of every frame, with what reading and predicting it took."""
+def _result(fixed: FixedMethod, store: "FrameStore", index: int) -> "FrameResult":
+    """Return the prediction of a frame, with what reading and predicting it took."""
     from videottt.frame_result import PHASES, FrameResult
 
     nothing = float("nan")
-    for index in range(len(store)):
-        seconds = dict.fromkeys(PHASES, 0.0)
-        start = time.perf_counter()
-        frame = store.frame(index)
-        seconds["load"] = time.perf_counter() - start
-        prediction = fixed.predict(frame)
-        seconds["predict"] = time.perf_counter() - start - seconds["load"]
-        yield FrameResult(index, prediction, nothing, nothing, 0, seconds)
+    seconds = dict.fromkeys(PHASES, 0.0)
+    start = time.perf_counter()
+    frame = store.frame(index)
+    seconds["load"] = time.perf_counter() - start
+    prediction = fixed.predict(frame)
+    seconds["predict"] = time.perf_counter() - start - seconds["load"]
+    return FrameResult(index, prediction, nothing, nothing, 0, seconds)

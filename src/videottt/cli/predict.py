@@ -10,14 +10,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from videottt.cli.arguments import add_verb, settings
+from videottt.cli.resumable import (
+    PredictionJob,
+    Unsaved,
+    add_saving,
+    claimed,
+    resumable_predictions,
+)
 from videottt.errors import InputError
 from videottt.files import sha256
 
 if TYPE_CHECKING:
     from videottt.frames import FrameStore
+    from videottt.journal import Journal
     from videottt.method import Method
     from videottt.models.checkpoint import Checkpoint
-    from videottt.predictions import PredictionWriter
     from videottt.stream import Stream, StreamKey
     from videottt.tasks import Task
 
@@ -32,6 +39,7 @@ def add_verbs(verbs: Any) -> None:
     verb.add_argument("--looks", type=int, default=4, help="reconstructions to keep for a figure")
     verb.add_argument("--device", default="auto")
     verb.add_argument("--threads", type=int, default=1)
+    add_saving(verb)
     verb.add_argument("--output", required=True, type=Path)
 
 
@@ -51,11 +59,19 @@ def add_method_arguments(verb: argparse.ArgumentParser) -> None:
 
 
 def predict(options: argparse.Namespace) -> None:
-    """Stream one video through one method and cache every frame's prediction and time."""
-    from videottt.device import peak_memory, prepare_device
+    """Stream one video through one method and cache every frame's prediction and time.
+
+    Killed at any moment, the same command goes on where the last state was saved.
+    """
+    with claimed(options) as waited:
+        _predict(options, waited)
+
+
+def _predict(options: argparse.Namespace, waited: bool) -> None:
+    from videottt.device import device_label, peak_memory, prepare_device
     from videottt.frames import FrameStore
     from videottt.method import method_from
-    from videottt.predictions import PredictionKey, write_predictions
+    from videottt.predictions import PredictionKey
     from videottt.provenance import provenance
     from videottt.stream import Stream, StreamKey
 
@@ -67,7 +83,7 @@ def predict(options: argparse.Namespace) -> None:
         check_one_size(store)
         device = prepare_device(options.device, options.threads)
         made = provenance(
-            str(device),
+            device_label(device),
             checkpoint=sha256(options.checkpoint),
             frames=sha256(options.frames),
             selected=chosen,
@@ -75,21 +91,17 @@ def predict(options: argparse.Namespace) -> None:
             threads=options.threads,
             precision=method.precision,
         )
+        ids = PredictionKey(store.dataset, options.task, options.method, options.seed, store.video)
+        job = PredictionJob(ids, task.kind, values, made)
+        if waited and job.is_made(options.output):
+            logger.info("%s: the other process has made it", options.output)
+            return
         key = StreamKey(options.seed, store.dataset, store.video)
         stream = Stream(checkpoint.model.to(device), task, method, key)
         looks = _look_frames(len(store), options.looks if checkpoint.has_decoder else 0)
         follow = _follow_offline if method.order == "offline" else _follow
-        with write_predictions(
-            options.output,
-            PredictionKey(store.dataset, options.task, options.method, options.seed, store.video),
-            kind=task.kind,
-            frames=len(store),
-            size=store.size,
-            classes=store.classes,
-            settings=values,
-            provenance=made,
-        ) as writer:
-            follow(stream, store, key, writer, looks)
+        with resumable_predictions(options, job, store) as (journal, writer):
+            follow(stream, store, key, journal, looks)
             writer.peak_memory(peak_memory(device))
 
 
@@ -162,67 +174,89 @@ def _follow(
     stream: "Stream",
     store: "FrameStore",
     key: "StreamKey",
-    writer: "PredictionWriter",
+    journal: "Journal | Unsaved",
     looks: set[int],
 ) -> None:
-    """Hand the video to the stream frame by frame, and its results to the writer."""
+    """Hand the video to the stream frame by frame, and its results to the journal."""
     from videottt.progress import Progress
     from videottt.stream import frame_order, run_stream
 
-    progress = Progress(len(store), "frames")
-    skipped = 0
+    state = journal.resume() or {"done": 0, "skipped": 0}
+    done, skipped = state["done"], state["skipped"]
+    if "stream" in state:
+        stream.restore(state["stream"], store.frame)
+        logger.info("resuming after %d of %d frames", done, len(store))
+    progress = Progress(len(store), "frames", done)
     order = frame_order(len(store), stream.method.order, key)
-    frames = ((index, store.frame(index)) for index in order)
-    for done, result in enumerate(run_stream(stream, frames), start=1):
-        writer.add(result)
+    frames = ((index, store.frame(index)) for index in order[done:])
+    for result in run_stream(stream, frames):
+        journal.add(result)
+        done += 1
         skipped += result.skipped_steps
         if result.resets:
             logger.info("frame %d: predictions have collapsed; weights reset", result.index)
         if result.index in looks:
-            writer.look(result.index, *stream.reconstruct(store.frame(result.index), result.index))
+            _keep_look(stream, store, journal, result.index)
         progress.report(done, f"loss {result.loss:.3f}" if np.isfinite(result.loss) else "")
-    if skipped:
-        logger.warning("%d updates were skipped: their loss or gradient was not finite", skipped)
+        now = {"done": done, "skipped": skipped}
+        journal.save_if_due(lambda now=now: {**now, "stream": stream.state()})
+    _report_skipped(skipped)
 
 
 def _follow_offline(
     stream: "Stream",
     store: "FrameStore",
     key: "StreamKey",
-    writer: "PredictionWriter",
+    journal: "Journal | Unsaved",
     looks: set[int],
 ) -> None:
-    """Train on the whole video, and write what is predicted at each rung of the ladder."""
+    """Train on the whole video, and keep what is predicted at each rung of the ladder."""
     from videottt.memory import WholeVideo
-    from videottt.offline import run_offline
+    from videottt.offline import OfflineProgress, run_offline
     from videottt.progress import Progress
     from videottt.stream import OfflineUpdate
 
+    state = journal.resume()
+    offline = OfflineProgress(**state["offline"]) if state else OfflineProgress()
+    if state:
+        stream.restore(state["stream"], store.frame)
+        logger.info(
+            "resuming after %d updates, %d frames predicted", offline.updates, offline.predicted
+        )
     ladder = stream.method.ladder
-    progress = Progress(ladder[-1], "updates")
-    losses: list[float] = []
+    progress = Progress(ladder[-1], "updates", offline.updates)
+
+    def save_if_due() -> None:
+        journal.save_if_due(lambda: {"offline": offline.state(), "stream": stream.state()})
 
     def after_update(update: OfflineUpdate) -> None:
-        losses.append(update.loss)
-        writer.update(update.loss)
-        progress.report(len(losses), f"loss {update.loss:.3f}")
+        journal.update(update.loss)
+        progress.report(offline.updates, f"loss {update.loss:.3f}")
+        save_if_due()
 
     video = WholeVideo(len(store), store.frame)
-    for updates, results in run_offline(stream, video, after_update):
-        if updates != ladder[-1]:
-            writer.rung(updates, results)
-            continue
+    for updates, results in run_offline(stream, video, after_update, offline):
         for result in results:
-            writer.add(result)
-            if result.index in looks:
-                _keep_look(stream, store, writer, result.index)
-        logger.info("predicted %d frames at each of %s updates", len(store), list(ladder))
+            if updates != ladder[-1]:
+                journal.add_to_rung(updates, result)
+            else:
+                journal.add(result)
+                if result.index in looks:
+                    _keep_look(stream, store, journal, result.index)
+            save_if_due()
+    logger.info("predicted %d frames at each of %s updates", len(store), list(ladder))
+    _report_skipped(offline.skipped)
+
+
+def _report_skipped(skipped: int) -> None:
+    if skipped:
+        logger.warning("%d updates were skipped: their loss or gradient was not finite", skipped)
 
 
 def _keep_look(
-    stream: "Stream", store: "FrameStore", writer: "PredictionWriter", index: int
+    stream: "Stream", store: "FrameStore", journal: "Journal | Unsaved", index: int
 ) -> None:
-    writer.look(index, *stream.reconstruct(store.frame(index), index))
+    journal.look(index, *stream.reconstruct(store.frame(index), index))
 
 
 def _look_frames(length: int, count: int) -> set[int]:

@@ -31,6 +31,8 @@ from videottt.models.y_shaped import YShapedModel
 from videottt.objectives.objective import Objective
 
 SCOPES = ("position", "layer")
+# Of one layer: the number of frames accumulated, and the means and variances, None before any.
+LayerStatistics = tuple[int, Tensor | None, Tensor | None]
 
 
 class AccumulatingLayerNorm(nn.LayerNorm):
@@ -53,6 +55,16 @@ class AccumulatingLayerNorm(nn.LayerNorm):
         self._count = 0
         self._mean: Tensor | None = None
         self._variance: Tensor | None = None
+
+    @property
+    def statistics(self) -> LayerStatistics:
+        """Return what is accumulated."""
+        return self._count, self._mean, self._variance
+
+    @statistics.setter
+    def statistics(self, saved: LayerStatistics) -> None:
+        self._count, *moments = saved
+        self._mean, self._variance = (m if m is None else m.to(self.weight.device) for m in moments)
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Normalise tokens [..., channels]."""
@@ -151,6 +163,15 @@ class LayerNormAdaptation(Objective, name="layer_norm"):
         """Drop all accumulated statistics."""
         for layer in _layers(model):
             layer.forget()
+
+    def state(self, model: YShapedModel) -> list[LayerStatistics]:
+        """Return the accumulated statistics of every layer."""
+        return [layer.statistics for layer in _layers(model)]
+
+    def restore(self, model: YShapedModel, state: list[LayerStatistics]) -> None:
+        """Go on from saved statistics."""
+        for layer, statistics in zip(_layers(model), state, strict=True):
+            layer.statistics = statistics
 
 
 def _layers(model: YShapedModel) -> list[AccumulatingLayerNorm]:

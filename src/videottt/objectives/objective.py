@@ -1,7 +1,7 @@
 """The interface of an objective, and its registry."""
 
 import abc
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -49,3 +49,10 @@ class Objective(abc.ABC):
 
     def forget(self, model: YShapedModel) -> None:  # noqa: B027 - see above
         """Undo what `observe` learned; the stream loop itself resets the trained parameters."""
+
+    def state(self, model: YShapedModel) -> Any:
+        """Return what `observe` learned, to go on from; None if it learns nothing."""
+        return None
+
+    def restore(self, model: YShapedModel, state: Any) -> None:  # noqa: B027 - see above
+        """Be where `state` was returned."""

@@ -1,0 +1,114 @@
+"""When a running job saves its state, and when it stops: by time, by signal, before SLURM does."""
+
+import logging
+import os
+import signal
+import time
+from collections.abc import Callable
+from types import FrameType, TracebackType
+from typing import Self
+
+logger = logging.getLogger(__name__)
+
+# What asks to save and stop.
+STOPPING = (signal.SIGTERM, signal.SIGINT)
+# What asks to save and go on, for example `sbatch --signal=USR1@120`.
+SAVING = signal.SIGUSR1
+# Seconds between the last save and the end of an allocation, beside twice what a save takes.
+MARGIN = 20.0
+# sysexits.h: a temporary failure; the same command will go on from here.
+STOPPED = 75
+
+
+class Stopped(Exception):
+    """The job was asked to stop, and its state is saved; the message says by what or why."""
+
+
+class Interruption:
+    """Says when to save and when to stop; a context manager around a loop.
+
+    Signals only leave a note: the loop looks between two of its steps, so that a state is never
+    that of half a step.
+
+    Args:
+        every: seconds between two saves.
+    """
+
+    def __init__(self, every: float) -> None:
+        self._every = every
+        self._last = time.monotonic()
+        self._cost = 0.0
+        self._save = False
+        self._stop: str | None = None
+        self._before: dict[int, object] = {}
+        self._end = _allocation_end()
+
+    def __enter__(self) -> Self:
+        for number in STOPPING:
+            self._before[number] = signal.signal(number, self._note_stop)
+        self._before[SAVING] = signal.signal(SAVING, self._note_save)
+        self._last = time.monotonic()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def save_due(self) -> bool:
+        """Return whether to save before the next step."""
+        if self._stop is None and self._ends_soon():
+            self._stop = "before the end of its SLURM allocation"
+        since = time.monotonic() - self._last
+        return self._save or self._stop is not None or since >= self._every
+
+    def saved(self, seconds: float) -> None:
+        """Note that the state was saved, which took so many seconds."""
+        self._cost = max(self._cost, seconds)
+        self._save = False
+        self._last = time.monotonic()
+
+    def stop_if_asked(self) -> None:
+        """Leave the loop if someone asked for it; to be called when the state is saved.
+
+        Raises:
+            Stopped: someone did.
+        """
+        if self._stop is not None:
+            raise Stopped(self._stop)
+
+    def after_step(self, save: Callable[[], None]) -> None:
+        """Save if it is time, and leave the loop if someone asked for it.
+
+        Raises:
+            Stopped: someone did.
+        """
+        if self.save_due():
+            start = time.monotonic()
+            save()
+            self.saved(time.monotonic() - start)
+        self.stop_if_asked()
+
+    def _ends_soon(self) -> bool:
+        return self._end is not None and time.time() > self._end - MARGIN - 2 * self._cost
+
+    def _note_stop(self, number: int, _: FrameType | None) -> None:
+        self._stop = f"by {signal.Signals(number).name}"
+        if number == signal.SIGINT:
+            # A second Ctrl-C ends what hangs. SIGTERM often comes twice: to a step and to its job.
+            signal.signal(number, self._before[number])
+
+    def _note_save(self, _: int, __: FrameType | None) -> None:
+        self._save = True
+
+
+def _allocation_end() -> float | None:
+    """Return when SLURM ends this job, in seconds since the epoch, if it says so."""
+    try:
+        return float(os.environ["SLURM_JOB_END_TIME"])
+    except (KeyError, ValueError):
+        return None
