@@ -16,7 +16,7 @@ from torch import nn
 from transformers.models.swin.modeling_swin import SwinDropPath
 
 import videottt.objectives.mae
-import videottt.stream
+import videottt.update
 from support import SIZE, SPACE, VIDEO, store_frames
 from videottt.cli import main
 from videottt.job_settings import method_settings_in
@@ -218,8 +218,8 @@ def learn(model, reference, crops, release_settings, monkeypatch):
         original(parameters, norm, largest)
         clipped.append(float(gradient_norm(parameters)))
 
-    original = videottt.stream.clip_gradients
-    monkeypatch.setattr(videottt.stream, "clip_gradients", clip)
+    original = videottt.update.clip_gradients
+    monkeypatch.setattr(videottt.update, "clip_gradients", clip)
 
     def run(frames, **changes):
         method = method_from(release_settings | changes)

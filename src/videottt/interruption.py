@@ -14,6 +14,8 @@ logger = logging.getLogger(__name__)
 STOPPING = (signal.SIGTERM, signal.SIGINT)
 # What asks to save and go on, for example `sbatch --signal=USR1@120`.
 SAVING = signal.SIGUSR1
+# Of the time, what saving may take.
+SHARE = 0.05
 # Seconds between the last save and the end of an allocation, beside twice what a save takes.
 MARGIN = 20.0
 # sysexits.h: a temporary failure; the same command will go on from here.
@@ -31,7 +33,8 @@ class Interruption:
     that of half a step.
 
     Args:
-        every: seconds between two saves.
+        every: seconds between two saves; longer where saving would take too much of them. 0 saves
+            after every step.
     """
 
     def __init__(self, every: float) -> None:
@@ -63,8 +66,9 @@ class Interruption:
         """Return whether to save before the next step."""
         if self._stop is None and self._ends_soon():
             self._stop = "before the end of its SLURM allocation"
+        pause = max(self._every, self._cost / SHARE) if self._every else 0
         since = time.monotonic() - self._last
-        return self._save or self._stop is not None or since >= self._every
+        return self._save or self._stop is not None or since >= pause
 
     def saved(self, seconds: float) -> None:
         """Note that the state was saved, which took so many seconds."""

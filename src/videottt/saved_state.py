@@ -131,7 +131,7 @@ class SavedState:
     def _file(self, generation: int, kind: str) -> Path:
         return self._place / f"{generation:08d}.{kind}"
 
-    def _write(self, generation: int, kind: str, content: bytes) -> str:
+    def _write(self, generation: int, kind: str, content: bytes | memoryview) -> str:
         """Write a file and return its sha256."""
         digest = hashlib.sha256(content).hexdigest()
         first = {
@@ -195,10 +195,11 @@ def _read(path: Path, expected: str | None = None) -> bytes:
     return content
 
 
-def _packed(value: Any) -> bytes:
+def _packed(value: Any) -> memoryview:
     file = io.BytesIO()
     torch.save(value, file)
-    return file.getvalue()
+    # Not a copy: a state may have a gigabyte.
+    return file.getbuffer()
 
 
 def _unpacked(path: Path, content: bytes) -> Any:

@@ -80,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
-        sys.exit(_complain(f"not enough memory: {error}; take a device with more, or smaller input"))
+        sys.exit(_complain(f"not enough memory ({error}); take a device with more of it"))
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         sys.exit(_complain(f"{where}{error.strerror or error}"))

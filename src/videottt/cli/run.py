@@ -1,6 +1,7 @@
 """A video of one's own, from the file to predictions and a video to look at."""
 
 import argparse
+import contextlib
 import json
 import logging
 import shlex
@@ -18,6 +19,8 @@ logger = logging.getLogger(__name__)
 # Id, in files, of the predictions of the same checkpoint that nothing is learned for.
 FIXED = "without_learning"
 DATASET = "own"
+# Folder, in that of the results, of what a killed prediction goes on from.
+STATE = "state"
 # Settings of a method that a model without learning has too.
 PREDICTING = ("shortest_edge", "longest_edge", "decoding")
 
@@ -59,7 +62,8 @@ def run(options: argparse.Namespace) -> None:
 
     Writes, into the output folder: frames.h5, the predictions of the method and of the same model
     without learning, side_by_side.mp4, and the film in colour where that is the task. Every step is
-    the command that it says, which works by hand.
+    the command that it says, which works by hand. Stopped or killed, the same command goes on
+    inside the video.
     """
     from videottt.config import label_of, parse_method
     from videottt.job_settings import method_settings_in
@@ -80,6 +84,8 @@ def run(options: argparse.Namespace) -> None:
     fixed = _without_learning(values), _without_learning(overrides)
     _predict(options, frames, FIXED, *fixed)
     _predict(options, frames, options.method, values, overrides)
+    with contextlib.suppress(OSError):  # another run in the same folder may need it
+        frames.with_name(STATE).rmdir()
     shown = {"frames": frames, "predictions": folder / f"{options.method}.h5"}
     if options.video.is_file():
         shown["sound"] = options.video
@@ -178,6 +184,7 @@ def _predict(
         seed=options.seed,
         device=options.device,
         threads=options.threads,
+        state=frames.with_name(STATE),
         output=frames.with_name(f"{method}.h5"),
     )
 
