@@ -37,7 +37,8 @@ def global_draws(*key: str | int) -> Iterator[None]:
     For library code that takes no generator: weight initialisation, drop path, the point sampling
     of Mask2Former's loss.
     """
-    devices = list(range(torch.cuda.device_count()))
+    # Of several GPUs, this process computes on one: the others are none of its business.
+    devices = [torch.cuda.current_device()] if torch.cuda.is_initialized() else []
     with torch.random.fork_rng(devices=devices):
         torch.manual_seed(seed_of(*key))
         yield
