@@ -28,7 +28,7 @@ from videottt.cli import (
     trace,
 )
 from videottt.errors import InputError
-from videottt.interruption import STOPPED, Stopped
+from videottt.interruption import SAVING, STOPPED, Stopped
 from videottt.out_of_memory import is_out_of_memory
 
 MODULES = (
@@ -64,6 +64,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     # So that files half written are removed; a job that can save its state sees to it itself.
     signal.signal(signal.SIGTERM, _leave)
+    # Asks to save: where there is nothing to save, it must not end the job.
+    signal.signal(SAVING, signal.SIG_IGN)
     try:
         options.run(options)
     except InputError as error:
