@@ -44,17 +44,18 @@ def train_small(
     resume=None,
     **changes,
 ):
-    """Train with the real loop, optionally from a saved state, and return the run."""
+    """Train with the real loop, optionally from (state, history), and return the run."""
     values = {"iterations": 4, "batch": 2, "learning_rate": 1e-3, "warmup": 1}
     settings = TrainingSettings(**{**values, **changes})
     recipe = Augmentation(64, 256, (64, 64), scales=(0.8, 1.5))
     run = start_run(model, settings)
     if resume is not None:
-        run.resume(resume)
+        run.restore(*resume)
     with contextlib.ExitStack() as opened:
         stores = [opened.enter_context(FrameStore(path)) for path in store_paths]
         stills = StillImages(stores, recipe, 0, settings.iterations * settings.batch)
-        train(run, task_named(task, SPACE), stills, settings, 0, after_iteration)
+        follow = lambda run, _: after_iteration(run)  # noqa: E731
+        train(run, task_named(task, SPACE), stills, settings, 0, follow)
     return run
 
 
@@ -99,7 +100,10 @@ def contents(path, without=()):
 
     with h5py.File(path) as file:
         file.visititems(visit)
+        # The checksum is of everything else, times included.
         found["attributes"] = {
-            name: np.asarray(value).tolist() for name, value in file.attrs.items()
+            name: np.asarray(value).tolist()
+            for name, value in file.attrs.items()
+            if name != "checksum"
         }
     return found

@@ -26,7 +26,9 @@ from videottt.models.checkpoint import load_checkpoint, save_checkpoint
 from videottt.models.inputs import normalise
 from videottt.models.presets import PRESETS
 from videottt.models.y_shaped import QueryOutputs, YShapedModel, main_task_criterion
+from videottt.objectives.mae import MaskedAutoencoding
 from videottt.randomness import global_draws, numpy_generator
+from videottt.saved_state import SavedState
 from videottt.settings import build_settings
 from videottt.tasks import task_named
 from videottt.tasks.task import LabelMaps
@@ -68,23 +70,24 @@ def test_a_resumed_training_equals_an_uninterrupted_one_bit_for_bit(
 ):
     changes = {"iterations": 5, "reconstruction": reconstruction, "micro_batch": micro_batch}
     whole = train_small(dropping(), [stills_path], **changes)
-    state = tmp_path / "states" / "state.pt"
+    saved = SavedState(tmp_path / "states", tmp_path / "out", {})
 
     def save_then_go_on_and_die(run):
         if run.iteration == 2:
-            run.save(state)
+            saved.save(run.state(), run.history)
         if run.iteration == 3:
             raise Interrupted
 
     with pytest.raises(Interrupted):
         train_small(dropping(), [stills_path], save_then_go_on_and_die, **changes)
-    assert [each.name for each in state.parent.iterdir()] == ["state.pt"]
+    state = saved.load()
+    [history] = saved.parts()
     iterations = []
     resumed = train_small(
         small_model(seed=9, drop_path_rate=0.3),
         [stills_path],
         lambda run: iterations.append(run.iteration),
-        resume=state,
+        resume=(state, history),
         **changes,
     )
     assert iterations == [3, 4, 5]
@@ -92,32 +95,6 @@ def test_a_resumed_training_equals_an_uninterrupted_one_bit_for_bit(
     assert resumed.history == whole.history
     assert [row["iteration"] for row in whole.history] == list(range(5))
     assert all(("reconstruction" in row) == reconstruction for row in whole.history)
-
-
-def garbage(path):
-    path.write_bytes(b"not a state at all" * 50)
-
-
-def truncated(path):
-    run = start_run(small_model(), SETTINGS)
-    run.save(path)
-    path.write_bytes(path.read_bytes()[:-3000])
-
-
-def of_another_model(path):
-    start_run(small_model(queries=4), SETTINGS).save(path)
-
-
-def of_something_else(path):
-    torch.save({"weights": 1}, path)
-
-
-@pytest.mark.parametrize("spoil", [garbage, truncated, of_another_model, of_something_else])
-def test_a_state_that_is_none_of_this_training_is_refused(tmp_path, spoil):
-    path = tmp_path / "state.pt"
-    spoil(path)
-    with pytest.raises(InputError, match=r"state\.pt: not a state of this training .*delete it"):
-        start_run(small_model(), SETTINGS).resume(path)
 
 
 # What is learned
@@ -185,13 +162,74 @@ def test_the_main_task_loss_is_small_for_a_perfect_answer_and_counts_every_layer
     assert loss(wrong, perfect) == pytest.approx(loss(wrong) + loss(perfect), rel=0.1)
 
 
-def test_a_gradient_that_is_not_finite_stops_the_training_with_advice(stills_path):
+@pytest.fixture
+def faulty(monkeypatch):
+    """Have ℓ_s fail: from a number of images on for want of memory, or at some calls by NaN."""
+    plan = {"fits": 10**6, "nan": set(), "shown": []}
+    loss = MaskedAutoencoding.loss
+
+    def fails(self, model, images, generator):
+        plan["shown"].append(len(images))
+        if len(images) > plan["fits"]:
+            loss(self, model, images[:1], generator).backward()
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        found = loss(self, model, images, generator)
+        return found * float("nan") if len(plan["shown"]) in plan["nan"] else found
+
+    monkeypatch.setattr(MaskedAutoencoding, "loss", fails)
+    return plan
+
+
+def test_a_step_that_is_not_finite_is_left_out_and_counted_up_to_a_limit(stills_path, faulty):
+    changes = {"iterations": 4, "skipped_limit": 1}
+    clean = train_small(small_model(), [stills_path], **changes)
+    assert [row["skipped"] for row in clean.history] == [0] * 4
+    before = []
+    faulty.update(nan={2, 4}, shown=[])
+    run = train_small(
+        small_model(), [stills_path], lambda run: before.append(weights_of(run.model)), **changes
+    )
+    assert [row["skipped"] for row in run.history] == [0, 1, 0, 1]
+    assert run.history[0] == clean.history[0]
+    assert np.isnan(run.history[1]["reconstruction"])
+    for place, moved in ((1, False), (2, True), (3, False)):
+        weights = before[place - 1]
+        now = before[place]
+        assert any(not torch.equal(weights[name], now[name]) for name in weights) == moved
+    faulty.update(nan={2, 3}, shown=[])
+    with pytest.raises(InputError, match=r"2 iterations in a row, up to iteration 2, was not fin"):
+        train_small(small_model(), [stills_path], **changes)
+
+
+def test_a_model_that_only_says_nonsense_ends_with_advice(stills_path):
     model = small_model()
     with torch.no_grad():
         model.head.class_predictor.bias.fill_(float("inf"))
-    with pytest.raises((InputError, ValueError)) as caught:
-        train_small(model, [stills_path], iterations=1)
-    assert isinstance(caught.value, InputError), f"a traceback instead: {caught.value}"
+    with pytest.raises(InputError, match="lower the checkpoint's learning_rate"):
+        train_small(model, [stills_path], iterations=3, skipped_limit=2)
+
+
+def test_out_of_memory_cuts_the_batch_into_parts_as_if_it_had_been_asked_for(
+    stills_path, faulty, caplog
+):
+    changes = {"iterations": 3, "batch": 8}
+    asked = train_small(small_model(), [stills_path], micro_batch=2, **changes)
+    faulty.update(fits=2, shown=[])
+    found = train_small(small_model(), [stills_path], **changes)
+    assert faulty["shown"] == [8, 4, *[2] * 12]
+    assert found.history == asked.history
+    assert changed(weights_of(asked.model), found.model) == set()
+    assert [r.message.split(" ran out")[0] for r in caplog.records] == ["iteration 0: cpu"] * 2
+    assert "going on with parts of 2, as with micro_batch: 2" in caplog.text
+    # A state remembers it.
+    faulty["shown"].clear()
+    train_small(
+        small_model(), [stills_path], resume=(found.state(), []), **{**changes, "iterations": 4}
+    )
+    assert faulty["shown"] == [2] * 4
+    faulty["fits"] = 0
+    with pytest.raises(InputError, match=r"not enough memory for parts of 1 image\(s\) at iterat"):
+        train_small(small_model(), [stills_path], **changes)
 
 
 # Parts of a batch
@@ -238,7 +276,7 @@ def trained_once(samples, **changes):
     """Return the losses of one iteration on all samples."""
     settings = TrainingSettings(1, len(samples), 1e-3, **changes)
     run = start_run(small_model(), settings)
-    train(run, task_named("semantic", SPACE), samples, settings, 0, lambda run: None)
+    train(run, task_named("semantic", SPACE), samples, settings, 0, lambda run, stop: None)
     return run.history[0]
 
 

@@ -76,6 +76,10 @@ class Processes:
                 ) from None
         return values
 
+    def any(self, said: bool) -> bool:
+        """Return whether any process says so; all wait for each other."""
+        return bool(self.sum(torch.tensor([said], dtype=torch.int32)).item())
+
     def sum_gradients(self, parameters: list[Tensor]) -> None:
         """Replace the gradients of `parameters` by their sums over all processes.
 

@@ -42,7 +42,7 @@ class Interruption:
         self._last = time.monotonic()
         self._cost = 0.0
         self._save = False
-        self._stop: str | None = None
+        self._reason: str | None = None
         self._before: dict[int, object] = {}
         self._end = _allocation_end()
 
@@ -62,28 +62,26 @@ class Interruption:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
-    def save_due(self) -> bool:
-        """Return whether to save before the next step."""
-        if self._stop is None and self._ends_soon():
-            self._stop = "before the end of its SLURM allocation"
+    def stop_asked(self) -> bool:
+        """Return whether to stop after the next save."""
+        if self._reason is None and self._ends_soon():
+            self._reason = "before the end of its SLURM allocation"
+        return self._reason is not None
+
+    def stopped(self) -> Stopped:
+        """Return what to raise after having saved."""
+        return Stopped(self._reason or "with another process that was asked to")
+
+    def save_if_due(self, save: Callable[[], None], stop: bool) -> None:
+        """Save, between two steps, if it is time, if a signal asks for it, or before a stop."""
         pause = max(self._every, self._cost / SHARE) if self._every else 0
-        since = time.monotonic() - self._last
-        return self._save or self._stop is not None or since >= pause
-
-    def saved(self, seconds: float) -> None:
-        """Note that the state was saved, which took so many seconds."""
-        self._cost = max(self._cost, seconds)
-        self._save = False
-        self._last = time.monotonic()
-
-    def stop_if_asked(self) -> None:
-        """Leave the loop if someone asked for it; to be called when the state is saved.
-
-        Raises:
-            Stopped: someone did.
-        """
-        if self._stop is not None:
-            raise Stopped(self._stop)
+        start = time.monotonic()
+        if stop or self._save or start - self._last >= pause:
+            # Before, so that a signal that comes meanwhile is not lost.
+            self._save = False
+            save()
+            self._last = time.monotonic()
+            self._cost = max(self._cost, self._last - start)
 
     def after_step(self, save: Callable[[], None]) -> None:
         """Save if it is time, and leave the loop if someone asked for it.
@@ -91,17 +89,16 @@ class Interruption:
         Raises:
             Stopped: someone did.
         """
-        if self.save_due():
-            start = time.monotonic()
-            save()
-            self.saved(time.monotonic() - start)
-        self.stop_if_asked()
+        stop = self.stop_asked()
+        self.save_if_due(save, stop)
+        if stop:
+            raise self.stopped()
 
     def _ends_soon(self) -> bool:
         return self._end is not None and time.time() > self._end - MARGIN - 2 * self._cost
 
     def _note_stop(self, number: int, _: FrameType | None) -> None:
-        self._stop = f"by {signal.Signals(number).name}"
+        self._reason = f"by {signal.Signals(number).name}"
         if number == signal.SIGINT:
             # A second Ctrl-C ends what hangs. SIGTERM often comes twice: to a step and to its job.
             signal.signal(number, self._before[number])

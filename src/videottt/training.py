@@ -6,10 +6,11 @@ part), so a run resumed from a saved state equals an uninterrupted one bit for b
 machine, and the number of processes changes no more than the order of sums.
 """
 
-import pickle
+import logging
+import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,15 +18,17 @@ from torch.utils.data import DataLoader, Dataset
 
 from videottt.distributed import ALONE, Processes
 from videottt.errors import InputError
-from videottt.files import complete_file
 from videottt.models.inputs import normalise
 from videottt.models.y_shaped import YShapedModel
 from videottt.objectives.mae import MaskedAutoencoding
 from videottt.optimization import clip_gradients, gradient_norm, parameter_groups
+from videottt.out_of_memory import is_out_of_memory
 from videottt.precision import Precision
 from videottt.randomness import generator, global_draws
 from videottt.tasks.task import LabelMaps, MainTaskLoss, Task
 from videottt.training_settings import TrainingSettings, rate_factor
+
+logger = logging.getLogger(__name__)
 
 # Iterations between two comparisons of the weights of all processes.
 COMPARE_EVERY = 1000
@@ -33,43 +36,47 @@ COMPARE_EVERY = 1000
 
 @dataclass
 class TrainingRun:
-    """Everything that changes while a model is trained."""
+    """Everything that changes while a model is trained.
+
+    Attributes:
+        model: trained in place.
+        optimizer: of its parameters.
+        precision: of its forward passes.
+        iteration: that comes next.
+        history: one row an iteration: its number, each loss, the gradient's norm before clipping,
+            and 1 under `skipped` where the step was left out.
+        skipped_in_a_row: steps left out since the last one that was taken.
+        micro_batch: images of one part of a batch, less than was asked for where memory ran out.
+    """
 
     model: YShapedModel
     optimizer: torch.optim.Optimizer
     precision: Precision
+    micro_batch: int
     iteration: int = 0
     history: list[dict[str, float]] = field(default_factory=list)
+    skipped_in_a_row: int = 0
 
-    def save(self, path: Path) -> None:
-        """Write the state, whole or not at all."""
-        state = {
+    def state(self) -> dict[str, Any]:
+        """Return all of it but the history, which grows."""
+        return {
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "precision": self.precision.state(),
             "iteration": self.iteration,
-            "history": self.history,
+            "skipped_in_a_row": self.skipped_in_a_row,
+            "micro_batch": self.micro_batch,
         }
-        with complete_file(path) as part:
-            torch.save(state, part)
 
-    def resume(self, path: Path) -> None:
-        """Go on from a saved state.
-
-        Raises:
-            InputError: the file is not a state of this model.
-        """
-        try:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-            self.model.load_state_dict(state["model"])
-            self.optimizer.load_state_dict(state["optimizer"])
-            self.precision.load_state(state["precision"])
-        except (RuntimeError, KeyError, ValueError, EOFError, pickle.UnpicklingError) as error:
-            reason = str(error).splitlines()[0]
-            raise InputError(
-                f"{path}: not a state of this training ({reason}); delete it"
-            ) from None
-        self.iteration, self.history = state["iteration"], state["history"]
+    def restore(self, state: dict[str, Any], history: list[dict[str, float]]) -> None:
+        """Go on from a state of the same training, and what was its history then."""
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.precision.load_state(state["precision"])
+        self.iteration = state["iteration"]
+        self.skipped_in_a_row = state["skipped_in_a_row"]
+        self.micro_batch = state["micro_batch"]
+        self.history = history
 
 
 def start_run(model: YShapedModel, settings: TrainingSettings) -> TrainingRun:
@@ -80,7 +87,12 @@ def start_run(model: YShapedModel, settings: TrainingSettings) -> TrainingRun:
     groups = parameter_groups(
         model, settings.learning_rate, settings.encoder_multiplier, settings.weight_decay
     )
-    return TrainingRun(model, torch.optim.AdamW(groups), Precision(settings.precision, device))
+    return TrainingRun(
+        model,
+        torch.optim.AdamW(groups),
+        Precision(settings.precision, device),
+        settings.micro_batch or settings.batch,
+    )
 
 
 def train(
@@ -89,10 +101,14 @@ def train(
     stills: Dataset,
     settings: TrainingSettings,
     seed: int,
-    after_iteration: Callable[[TrainingRun], None],
+    after_iteration: Callable[[TrainingRun, bool], None],
     processes: Processes = ALONE,
+    wants_to_stop: Callable[[], bool] = bool,
 ) -> None:
     """Train until `settings.iterations`, calling back after every iteration.
+
+    Where a device runs out of memory, the batch is cut into smaller parts, as a smaller micro_batch
+    in config.yaml would, and the iteration is begun again.
 
     Args:
         run: trained in place, from its iteration on.
@@ -101,12 +117,38 @@ def train(
             int32 [H, W]; iteration n uses samples n · batch ... (n + 1) · batch - 1.
         settings: how long and how fast.
         seed: what random draws are keyed by.
-        after_iteration: for progress and for saving the state.
+        after_iteration: for progress and for saving the state; told whether any process wanted to
+            stop, the same in all of them.
         processes: that share the parts of each batch; each loads its own samples only.
+        wants_to_stop: returns whether this process was asked to stop; never, by default.
 
     Raises:
-        InputError: the loss is not finite, or the processes cannot train together.
+        InputError: more than `skipped_limit` steps in a row had no finite loss and gradient, there
+            is not enough memory for a single image, or the processes cannot train together.
     """
+    while run.iteration < settings.iterations:
+        parts = replace(settings, micro_batch=run.micro_batch)
+        try:
+            _train(run, task, stills, parts, seed, after_iteration, processes, wants_to_stop)
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+        else:
+            return
+        # Only here, without the error and what its frames held, is their memory free again.
+        _cut_smaller(run, settings, processes)
+
+
+def _train(
+    run: TrainingRun,
+    task: Task,
+    stills: Dataset,
+    settings: TrainingSettings,
+    seed: int,
+    after_iteration: Callable[[TrainingRun, bool], None],
+    processes: Processes,
+    wants_to_stop: Callable[[], bool],
+) -> None:
     device = next(run.model.parameters()).device
     own = processes.share(settings.parts)
     losses = _Losses.of(run, task, settings, seed)
@@ -121,12 +163,38 @@ def train(
         batch = {part: next(loaded) for part in own}
         targets = _mean_targets(task, batch, settings.parts, processes)
         found = sum(losses.backward(part, labels, targets) for part, labels in batch.items())
-        row = {"iteration": iteration}
-        row |= zip(losses.names, processes.sum(found).tolist(), strict=True)
-        row["gradient_norm"] = _step(run, settings, processes)
+        # With the losses, so that all processes stop after the same iteration.
+        stop = found.new_tensor([wants_to_stop()])
+        *values, stops = processes.sum(torch.cat([found, stop])).tolist()
+        row = {"iteration": iteration, **dict(zip(losses.names, values, strict=True))}
+        run.history.append(row | _step(run, settings, processes, values))
         run.iteration += 1
-        run.history.append(row)
-        after_iteration(run)
+        after_iteration(run, stops > 0)
+
+
+def _cut_smaller(run: TrainingRun, settings: TrainingSettings, processes: Processes) -> None:
+    """Cut batches into more parts, of at most half as many images.
+
+    Raises:
+        InputError: a part is one image already, or several processes would have to agree.
+    """
+    run.optimizer.zero_grad(set_to_none=True)
+    device = next(run.model.parameters()).device
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    before = run.micro_batch
+    if before == 1 or processes.count > 1:
+        raise InputError(
+            f"training: {device} has not enough memory for parts of {before} image(s) at iteration "
+            f"{run.iteration}; lower micro_batch or the augmentation's crop in config.yaml, or "
+            "take a device with more memory"
+        )
+    run.micro_batch = max(n for n in range(1, before // 2 + 1) if settings.batch % n == 0)
+    logger.warning(
+        "iteration %d: %s ran out of memory with parts of %d images; going on with parts of %d, as "
+        "with micro_batch: %d in config.yaml",
+        run.iteration, device, before, run.micro_batch, run.micro_batch,
+    )  # fmt: skip
 
 
 def _loaded(
@@ -217,22 +285,32 @@ class _Losses:
         return loss.detach().double() / self.parts
 
 
-def _step(run: TrainingRun, settings: TrainingSettings, processes: Processes) -> float:
+def _step(
+    run: TrainingRun, settings: TrainingSettings, processes: Processes, losses: list[float]
+) -> dict[str, float]:
+    """Take a step, or none where a loss or the gradient is not finite; return what to note of it.
+
+    Raises:
+        InputError: none was taken for too long.
+    """
     parameters = [p for p in run.model.parameters() if p.requires_grad]
     processes.sum_gradients(parameters)
     run.precision.unscale(run.optimizer)
     norm = gradient_norm(parameters)
-    # Loss scaling finds its scale by overflowing now and then; elsewhere it is an error.
-    if run.precision.name != "float16" and not torch.isfinite(norm):
-        raise InputError(
-            f"training: the gradient of iteration {run.iteration} is not finite; lower the "
-            "checkpoint's learning_rate in config.yaml"
-        )
-    clip_gradients(parameters, norm, settings.gradient_clip)
-    run.precision.step(run.optimizer)
+    finite = math.isfinite(sum(losses)) and bool(torch.isfinite(norm))
+    if finite:
+        clip_gradients(parameters, norm, settings.gradient_clip)
+        run.precision.step(run.optimizer)
     run.precision.update()
     run.optimizer.zero_grad(set_to_none=True)
-    return float(norm)
+    run.skipped_in_a_row = 0 if finite else run.skipped_in_a_row + 1
+    if run.skipped_in_a_row > settings.skipped_limit:
+        raise InputError(
+            f"training: loss or gradient of {run.skipped_in_a_row} iterations in a row, up to "
+            f"iteration {run.iteration}, was not finite; lower the checkpoint's learning_rate, use "
+            "precision float32, or raise skipped_limit in config.yaml"
+        )
+    return {"gradient_norm": float(norm), "skipped": int(not finite)}
 
 
 def _fingerprint(model: YShapedModel) -> int:

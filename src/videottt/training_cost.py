@@ -27,7 +27,7 @@ def announcement(
         settings: of the training.
         images: to train on.
         processes: that share it.
-        state: where the state to resume from is kept, if anywhere.
+        state: folder where the state to resume from is kept, if anywhere.
     """
     seen = settings.iterations * settings.batch
     line = f"{settings.iterations:,} iterations of {settings.batch} images"
@@ -37,10 +37,11 @@ def announcement(
         line += f" on {processes} processes"
     line += f": {seen:,} images, {seen / images:.1f} times each of {images:,}"
     if state:
-        folder = next(each for each in state.absolute().parents if each.exists())
+        there = next(each for each in (state, *state.absolute().parents) if each.exists())
+        # Two generations are kept while a third is written.
         line += (
-            f"; a state of {_bytes(state_bytes(run))} in {state.parent}"
-            f" ({_bytes(shutil.disk_usage(folder).free)} free)"
+            f"; 3 states of {_bytes(state_bytes(run))} at most in {state}"
+            f" ({_bytes(shutil.disk_usage(there).free)} free)"
         )
     return line
 

@@ -34,6 +34,8 @@ class TrainingSettings:
         workers: processes that load and augment images; 0 does it in this one. Changes no number.
         micro_batch: images of one part of a batch; None is all. Mask2Former's batch is 8 parts of
             2 images, one a GPU.
+        skipped_limit: steps in a row that may be left out because loss or gradient was not finite;
+            one more ends the training.
 
     Raises:
         InputError: they contradict each other.
@@ -58,6 +60,7 @@ class TrainingSettings:
     milestones: tuple[int, ...] = ()
     gamma: float = 0.1
     warmup_factor: float | None = None
+    skipped_limit: int = 20
 
     def __post_init__(self) -> None:
         """Check what a schema would not."""

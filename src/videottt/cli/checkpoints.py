@@ -2,16 +2,15 @@
 
 import argparse
 import contextlib
-import hashlib
 import json
 import logging
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from videottt.cli.arguments import add_verb, settings
+from videottt.cli.resumable import add_saving, claimed
 from videottt.errors import InputError
 from videottt.files import sha256
 
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from videottt.datasets.imagenet import StillFolder
     from videottt.distributed import Processes
     from videottt.frames import FrameStore
+    from videottt.saved_state import SavedState
     from videottt.segments import ClassSpace
     from videottt.training import TrainingRun
     from videottt.training_settings import TrainingSettings
@@ -45,8 +45,7 @@ def add_verbs(verbs: Any) -> None:
     verb.add_argument("--initial", type=Path, help="checkpoint to start f and h from")
     verb.add_argument("--device", default="auto")
     verb.add_argument("--threads", type=int, default=1)
-    verb.add_argument("--state", type=Path, help="folder for the state to resume from")
-    verb.add_argument("--save-every", type=float, default=60.0, help="seconds between two states")
+    add_saving(verb)
     verb.add_argument("--history", required=True, type=Path, help="CSV of the losses")
     verb.add_argument("--output", required=True, type=Path)
 
@@ -61,18 +60,21 @@ def train(options: argparse.Namespace) -> None:
     """Train a Y-shaped model on still images: main task only, or jointly with reconstruction.
 
     `torchrun --standalone --nproc-per-node N -m videottt train ...` trains it with N processes,
-    each on a GPU of its own; the numbers are the same but for the order of sums.
+    each on a GPU of its own; the numbers are the same but for the order of sums. Killed at any
+    moment, the same command goes on where the last state was saved.
     """
     from videottt.distributed import joined
 
     with joined(options.device) as processes:
-        _train(options, processes)
+        claim = claimed(options) if processes.writes else contextlib.nullcontext(False)
+        with claim as waited:
+            _train(options, processes, waited)
 
 
-def _train(options: argparse.Namespace, processes: "Processes") -> None:
+def _train(options: argparse.Namespace, processes: "Processes", waited: bool) -> None:
     from videottt import training
     from videottt.augmentation import Augmentation, StillImages
-    from videottt.device import prepare_device
+    from videottt.device import device_label, prepare_device
     from videottt.settings import build_settings
     from videottt.tasks import head_of, model_classes, task_named
     from videottt.training_cost import announcement
@@ -83,27 +85,42 @@ def _train(options: argparse.Namespace, processes: "Processes") -> None:
     recipe = build_settings(Augmentation, parts.augmentation, "checkpoint: augmentation")
     processes.share(values.parts)
     device = prepare_device(options.device, options.threads)
-    made = _provenance(options, str(device))
-    state = _state_path(options.state, made)
+    made = _provenance(options, device_label(device))
+    if processes.any(waited and _is_made(options, made)):
+        logger.info("%s: the other process has made it", options.output)
+        return
     with contextlib.ExitStack() as opened:
         stores = [opened.enter_context(_opened(path)) for path in options.frames]
         space = _common_space(stores)
         classes = list(model_classes(options.task, space))
         model = _initial_model(options, classes, head_of(options.task)).to(device)
         run = training.start_run(model, values)
-        if state and state.is_file():
-            run.resume(state)
-            logger.info("resuming after iteration %d", run.iteration)
+        saved = _saved_state(options, made)
+        if saved is not None:
+            _resume(run, saved)
         stills = StillImages(stores, recipe, options.seed, values.iterations * values.batch)
         images = sum(int(store.labelled.sum()) for store in stores)
-        logger.info(announcement(run, values, images, processes.count, state))
+        logger.info(announcement(run, values, images, processes.count, options.state))
         task = task_named(options.task, space)
-        after = _after_iteration(run, values, processes, state, options.save_every)
-        training.train(run, task, stills, values, options.seed, after, processes)
+        with _Following(run, values, processes, saved, options.save_every) as following:
+            training.train(
+                run,
+                task,
+                stills,
+                values,
+                options.seed,
+                following.after_iteration,
+                processes,
+                following.wants_to_stop,
+            )
+    skipped = sum(row["skipped"] for row in run.history)
+    if skipped:
+        logger.warning("%d steps were skipped: their loss or gradient was not finite", skipped)
     if processes.writes:
-        _write(options, run, classes, space, {**made, "processes": processes.count})
-        if state:
-            state.unlink(missing_ok=True)
+        made |= {"processes": processes.count, "micro_batch": run.micro_batch}
+        _write(options, run, classes, space, made)
+        if saved is not None:
+            saved.remove()
 
 
 def _provenance(options: argparse.Namespace, device: str) -> dict:
@@ -121,36 +138,100 @@ def _provenance(options: argparse.Namespace, device: str) -> dict:
     return provenance(device, **facts)
 
 
-def _after_iteration(
-    run: "TrainingRun",
-    values: "TrainingSettings",
-    processes: "Processes",
-    state: Path | None,
-    save_every: float,
-) -> "Callable[[TrainingRun], None]":
-    """Return what logs progress and cost, and saves the state now and then."""
-    from videottt.progress import Progress
-    from videottt.training_cost import MeasuredRate
+def _is_made(options: argparse.Namespace, made: dict) -> bool:
+    """Return whether the checkpoint is there that this training would end with."""
+    from videottt.models.checkpoint import load_checkpoint
 
-    progress = Progress(values.iterations, "iterations", run.iteration)
-    rate = MeasuredRate(values, processes.count, next(run.model.parameters()).device)
-    saved = time.monotonic()
+    try:
+        found = load_checkpoint(options.output).provenance
+    except InputError:
+        return False
+    wanted = json.loads(json.dumps(made))
+    return options.history.is_file() and {name: found.get(name) for name in wanted} == wanted
 
-    def after_iteration(run: "TrainingRun") -> None:
-        nonlocal saved
-        if not processes.writes:
+
+def _saved_state(options: argparse.Namespace, made: dict) -> "SavedState | None":
+    """Return the state of exactly this training, whatever decides its numbers.
+
+    How many processes share it decides no more than the order of sums: any number may go on.
+    """
+    if options.state is None:
+        return None
+    from videottt.saved_state import SavedState
+
+    return SavedState(options.state, options.output, made)
+
+
+def _resume(run: "TrainingRun", saved: "SavedState") -> None:
+    state = saved.load()
+    if state is not None:
+        run.restore(state, [row for part in saved.parts() for row in part])
+        logger.info("resuming after iteration %d", run.iteration)
+
+
+class _Following:
+    """Logs progress and cost of a training, and saves its state; a context manager around it."""
+
+    def __init__(
+        self,
+        run: "TrainingRun",
+        values: "TrainingSettings",
+        processes: "Processes",
+        saved: "SavedState | None",
+        save_every: float,
+    ) -> None:
+        from videottt.interruption import Interruption
+        from videottt.progress import Progress
+        from videottt.training_cost import MeasuredRate
+
+        self._progress = Progress(values.iterations, "iterations", run.iteration)
+        self._rate = MeasuredRate(values, processes.count, next(run.model.parameters()).device)
+        self._processes = processes
+        self._saved = saved
+        self._rows_saved = len(run.history)
+        self._interruption = None if saved is None else Interruption(save_every)
+
+    def __enter__(self) -> "_Following":
+        if self._interruption is not None:
+            self._interruption.__enter__()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        if self._interruption is not None:
+            self._interruption.__exit__(*error)
+
+    def wants_to_stop(self) -> bool:
+        """Return whether this process was asked to stop."""
+        return self._interruption is not None and self._interruption.stop_asked()
+
+    def after_iteration(self, run: "TrainingRun", stop: bool) -> None:
+        """Report an iteration, and save if it is time; leave if any process was asked to.
+
+        Raises:
+            Stopped: one was.
+        """
+        if self._processes.writes:
+            self._report(run)
+        if self._interruption is None:
             return
+        if self._processes.writes:
+            self._interruption.save_if_due(lambda: self._save(run), stop)
+        if stop:
+            # None may leave before the state is written: leaving would end all.
+            self._processes.any(False)
+            raise self._interruption.stopped()
+
+    def _report(self, run: "TrainingRun") -> None:
         row = run.history[-1]
         losses = " ".join(f"{k} {row[k]:.3f}" for k in ("main_task", "reconstruction") if k in row)
-        progress.report(run.iteration, losses)
-        cost = rate.after(run.iteration)
+        self._progress.report(run.iteration, losses)
+        cost = self._rate.after(run.iteration)
         if cost:
             logger.info(cost)
-        if state and time.monotonic() - saved > save_every:
-            run.save(state)
-            saved = time.monotonic()
 
-    return after_iteration
+    def _save(self, run: "TrainingRun") -> None:
+        if self._saved.save(run.state(), run.history[self._rows_saved :]):
+            self._rows_saved = len(run.history)
 
 
 def _write(
@@ -226,14 +307,3 @@ def _initial_model(options: argparse.Namespace, classes: list[str], head: str) -
         model.head.load_state_dict(initial.model.head.state_dict())
         logger.info("f and h are those of %s, g is new", options.initial)
     return model
-
-
-def _state_path(folder: Path | None, made: dict) -> Path | None:
-    """Return where the state of exactly this training lies, whatever decides its numbers.
-
-    How many processes share it decides no more than the order of sums: any number may go on.
-    """
-    if folder is None:
-        return None
-    name = hashlib.sha256(json.dumps(made, sort_keys=True).encode()).hexdigest()[:24]
-    return folder / f"training-{name}.pt"
