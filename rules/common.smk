@@ -83,19 +83,24 @@ TRAINING = (
 SAVING = ["--state", "results/state", "--save-every", str(config["save_every"])]
 
 # What the commands take from the environment is no reason to run anything again: where the data lie,
-# how they are fetched, how many processes share a training, how often states are saved.
+# how they are fetched, how many processes share a training, how often states are saved, how HDF5
+# locks files.
 ENVIRONMENT = {
     "DATA_ROOT": config["data_root"],
     "SOURCES": str(SOURCES),
     "FETCHING": " ".join(FETCHING),
     "TRAINING": " ".join(TRAINING),
     "SAVING": " ".join(SAVING),
+    "HDF5_USE_FILE_LOCKING": {"best-effort": "BEST_EFFORT", "on": "TRUE", "off": "FALSE"}[
+        config["hdf5_locking"]
+    ],
 }
 # PATH, so that .venv/bin/snakemake works without activating .venv; a conda environment comes first.
-shell.prefix(
-    f'export PATH="$PATH:{Path(sys.executable).parent}"; '
-    + "".join(f"export {name}={shlex.quote(value)}; " for name, value in ENVIRONMENT.items())
+EXPORTS = f'export PATH="$PATH":{shlex.quote(str(Path(sys.executable).parent))}; ' + "".join(
+    f"export {name}={shlex.quote(value)}; " for name, value in ENVIRONMENT.items()
 )
+# A brace in a path would be one of Snakemake's own.
+shell.prefix(EXPORTS.replace("{", "{{").replace("}", "}}"))
 
 
 # Methods that are no Y-shaped model have rules of their own.

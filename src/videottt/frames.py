@@ -1,6 +1,6 @@
 """The frame store: one HDF5 file per video, defined, versioned and documented here only.
 
-Layout of format version 3, for T frames of at most H x W pixels::
+Layout of format version 4, for T frames of at most H x W pixels::
 
     /frames            uint8  [T, H, W, 3]  RGB, one chunk a frame, gzip
     /sizes             int64  [T, 2]        height and width of frame t, at the top left of H x W:
@@ -21,6 +21,7 @@ A store is written once, whole or not at all, and read lazily: no function here 
 
 import dataclasses
 import json
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,9 +30,8 @@ import h5py
 import numpy as np
 
 from videottt.errors import InputError
-from videottt.files import complete_file
-from videottt.hdf5 import StoredFile
-from videottt.layers import InstanceLists
+from videottt.hdf5 import StoredFile, attributes_of, new_file, write_attributes
+from videottt.layers import InstanceLists, check_complete, check_maps, check_prediction
 from videottt.segments import (
     VOID,
     ClassSpace,
@@ -40,10 +40,11 @@ from videottt.segments import (
     instances_from,
     instances_of,
     panoptic_from,
+    stored_space,
 )
 
 FORMAT = "videottt frames"
-VERSION = 3
+VERSION = 4
 LAST_INSTANCE = 65535  # of uint16
 
 
@@ -101,7 +102,7 @@ def write_frames(
             neither a time stamp nor `fps`.
     """
     space = ClassSpace(tuple(classes), tuple(things))
-    with complete_file(path) as part, h5py.File(part, "w") as file:
+    with new_file(path) as file:
         names: list[str] = []
         stamps: list[float | None] = []
         first = None
@@ -118,9 +119,10 @@ def write_frames(
         if not names:
             raise InputError(f"video '{video}' of dataset '{dataset}' has no frames")
         seconds, rate = _times(stamps, fps, f"video '{video}' of dataset '{dataset}'")
-        file["names"] = names
+        file["names"] = np.array([os.fsencode(name) for name in names])
         file["seconds"] = seconds
-        file.attrs.update(
+        write_attributes(
+            file,
             format=FORMAT,
             version=VERSION,
             dataset=dataset,
@@ -275,23 +277,46 @@ class FrameStore(StoredFile):
         size: (H, W), the same in a video; in stills of several sizes, what holds them all.
 
     Raises:
-        InputError: the file is absent, is no frame store or has an unknown version.
+        InputError: the file is absent, is no frame store, has an unknown version, or lacks
+            anything of any frame.
     """
 
     def __init__(self, path: Path) -> None:
         super().__init__(path, FORMAT, VERSION)
-        attributes = self._file.attrs
-        self.dataset: str = attributes["dataset"]
-        self.video: str = attributes["video"]
-        self.fps = float(attributes["fps"])
-        self.space = ClassSpace(
-            tuple(json.loads(attributes["classes"])), tuple(json.loads(attributes["things"]))
-        )
-        self.seconds: np.ndarray = self._file["seconds"][:]
-        self.names: list[str] = [name.decode() for name in self._file["names"][:]]
-        self.labelled: np.ndarray = self._file["labelled"][:]
-        self.sizes: np.ndarray = self._file["sizes"][:]
-        self.size: tuple[int, int] = tuple(self._file["frames"].shape[1:3])
+        with self._closed_on_error():
+            attributes = attributes_of(self._file)
+            self.dataset: str = attributes["dataset"]
+            self.video: str = attributes["video"]
+            self.fps = float(attributes["fps"])
+            self.space = stored_space(attributes["classes"], attributes["things"])
+            self.seconds: np.ndarray = self._file["seconds"][:]
+            self.names: list[str] = list(map(os.fsdecode, self._file["names"][:]))
+            self.labelled: np.ndarray = self._file["labelled"][:]
+            self.sizes: np.ndarray = self._file["sizes"][:]
+            self.size: tuple[int, int] = tuple(self._file["frames"].shape[1:3])
+            self._check()
+
+    def _check(self) -> None:
+        """Raise a ValueError if anything of any frame is missing, or cannot be."""
+        labels = self._file["labels"]
+        check_maps(self._file["frames"], "u1", (len(self), *self.size, 3))
+        check_maps(labels["semantic"], "u1", (len(self), *self.size))
+        check_complete(self._file["frames"])
+        check_complete(labels["semantic"])
+        if "instance" in labels:
+            check_maps(labels["instance"], "u2", (len(self), *self.size))
+        if "instances" in labels:
+            listed = InstanceLists(labels["instances"])
+            listed.check()
+            if len(listed) != len(self):
+                raise ValueError(f"{len(self)} frames, but instances of {len(listed)}")
+        shapes = (self.seconds.shape, self.labelled.shape, self.sizes.shape)
+        if shapes != ((len(self),), (len(self),), (len(self), 2)):
+            raise ValueError(f"{len(self)} frames, but times, labels or sizes of others")
+        if not 0 < self.fps < np.inf or not np.isfinite(self.seconds).all():
+            raise ValueError("its rate or a time stamp is no number")
+        if (self.sizes < 1).any() or (self.sizes > self.size).any():
+            raise ValueError("a frame is larger than all of them")
 
     def __len__(self) -> int:
         return len(self.names)
@@ -307,7 +332,9 @@ class FrameStore(StoredFile):
 
     def semantic(self, index: int) -> np.ndarray:
         """Return the labels of frame `index`: uint8 [H, W], 255 = void."""
-        return self._map("labels/semantic", index)
+        found = self._map("labels/semantic", index)
+        self._check_labels(found, index)
+        return found
 
     def instance(self, index: int) -> np.ndarray:
         """Return the instance ids of frame `index`: uint16 [H, W], 0 = none."""
@@ -325,8 +352,14 @@ class FrameStore(StoredFile):
             listed = self._from_layer(InstanceLists(self._file["labels/instances"]), index)
             if len(listed):
                 height, width = self.sizes[index].tolist()
-                return dataclasses.replace(listed, size=(height, width))
+                listed = dataclasses.replace(listed, size=(height, width))
+                self._check_labels(listed, index)
+                return listed
         return instances_of(self.panoptic(index), self.space)
+
+    def _check_labels(self, labels: np.ndarray | Instances, index: int) -> None:
+        with self._reported(f"frame {index} has labels that cannot be"):
+            check_prediction(labels, len(self.space.classes))
 
     def _map(self, name: str, index: int) -> np.ndarray:
         height, width = self.sizes[index]

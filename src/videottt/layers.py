@@ -22,7 +22,8 @@ from typing import ClassVar, Protocol, Self
 import h5py
 import numpy as np
 
-from videottt.segments import Instances, Panoptic, Prediction
+from videottt.run_lengths import check_masks
+from videottt.segments import VOID, Instances, Panoptic, Prediction
 
 CHUNK = 4096  # rows of a column
 
@@ -43,6 +44,19 @@ class Layer(Protocol):
 
     def read(self, index: int) -> Prediction:
         """Return frame `index`."""
+        ...
+
+    def check(self) -> None:
+        """Check that what is there fits together, and that no map is missing.
+
+        Raises:
+            ValueError: it does not; the message says where.
+        """
+        ...
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Return (H, W)."""
         ...
 
     def __len__(self) -> int: ...
@@ -71,6 +85,16 @@ class ClassMaps:
         """Return frame `index`: uint8 [H, W]."""
         return self._map[index]
 
+    def check(self) -> None:
+        """Check the maps; see Layer."""
+        check_maps(self._map, "u1", (len(self), *self.size))
+        check_complete(self._map)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Return (H, W)."""
+        return self._map.shape[1:]
+
     def __len__(self) -> int:
         return len(self._map)
 
@@ -97,6 +121,16 @@ class Images:
     def read(self, index: int) -> np.ndarray:
         """Return frame `index`: uint8 [H, W, 3]."""
         return self._rgb[index]
+
+    def check(self) -> None:
+        """Check the images; see Layer."""
+        check_maps(self._rgb, "u1", (len(self), *self.size, 3))
+        check_complete(self._rgb)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Return (H, W)."""
+        return self._rgb.shape[1:3]
 
     def __len__(self) -> int:
         return len(self._rgb)
@@ -129,6 +163,19 @@ class PanopticMaps:
         columns = self._rows.read(index)
         crowd = np.zeros(len(columns["class"]), bool)
         return Panoptic(self._ids[index], columns["class"], columns["score"], crowd)
+
+    def check(self) -> None:
+        """Check the maps and their segments; see Layer."""
+        check_maps(self._ids, "u2", (len(self), *self.size))
+        check_complete(self._ids)
+        self._rows.check()
+        if len(self._rows) != len(self._ids):
+            raise ValueError(f"{len(self._ids)} maps, but segments of {len(self._rows)}")
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Return (H, W)."""
+        return self._ids.shape[1:]
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -186,10 +233,22 @@ class InstanceLists:
         first = int(begin[0]) if rows.size else 0
         counts = self._group["counts"][first : int(end[-1]) if rows.size else 0].tobytes()
         masks = [counts[begin[row - low] - first : end[row - low] - first] for row in rows]
-        height, width = (int(edge) for edge in self._group.attrs["size"])
         return Instances(
-            (height, width), columns["class"], columns["score"], tuple(masks), columns["crowd"]
+            self.size, columns["class"], columns["score"], tuple(masks), columns["crowd"]
         )
+
+    def check(self) -> None:
+        """Check the instances and the places of their masks; see Layer."""
+        self._rows.check()
+        begin, end, masks = (self._group[name][:] for name in ("begin", "end", "mask"))
+        _check_places(begin, end - begin, len(self._group["counts"]))
+        _check_places(masks, np.ones_like(masks), len(begin))
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Return (H, W)."""
+        height, width = (int(edge) for edge in self._group.attrs["size"])
+        return height, width
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -202,7 +261,51 @@ LAYERS: dict[str, type[Layer]] = {
 
 def layer_of(group: h5py.Group) -> Layer:
     """Return the layer that lies in a group."""
-    return LAYERS[group.attrs["kind"]](group)
+    return LAYERS[group.attrs["kind"].decode()](group)
+
+
+def check_prediction(prediction: Prediction, classes: int) -> None:
+    """Check what was read of one frame, of which there may be so many classes.
+
+    Raises:
+        ValueError: a class, an id, a score or a mask cannot be.
+    """
+    if isinstance(prediction, np.ndarray):
+        found = prediction[prediction != VOID] if prediction.ndim == 2 else prediction[:0]
+        _check_classes(found, classes)
+        return
+    _check_classes(prediction.classes, classes)
+    if not np.isfinite(prediction.scores).all():
+        raise ValueError("a score is not finite")
+    if isinstance(prediction, Panoptic) and prediction.ids.max(initial=0) > len(prediction.classes):
+        raise ValueError(f"a pixel is of segment {prediction.ids.max()}, which is not listed")
+    if isinstance(prediction, Instances):
+        check_masks(prediction)
+
+
+def check_maps(maps: h5py.Dataset, dtype: str, shape: tuple[int, ...]) -> None:
+    """Check a data set of maps that have one chunk a frame.
+
+    Args:
+        maps: the data set.
+        dtype: that it must have.
+        shape: (T, H, W, ...) that it must have.
+
+    Raises:
+        ValueError: it has another form.
+    """
+    if maps.dtype != dtype or maps.shape != shape or maps.chunks != (1, *shape[1:]):
+        raise ValueError(f"{maps.name} has another form")
+
+
+def check_complete(maps: h5py.Dataset) -> None:
+    """Check that every frame of a data set of maps was written.
+
+    Raises:
+        ValueError: one is missing.
+    """
+    if maps.id.get_num_chunks() != len(maps):
+        raise ValueError(f"{maps.name} has {maps.id.get_num_chunks()} of {len(maps)} frames")
 
 
 class _Rows:
@@ -239,13 +342,33 @@ class _Rows:
         first, count = int(self._group["first"][index]), int(self._group["count"][index])
         return {name: self._group[name][first : first + count] for name in self._names}
 
+    def check(self) -> None:
+        """Raise a ValueError if columns differ in length, or a frame's rows are not there."""
+        lengths = {len(self._group[name]) for name in self._names}
+        if len(lengths) != 1:
+            raise ValueError(f"{self._group.name} has columns of several lengths")
+        _check_places(self._group["first"][:], self._group["count"][:], lengths.pop())
+
     def __len__(self) -> int:
         return len(self._group["first"])
 
 
+def _check_places(first: np.ndarray, count: np.ndarray, length: int) -> None:
+    """Raise a ValueError if any of the ranges leaves 0 ... length."""
+    if first.dtype != np.int64 or count.dtype != np.int64 or first.shape != count.shape:
+        raise ValueError("the places of rows are not whole numbers, or not as many")
+    if ((first < 0) | (count < 0) | (first > length - count)).any():
+        raise ValueError("rows are missing")
+
+
+def _check_classes(found: np.ndarray, classes: int) -> None:
+    if found.max(initial=0) >= max(classes, 1):
+        raise ValueError(f"class {found.max()} of {classes}")
+
+
 def _group(parent: h5py.Group, name: str, kind: str) -> h5py.Group:
     group = parent.create_group(name)
-    group.attrs["kind"] = kind
+    group.attrs["kind"] = np.bytes_(kind)
     return group
 
 

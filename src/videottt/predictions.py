@@ -1,6 +1,6 @@
 """The prediction cache: one HDF5 file per (dataset, task, method, seed, video), defined here only.
 
-Layout of format version 3, for a video of T frames of height H and width W::
+Layout of format version 4, for a video of T frames of height H and width W::
 
     /prediction        group of T frames in one of the forms of videottt.layers: maps of classes
                        (semantic), panoptic maps or lists of instances
@@ -23,30 +23,31 @@ Layout of format version 3, for a video of T frames of height H and width W::
     attributes         format, version, dataset, task, method, seed, video, classes (JSON),
                        settings (JSON), provenance (JSON), ladder (rungs, ascending)
 
-Everything but ``/seconds`` and ``/memory`` is a function of the inputs alone: two runs on one
-machine agree bit for bit. Files are written whole or not at all.
+Everything but ``/seconds``, ``/memory`` and what comes of them, the attribute ``checksum`` of
+videottt.hdf5, is a function of the inputs alone: two runs on one machine agree bit for bit. Files
+are written whole or not at all.
 """
 
 import contextlib
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
 
 from videottt.errors import InputError
-from videottt.files import complete_file
 from videottt.frame_result import ADAPT_PHASES, FrameResult
 from videottt.frames import FrameStore
-from videottt.hdf5 import StoredFile
-from videottt.layers import LAYERS, Layer, layer_of
+from videottt.hdf5 import StoredFile, attributes_of, new_file, write_attributes
+from videottt.layers import LAYERS, Layer, check_prediction, layer_of
 from videottt.segments import Prediction
 
 FORMAT = "videottt predictions"
-VERSION = 3
+VERSION = 4
 NUMBERS = ("loss", "gradient_norm", "skipped_steps", "resets")
 COUNTS = ("skipped_steps", "resets")
 SECONDS = ("load", "adapt", *(f"adapt_{phase}" for phase in ADAPT_PHASES), "predict", "write")
@@ -154,8 +155,9 @@ def write_predictions(
         settings: of the method.
         provenance: how the file is made.
     """
-    with complete_file(path) as part, h5py.File(part, "w") as file:
-        file.attrs.update(
+    with new_file(path) as file:
+        write_attributes(
+            file,
             format=FORMAT,
             version=VERSION,
             dataset=key.dataset,
@@ -183,27 +185,50 @@ class PredictionReader(StoredFile):
         provenance: how the file was made.
         ladder: numbers of updates at which an offline method predicted; empty for others.
         kind: of the predictions, one of `layers.LAYERS`.
+        size: (H, W) of the frames.
 
     Raises:
-        InputError: the file is absent, is no prediction cache or has an unknown version.
+        InputError: the file is absent, is no prediction cache, has an unknown version, or lacks
+            anything of any frame.
     """
 
     def __init__(self, path: Path) -> None:
         super().__init__(path, FORMAT, VERSION)
-        attributes = self._file.attrs
-        self.key = PredictionKey(
-            attributes["dataset"],
-            attributes["task"],
-            attributes["method"],
-            int(attributes["seed"]),
-            attributes["video"],
-        )
-        self.classes: list[str] = json.loads(attributes["classes"])
-        self.settings: dict = json.loads(attributes["settings"])
-        self.provenance: dict = json.loads(attributes["provenance"])
-        self.ladder: list[int] = [int(rung) for rung in attributes["ladder"]]
-        self._predictions = layer_of(self._file["prediction"])
-        self.kind = self._predictions.kind
+        with self._closed_on_error():
+            attributes = attributes_of(self._file)
+            self.key = PredictionKey(
+                attributes["dataset"],
+                attributes["task"],
+                attributes["method"],
+                int(attributes["seed"]),
+                attributes["video"],
+            )
+            self.classes: list[str] = json.loads(attributes["classes"])
+            self.settings: dict = json.loads(attributes["settings"])
+            self.provenance: dict = json.loads(attributes["provenance"])
+            self.ladder: list[int] = [int(rung) for rung in attributes["ladder"]]
+            self._predictions = layer_of(self._file["prediction"])
+            self.kind = self._predictions.kind
+            self.size: tuple[int, int] = self._predictions.size
+            self._check()
+
+    def _check(self) -> None:
+        """Raise a ValueError if anything of any frame is missing, or cannot be."""
+        self._predictions.check()
+        for rung in self.ladder[:-1]:
+            layer = self._rung(rung)
+            layer.check()
+            found = (layer.kind, layer.size, len(layer))
+            if found != (self.kind, self.size, len(self)):
+                raise ValueError(f"{rung} updates have other predictions than {self.ladder[-1]}")
+        counts = [self.number(name) for name in COUNTS]
+        seconds = [self.seconds(name) for name in SECONDS]
+        for values in (*(self.number(name) for name in NUMBERS), *seconds):
+            if values.shape != (len(self),):
+                raise ValueError(f"{len(self)} frames, but numbers of {len(values)}")
+        if any((values < 0).any() for values in counts) or not np.isfinite(seconds).all():
+            raise ValueError("a count is negative, or a time is not finite")
+        self.peak_memory()
 
     def __len__(self) -> int:
         return len(self._predictions)
@@ -212,19 +237,37 @@ class PredictionReader(StoredFile):
         """Check that these predictions are of the video in `store`.
 
         Raises:
-            InputError: data set, video, classes or number of frames differ.
+            InputError: data set, video, classes, number or size of frames differ.
         """
-        found = (self.key.dataset, self.key.video, len(self), self.classes)
-        if found != (store.dataset, store.video, len(store), store.classes):
+        found = (self.key.dataset, self.key.video, len(self), self.classes, self.size)
+        if found != (store.dataset, store.video, len(store), store.classes, store.size):
             raise InputError(
                 f"{self.path}: predicts {len(self)} frames of '{self.key.video}' "
-                f"({self.key.dataset}), but {store.path} holds {len(store)} frames of "
-                f"'{store.video}' ({store.dataset}); predict that video again"
+                f"({self.key.dataset}) of {self.size[1]}x{self.size[0]}, but {store.path} holds "
+                f"{len(store)} frames of '{store.video}' ({store.dataset}) of "
+                f"{store.size[1]}x{store.size[0]}; predict that video again"
             )
+
+    def check_job(self, job: Mapping[str, Any]) -> None:
+        """Check that these predictions are those of a job.
+
+        Args:
+            job: some of the fields of PredictionKey and what they should be.
+
+        Raises:
+            InputError: one is another, or there is no such field.
+        """
+        for name, wanted in job.items():
+            found = getattr(self.key, name, None)
+            if found != wanted:
+                raise InputError(
+                    f"{self.path}: its {name} is '{found}', not '{wanted}': the file of another "
+                    "job; predict that video again"
+                )
 
     def prediction(self, index: int) -> Prediction:
         """Return the prediction of frame `index`."""
-        return self._from_layer(self._predictions, index)
+        return self._checked(self._predictions, index)
 
     def prediction_after(self, updates: int, index: int) -> Prediction:
         """Return the prediction of frame `index` after `updates` updates of offline training.
@@ -238,11 +281,21 @@ class PredictionReader(StoredFile):
             )
         if updates == self.ladder[-1]:
             return self.prediction(index)
-        return self._from_layer(layer_of(self._file[f"ladder/{updates}"]), index)
+        return self._checked(self._rung(updates), index)
+
+    def _rung(self, updates: int) -> Layer:
+        return layer_of(self._file[f"ladder/{updates}"])
+
+    def _checked(self, layer: Layer, index: int) -> Prediction:
+        with self._reported(f"frame {index} cannot be read"):
+            prediction = layer.read(index)
+            check_prediction(prediction, len(self.classes))
+            return prediction
 
     def number(self, name: str) -> np.ndarray:
         """Return one of `NUMBERS` for every frame, [T]."""
-        return self._file[name][:]
+        with self._reported(f"'{name}' cannot be read"):
+            return self._file[name][:]
 
     def peak_memory(self) -> int:
         """Return how much memory the job took at most, in bytes."""
@@ -257,4 +310,5 @@ class PredictionReader(StoredFile):
         if "look" not in self._file:
             return []
         look = self._file["look"]
-        return list(zip(look["index"][:], look["visible"][:], look["pixels"][:], strict=True))
+        with self._reported("what was kept to look at cannot be read"):
+            return list(zip(look["index"][:], look["visible"][:], look["pixels"][:], strict=True))

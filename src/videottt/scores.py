@@ -1,6 +1,6 @@
 """Scores of one video: sufficient statistics, from which any aggregate is made in seconds.
 
-Layout of format version 3, for a video of T frames of which N have ground truth for the task::
+Layout of format version 4, for a video of T frames of which N have ground truth for the task::
 
     /index             int64   [N]        frames that have ground truth, and are therefore scored
     /statistics/*                         the arrays of the task's `metrics.Statistics`, gzip
@@ -25,16 +25,15 @@ import numpy as np
 import pandas as pd
 
 from videottt.errors import InputError
-from videottt.files import complete_file
 from videottt.frames import FrameStore
-from videottt.hdf5 import open_checked
+from videottt.hdf5 import attributes_of, new_file, read_checked, write_attributes
 from videottt.metrics import Statistics, headline, label_of, labelled, statistics_of
 from videottt.predictions import SECONDS, PredictionKey, PredictionReader
 from videottt.progress import Progress
-from videottt.segments import ClassSpace, Prediction
+from videottt.segments import ClassSpace, Prediction, stored_space
 
 FORMAT = "videottt scores"
-VERSION = 3
+VERSION = 4
 # Statistics of one frame of its label, its prediction and the classes, as `Statistics.of_frame`.
 FrameScorer = Callable[[Prediction, Prediction, ClassSpace], Statistics]
 
@@ -177,7 +176,7 @@ def _predicted(predictions: PredictionReader, rung: int | None, frame: int) -> P
 
 def write_scores(path: Path, scores: Scores, provenance: dict) -> None:
     """Write scores, whole or not at all."""
-    with complete_file(path) as part, h5py.File(part, "w") as file:
+    with new_file(path) as file:
         file["index"] = scores.index
         _write_statistics(file.create_group("statistics"), scores.statistics)
         for rung, statistics in scores.ladder.items():
@@ -187,7 +186,8 @@ def write_scores(path: Path, scores: Scores, provenance: dict) -> None:
         file["memory/peak"] = scores.peak_memory
         for name, values in scores.seconds.items():
             file[f"seconds/{name}"] = values
-        file.attrs.update(
+        write_attributes(
+            file,
             format=FORMAT,
             version=VERSION,
             **scores.key.__dict__,
@@ -211,32 +211,47 @@ def read_scores(path: Path) -> Scores:
     Raises:
         InputError: the file is absent, holds no scores or has an unknown version.
     """
-    with open_checked(path, FORMAT, VERSION) as file:
-        ids = file.attrs
+    with read_checked(path, FORMAT, VERSION) as file:
+        ids = attributes_of(file)
         key = PredictionKey(
             ids["dataset"], ids["task"], ids["method"], int(ids["seed"]), ids["video"]
         )
         rungs = sorted(int(name) for name in file.get("ladder", ()))
-        space = ClassSpace(tuple(json.loads(ids["classes"])), tuple(json.loads(ids["things"])))
-        kind = statistics_of(key.task)
+        space = stored_space(ids["classes"], ids["things"])
+        kind = _kind_of(key.task)
 
         def statistics(name: str) -> Statistics:
             arrays = {array: stored[:] for array, stored in file[name].items()}
-            return kind.from_arrays(arrays, space)
+            found = kind.from_arrays(arrays, space)
+            found.check(len(file["index"]))
+            return found
 
+        seconds = {name: file[f"seconds/{name}"][:] for name in SECONDS}
+        numbers = [*seconds.values(), file["skipped_steps"][:], file["resets"][:]]
+        if len({len(values) for values in numbers}) > 1:
+            raise ValueError("its frames have times or counts of others")
+        if not np.isfinite(numbers).all() or np.min(numbers, initial=0) < 0:
+            raise ValueError("a time or a count is negative or not finite")
         return Scores(
             key=key,
             split=ids["split"],
             fps=float(ids["fps"]),
             index=file["index"][:],
             statistics=statistics("statistics"),
-            seconds={name: file[f"seconds/{name}"][:] for name in SECONDS},
+            seconds=seconds,
             skipped_steps=file["skipped_steps"][:],
             resets=file["resets"][:],
             peak_memory=int(file["memory/peak"][()]),
             ladder={rung: statistics(f"ladder/{rung}") for rung in rungs},
             iteration=int(ids["iteration"]) if rungs else None,
         )
+
+
+def _kind_of(task: str) -> type[Statistics]:
+    try:
+        return statistics_of(task)
+    except InputError as error:
+        raise ValueError(str(error)) from None
 
 
 def aggregate(
@@ -263,13 +278,20 @@ def aggregate(
     What is to be kept in mind when the pooled values are read is logged.
 
     Raises:
-        InputError: videos of one split were scored with different classes or networks.
+        InputError: videos of one split were scored with different classes or networks, or one
+            is there twice.
     """
     rows: list[dict] = []
     groups: dict[tuple, list[Scores]] = {}
     for each in scores:
         ids = (each.key.dataset, each.split, each.key.task, each.key.method, each.key.seed)
-        groups.setdefault(ids, []).append(each)
+        members = groups.setdefault(ids, [])
+        if any(other.key.video == each.key.video for other in members):
+            raise InputError(
+                f"scores of {' '.join(map(str, ids))}: the video '{each.key.video}' is there "
+                "twice; name each file of scores once"
+            )
+        members.append(each)
     names = ("dataset", "split", "task", "method", "seed")
     for ids, members in groups.items():
         common = dict(zip(names, ids, strict=True))

@@ -4,6 +4,7 @@ Labels and predictions have the same two forms, so that anything that scores or 
 the other.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -36,6 +37,25 @@ class ClassSpace:
     def is_thing(self) -> np.ndarray:
         """Return bool [classes]."""
         return np.array([name in self.things for name in self.classes], bool)
+
+
+def stored_space(classes: str, things: str) -> ClassSpace:
+    """Return the classes that a file has as JSON: two lists of names.
+
+    Raises:
+        ValueError: they are not.
+    """
+    lists = json.loads(classes), json.loads(things)
+    if not all(isinstance(names, list) and all(map(_is_text, names)) for names in lists):
+        raise ValueError("its classes or things are not lists of names")
+    try:
+        return ClassSpace(*map(tuple, lists))
+    except InputError as error:
+        raise ValueError(str(error)) from None
+
+
+def _is_text(name: object) -> bool:
+    return isinstance(name, str)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Learning from single frames, step by step: one HDF5 file a video, defined here only.
 
-Layout of format version 2, for N frames of a video, traced through 0 ... S gradient steps each::
+Layout of format version 3, for N frames of a video, traced through 0 ... S gradient steps each::
 
     /index             int64   [N]           the frames
     /loss              float64 [N, S + 1]    of the objective, on one fixed draw of its masks
@@ -19,20 +19,18 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import h5py
 import numpy as np
 
 from videottt.errors import InputError
-from videottt.files import complete_file
 from videottt.frame_result import Traced
 from videottt.frames import FrameStore
-from videottt.hdf5 import open_checked
+from videottt.hdf5 import attributes_of, new_file, read_checked, write_attributes
 from videottt.layers import LAYERS, layer_of
 from videottt.predictions import PredictionKey
 from videottt.segments import Prediction
 
 FORMAT = "videottt traces"
-VERSION = 2
+VERSION = 3
 COLUMNS = ("loss", "visible", "pixels")
 
 
@@ -122,7 +120,7 @@ def write_traces(
         settings: of the method.
         provenance: how the file is made.
     """
-    with complete_file(path) as part, h5py.File(part, "w") as file:
+    with new_file(path) as file:
         file["index"] = [frame.index for frame in frames]
         for name in COLUMNS:
             values = np.stack([getattr(frame, name) for frame in frames])
@@ -131,7 +129,8 @@ def write_traces(
         layer = LAYERS[kind].create(file, "prediction", len(predictions), size)
         for place, prediction in enumerate(predictions):
             layer.write(place, prediction)
-        file.attrs.update(
+        write_attributes(
+            file,
             format=FORMAT,
             version=VERSION,
             **key.__dict__,
@@ -147,8 +146,8 @@ def read_traces(path: Path) -> Traces:
     Raises:
         InputError: the file is absent, holds no traces or has an unknown version.
     """
-    with open_checked(path, FORMAT, VERSION) as file:
-        ids = file.attrs
+    with read_checked(path, FORMAT, VERSION) as file:
+        ids = attributes_of(file)
         layer = layer_of(file["prediction"])
         steps = file["loss"].shape[1]
         found = [layer.read(place) for place in range(len(layer))]

@@ -31,6 +31,10 @@ class Trial:
     values: dict[str, Any]
     scores: tuple[str, ...]
 
+    def __post_init__(self) -> None:
+        if not self.scores:
+            raise InputError("selection: trial: 'scores' names no file; name one at least")
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -223,5 +227,5 @@ def _selected_iteration(selection: Path | None) -> int:
         raise InputError("score: --iteration selected needs --selection, which file chose it")
     try:
         return int(json.loads(selection.read_text())["iteration"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, OverflowError, RecursionError) as error:
         raise InputError(f"{selection}: selects no iteration ({error})") from None

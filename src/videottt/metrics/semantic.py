@@ -113,6 +113,13 @@ class ConfusionCounts(Statistics):
         """Return the counts of one frame, of two maps of classes: uint8 [H, W]."""
         return cls(space, confusion(prediction, label, len(space.classes))[None])
 
+    def check(self, frames: int) -> None:
+        """Raise a ValueError if these are not the counts of so many frames."""
+        super().check(frames)
+        wanted = (frames, len(self.space.classes), len(self.space.classes))
+        if self.confusion.shape != wanted:
+            raise ValueError(f"'confusion' has the shape {self.confusion.shape}, not {wanted}")
+
     def metrics(self) -> dict[str, float]:
         """Return the metrics of `metrics_of`, and ``iou:<class>`` over all frames."""
         shares = class_iou(self.confusion.sum(axis=0))

@@ -98,6 +98,15 @@ class Statistics(ABC):
         """Return the statistics of which `arrays` is what they consist of."""
         return cls(space, **arrays)
 
+    def check(self, frames: int) -> None:
+        """Raise a ValueError if these are not statistics of so many frames.
+
+        Counts are not negative; a subclass says more.
+        """
+        for name, values in self.arrays().items():
+            if values.dtype.kind == "i" and (values < 0).any():
+                raise ValueError(f"'{name}' has a count below 0")
+
     def arrays(self) -> dict[str, np.ndarray]:
         """Return what these statistics consist of, by name."""
         names = (field.name for field in fields(self))

@@ -1,6 +1,6 @@
 """Inner products of all gradients of a stream: what every estimate is made of, in one small file.
 
-Layout of format version 1, for a run of T frames::
+Layout of format version 2, for a run of T frames::
 
     /frames            int64   [T]       their indices in the video
     /distances         float64 [T - 1]   ‖x_{t+1} - x_t‖₂, normalised input space
@@ -16,14 +16,12 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-import h5py
 import numpy as np
 
-from videottt.files import complete_file
-from videottt.hdf5 import open_checked
+from videottt.hdf5 import attributes_of, new_file, read_checked, write_attributes
 
 FORMAT = "videottt theory"
-VERSION = 1
+VERSION = 2
 ARRAYS = ("frames", "distances", "halves", "averages")
 
 
@@ -98,11 +96,12 @@ def write_statistics(
     path: Path, key: TheoryKey, statistics: GradientStatistics, settings: dict, provenance: dict
 ) -> None:
     """Write the statistics of one video, whole or not at all."""
-    with complete_file(path) as part, h5py.File(part, "w") as file:
+    with new_file(path) as file:
         for name in ARRAYS:
             values = getattr(statistics, name)
             file.create_dataset(name, data=values, compression="gzip", shuffle=True)
-        file.attrs.update(
+        write_attributes(
+            file,
             format=FORMAT,
             version=VERSION,
             **dataclasses.asdict(key),
@@ -117,7 +116,8 @@ def read_statistics(path: Path) -> tuple[TheoryKey, GradientStatistics]:
     Raises:
         InputError: the file is absent, is of another format or has an unknown version.
     """
-    with open_checked(path, FORMAT, VERSION) as file:
+    with read_checked(path, FORMAT, VERSION) as file:
         kinds = {each.name: each.type for each in dataclasses.fields(TheoryKey)}
-        ids = {name: kind(file.attrs[name]) for name, kind in kinds.items()}
+        found = attributes_of(file)
+        ids = {name: kind(found[name]) for name, kind in kinds.items()}
         return TheoryKey(**ids), GradientStatistics(**{name: file[name][:] for name in ARRAYS})
