@@ -5,6 +5,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 
+def visible(text: str) -> str:
+    """Return text in which no character can move the cursor or begin a new line of a terminal."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 class InputError(Exception):
     """Input that cannot be used; the message says what is wrong, where, and how to mend it."""
 

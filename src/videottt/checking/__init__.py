@@ -79,6 +79,8 @@ def published(path: Path) -> dict[str, dict[str, Any]]:
     if not isinstance(found, dict):
         raise InputError(f"{path}: must map data sets to what is published; restore it")
     for dataset, entry in found.items():
+        if not isinstance(entry, dict | None):
+            raise InputError(f"{path}: {dataset}: must say what is published by key; restore it")
         for key, value in (entry or {}).items():
             if key not in KINDS:
                 raise InputError(f"{path}: {dataset}: unknown key '{key}'; {nearest(key, KINDS)}")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from videottt.datasets.images import faults_of
+from videottt.datasets.images import FORMATS, faults_of
 from videottt.datasets.listing import FrameFiles, size_text
 from videottt.errors import InputError
 
@@ -33,7 +33,7 @@ def read_header(path: Path) -> Header:
         length = os.fstat(file.fileno()).st_size
         if not length:
             raise InputError(f"{path}: is empty; restore it from the data set")
-        with Image.open(file) as picture:
+        with Image.open(file, formats=FORMATS) as picture:
             header = Header((picture.height, picture.width), picture.mode)
             end = ENDS.get(picture.format or "", b"")
             file.seek(max(length - LONGEST_END, 0))
@@ -45,7 +45,7 @@ def read_header(path: Path) -> Header:
 
 
 def _read_whole(path: Path) -> None:
-    with Image.open(path) as picture:
+    with Image.open(path, formats=FORMATS) as picture:
         picture.load()
 
 

@@ -27,7 +27,7 @@ from videottt.cli import (
     theory,
     trace,
 )
-from videottt.errors import InputError
+from videottt.errors import InputError, visible
 from videottt.interruption import SAVING, STOPPED, Stopped
 from videottt.out_of_memory import is_out_of_memory
 
@@ -59,7 +59,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     saved its state is one line and exit status 75: the same command goes on from there.
     """
     options = parser().parse_args(arguments)
-    logging.basicConfig(format="%(message)s", level=logging.INFO, stream=sys.stderr)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_OneLine("%(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
     # transformers must neither fetch anything nor chat.
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     # So that files half written are removed; a job that can save its state sees to it itself.
@@ -97,8 +99,15 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+class _OneLine(logging.Formatter):
+    """Shows what is in the names of others' files, as it might end a line or colour the screen."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        return visible(super().formatMessage(record))
+
+
 def _complain(message: str) -> int:
-    print("videottt: error: " + " ".join(message.split()), file=sys.stderr)
+    print("videottt: error: " + visible(" ".join(message.split())), file=sys.stderr)
     return 2
 
 

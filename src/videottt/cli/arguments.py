@@ -21,8 +21,8 @@ def add_verb(verbs: Any, name: str, run: Any) -> argparse.ArgumentParser:
 def settings(text: str) -> dict[str, Any]:
     """Read a JSON object from the command line, or from a file if the text starts with '@'."""
     try:
-        value = json.loads(Path(text[1:]).read_text() if text.startswith("@") else text)
-    except (OSError, json.JSONDecodeError) as error:
+        value = _parsed(Path(text[1:]).read_text() if text.startswith("@") else text)
+    except (OSError, ValueError, RecursionError) as error:
         raise argparse.ArgumentTypeError(f"not a JSON object: {error}") from None
     if not isinstance(value, dict):
         raise argparse.ArgumentTypeError("not a JSON object: write {...}")
@@ -32,13 +32,36 @@ def settings(text: str) -> dict[str, Any]:
 def products(text: str) -> list[dict[str, list[Any]]]:
     """Read a JSON list of objects {name: value or list of values}; each value becomes a list."""
     try:
-        found = json.loads(text)
+        found = _parsed(text)
         return [
             {key: value if isinstance(value, list) else [value] for key, value in each.items()}
             for each in found
         ]
-    except (ValueError, AttributeError, TypeError) as error:
+    except (ValueError, AttributeError, TypeError, RecursionError) as error:
         raise argparse.ArgumentTypeError(f"not a JSON list of objects: {error}") from None
+
+
+def _parsed(text: str) -> Any:
+    """Return what JSON says, which says nothing twice and knows no NaN.
+
+    Raises:
+        ValueError: it is not JSON, names a key twice, or has a number that JSON has not.
+        RecursionError: it is nested too deep.
+    """
+    return json.loads(text, object_pairs_hook=_once, parse_constant=_no_number)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise ValueError(f"the key '{key}' is there twice; remove one")
+        found[key] = value
+    return found
+
+
+def _no_number(text: str) -> None:
+    raise ValueError(f"{text} is no number of JSON; write another")
 
 
 def expanded(paths: list[str], of: list[dict[str, list[Any]]] | None) -> list[Path]:

@@ -89,7 +89,7 @@ def _asked_for(options: argparse.Namespace) -> tuple[dict[str, Any], Path]:
     try:
         config = yaml.safe_load(options.config.read_text(encoding="utf-8"))
         data_root = options.data_root or Path(config["data_root"])
-    except (OSError, yaml.YAMLError, TypeError, KeyError) as error:
+    except (OSError, ValueError, yaml.YAMLError, TypeError, KeyError, RecursionError) as error:
         raise InputError(
             f"{options.config}: not a readable config.yaml ({error}); run this where it is, or "
             "name it with --config"

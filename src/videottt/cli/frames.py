@@ -57,6 +57,15 @@ class IngestSettings:
     first: str | None = None
     last: str | None = None
 
+    def __post_init__(self) -> None:
+        if self.fps is not None and self.fps <= 0:
+            raise InputError(f"ingest: 'fps' is {self.fps}, but must be above 0; correct it")
+        if self.canvas is not None and min(self.canvas) < 1:
+            raise InputError(
+                f"ingest: 'canvas' is {list(self.canvas)}, but must be a height and a width of at "
+                "least 1; correct it"
+            )
+
 
 def ingest(options: argparse.Namespace) -> None:
     """Read one video of a data set into a frame store."""

@@ -121,7 +121,7 @@ def _study_for(options: argparse.Namespace, checkpoint: "Checkpoint") -> tuple[d
     try:
         config = yaml.safe_load(options.config.read_text(encoding="utf-8"))
         studies = config["studies"]
-    except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
+    except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError, RecursionError) as error:
         reason = " ".join(str(error).split())
         raise InputError(
             f"{options.config}: not the project's configuration ({reason}); run this in the "

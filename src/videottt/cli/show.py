@@ -140,8 +140,9 @@ def plot_bars(options: argparse.Namespace) -> None:
     """Plot the pooled mIoU, AP, PQ or PSNR of each method on each data set, task and split."""
     from videottt.figures.bars import bars_figure
     from videottt.figures.style import save_figure
+    from videottt.tables.reading import read_metrics
 
-    table = _table(options.metrics, "a table of metrics")
+    table = read_metrics(options.metrics)
     figure = bars_figure(table, options.methods, options.labels, options.baseline)
     save_figure(figure, options.png, options.pdf)
 
@@ -150,8 +151,9 @@ def plot_sweep(options: argparse.Namespace) -> None:
     """Plot how well a method does against one of its settings, such as the window size."""
     from videottt.figures.style import save_figure
     from videottt.figures.sweep import Sweep, sweep_figure
+    from videottt.tables.reading import read_metrics
 
-    table = _table(options.metrics, "a table of metrics")
+    table = read_metrics(options.metrics)
     sweep = Sweep(options.method, options.setting, options.base_value)
     figure = sweep_figure(table, sweep, options.fixed, options.labels)
     save_figure(figure, options.png, options.pdf)
@@ -168,21 +170,22 @@ def plot_selection(options: argparse.Namespace) -> None:
             "give one a method, in the same order"
         )
     grids = {
-        method: _table(path, "a grid of trials")
-        for method, path in zip(options.methods, options.grids, strict=True)
+        method: _grid(path) for method, path in zip(options.methods, options.grids, strict=True)
     }
     figure = selection_figure(grids, options.task, options.labels)
     save_figure(figure, options.png, options.pdf)
 
 
-def _table(path: Path, what: str) -> "pd.DataFrame":
-    """Read a CSV."""
+def _grid(path: Path) -> "pd.DataFrame":
+    """Read a CSV of `select`."""
     import pandas as pd
 
     try:
         return pd.read_csv(path)
     except (OSError, ValueError) as error:
-        raise InputError(f"{path}: not {what} ({error})") from None
+        raise InputError(
+            f"{path}: not a grid of trials ({error}); make it again with 'select'"
+        ) from None
 
 
 def _view(options: argparse.Namespace, store: "FrameStore", task: str) -> "TaskView":

@@ -5,12 +5,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from videottt.cli.arguments import add_verb, names, settings
-from videottt.errors import InputError, absent
+from videottt.errors import InputError
 from videottt.files import complete_file, write_text
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from videottt.tables.layout import Layout
     from videottt.tables.paper import PaperSource
 
@@ -94,9 +92,11 @@ def table(options: argparse.Namespace) -> None:
     from videottt.tables.caption import caption
     from videottt.tables.numbers import main_table, percentages, without_metrics
     from videottt.tables.paper import read_paper
+    from videottt.tables.reading import read_metrics
     from videottt.tables.sheets import sheets_of
 
-    metrics, layout, labels = percentages(_read(options.metrics)), options.layout, options.labels
+    metrics = percentages(read_metrics(options.metrics))
+    layout, labels = options.layout, options.labels
     shown_tasks = set(metrics.task)
     sources = {task: of for task, of in options.beside.items() if task in shown_tasks}
     paper = read_paper(options.paper, sources)
@@ -128,10 +128,12 @@ def colour_table(options: argparse.Namespace) -> None:
     """Write table 3, how well methods colourise, as CSV, Markdown and LaTeX."""
     from videottt.tables import colour, formats
     from videottt.tables.paper import read_columns
+    from videottt.tables.reading import read_metrics
 
     labels, source = options.labels, options.beside.get(colour.TASK)
     paper = read_columns(options.paper, source.dataset, colour.TASK) if source else {}
-    numbers = colour.colour_table(_read(options.metrics), options.methods, paper, options.notes)
+    metrics = read_metrics(options.metrics)
+    numbers = colour.colour_table(metrics, options.methods, paper, options.notes)
     without = [method for method in options.methods if method not in set(numbers.method)]
     sheets = [colour.colour_sheet(numbers, paper, labels)]
     below = colour.colour_caption(numbers, paper, labels, options.model, options.notes, without)
@@ -145,8 +147,9 @@ def class_table(options: argparse.Namespace) -> None:
     """Write the IoU, AP or PQ of each class of every method of a study as CSV."""
     from videottt.tables import classes
     from videottt.tables.numbers import percentages
+    from videottt.tables.reading import read_metrics
 
-    frame = classes.class_table(percentages(_read(options.metrics)), options.methods)
+    frame = classes.class_table(percentages(read_metrics(options.metrics)), options.methods)
     with complete_file(options.output) as part:
         frame.to_csv(part, index=False, na_rep="NaN", float_format="%.6g")
 
@@ -155,22 +158,12 @@ def convention_table(options: argparse.Namespace) -> None:
     """Write each method's metric in every form, and its gain in each, as CSV and Markdown."""
     from videottt.tables import conventions, formats
     from videottt.tables.numbers import percentages
+    from videottt.tables.reading import read_metrics
 
-    metrics = percentages(_read(options.metrics))
+    metrics = percentages(read_metrics(options.metrics))
     frame = conventions.convention_table(metrics, options.methods)
     sheets = conventions.convention_sheets(frame, options.labels)
     below = conventions.convention_caption(frame)
     write_text(options.csv, formats.csv_text(frame))
     write_text(options.markdown, text := formats.markdown(conventions.TITLE, sheets, below))
     print(text)
-
-
-def _read(path: Path) -> "pd.DataFrame":
-    import pandas as pd
-
-    if not path.is_file():
-        raise absent(path)
-    try:
-        return pd.read_csv(path)
-    except ValueError as error:
-        raise InputError(f"{path}: not a table of metrics ({error})") from None

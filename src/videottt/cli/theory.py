@@ -122,17 +122,13 @@ def _check(
 
 def plot_theory(options: argparse.Namespace) -> None:
     """Plot the theorem's bias and variance as measured, and its best windows beside figure 4."""
-    import pandas as pd
-
     from videottt.figures.style import save_figure
     from videottt.figures.theory import WindowSweep, theory_figure
+    from videottt.tables.reading import read_metrics
     from videottt.theory.summary import constants_table, readable, stream_estimates
 
     streams = stream_estimates(options.theory)
-    try:
-        sweep = pd.read_csv(options.sweep)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{options.sweep}: not a table of metrics ({error})") from None
+    sweep = read_metrics(options.sweep)
     shown = WindowSweep(options.method, options.base_value, options.split, options.fixed)
     figure = theory_figure(streams, sweep, shown, options.labels)
     table = constants_table(streams)

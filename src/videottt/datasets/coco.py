@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -46,6 +46,32 @@ def field(entry: Entry, key: str, kind: type, where: str) -> Any:
         names = {int: "an integer", str: "a text", list: "a list"}
         raise InputError(f"{where}: '{key}' is not there or not {names[kind]}; add it")
     return found
+
+
+def file_field(entry: Entry, where: str) -> str:
+    """Return the ``file_name`` of an entry, which lies in the folder that it belongs to.
+
+    Raises:
+        InputError: the entry has none, or it leads out of that folder.
+    """
+    name = field(entry, "file_name", str, where)
+    if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts or "\0" in name:
+        raise InputError(
+            f"{where}: the file_name {name!r} leads outside its folder; give the name within it"
+        )
+    return name
+
+
+def flag(entry: Entry, key: str, where: str, default: bool = False) -> bool:
+    """Return a value of an entry that is 0 or 1, or `default` where there is none.
+
+    Raises:
+        InputError: it is something else.
+    """
+    found = entry.get(key, default)
+    if not isinstance(found, int) or found not in (0, 1):
+        raise InputError(f"{where}: '{key}' is {found!r}, but must be 0 or 1; correct it")
+    return bool(found)
 
 
 @dataclass(frozen=True)
@@ -111,7 +137,7 @@ def images_of(document: Entry, source: Path) -> dict[int, CocoImage]:
     for number, entry in enumerate(document["images"]):
         where = f"{source}: entry {number} of 'images'"
         size = field(entry, "height", int, where), field(entry, "width", int, where)
-        file_name = field(entry, "file_name", str, where)
+        file_name = file_field(entry, where)
         image = CocoImage(field(entry, "id", int, where), file_name, size, source)
         if image.id in images:
             raise InputError(
@@ -207,5 +233,5 @@ def categories_of(document: Entry, space: ClassSpace, source: Path) -> Categorie
             raise InputError(f"{where} is there twice; give every category its own id")
         names[number] = field(entry, "name", str, where)
         if "isthing" in entry:
-            things[number] = bool(entry["isthing"])
+            things[number] = flag(entry, "isthing", where)
     return Categories(names, things, space, source)

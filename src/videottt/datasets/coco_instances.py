@@ -17,6 +17,7 @@ from videottt.datasets.coco import (
     Entry,
     categories_of,
     field,
+    flag,
     image_of,
     images_of,
     read_document,
@@ -86,12 +87,13 @@ def labels_of(
     Raises:
         InputError: an annotation cannot be right.
     """
-    classes, masks = [], []
+    classes, masks, crowds = [], [], []
     for each in annotations:
         where = f"{categories.source}: annotation {each['id']}"
         classes.append(categories.index(field(each, "category_id", int, where), where))
         masks.append(mask_of(each.get("segmentation"), size, where))
-    crowd = np.array([bool(each.get("iscrowd", 0)) for each in annotations], bool)
+        crowds.append(flag(each, "iscrowd", where))
+    crowd = np.array(crowds, bool)
     space = categories.space
     named = [index != VOID and space.classes[index] in space.things for index in classes]
     thing = np.array(named, bool)

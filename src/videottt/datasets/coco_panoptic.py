@@ -17,6 +17,8 @@ from videottt.datasets.coco import (
     Entry,
     categories_of,
     field,
+    file_field,
+    flag,
     image_of,
     images_of,
     read_document,
@@ -96,7 +98,7 @@ def annotations_of(document: Entry, images: dict[int, CocoImage], source: Path) 
     owners: dict[str, int] = {}
     for number, annotation in enumerate(document["annotations"]):
         where = f"{source}: entry {number} of 'annotations'"
-        name = field(annotation, "file_name", str, where)
+        name = file_field(annotation, where)
         image = image_of(annotation, images, f"{where} ('{name}')")
         if image.id in found:
             raise InputError(
@@ -207,12 +209,12 @@ def _instances(
     numbers = []
     for segment, index, number in zip(segments, classes, given, strict=True):
         thing = index != VOID and space.classes[index] in space.things
-        crowd = thing and bool(segment.get("iscrowd", 0))
+        where = f"{path}: segment {segment['id']}"
+        crowd = flag(segment, "iscrowd", where) and thing
         if index == VOID or crowd:
             number = 0
         elif number is None:
             number = next(free) if thing or (index, 0) in found else 0
-        where = f"{path}: segment {segment['id']}"
         if type(number) is not int or not int(thing and not crowd) <= number <= LAST_INSTANCE:
             raise InputError(
                 f"{where} has instance_id {number}; it must be 1..{LAST_INSTANCE}, or 0 for stuff"

@@ -3,6 +3,7 @@
 ffmpeg alone does not always tell: what is cut between two packets is missing without a trace.
 """
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -75,5 +76,8 @@ def _segments(file: BinaryIO) -> Iterator[int]:
 
 
 def _at(file: BinaryIO, start: int, length: int) -> bytes:
+    # What a file announces may lie further than any system seeks.
+    if start >= os.fstat(file.fileno()).st_size:
+        return b""
     file.seek(start)
     return file.read(length)

@@ -14,6 +14,11 @@ from videottt.errors import InputError, nearest
 STILLS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 
 
+# What a file of them may be, whatever it is called: for others Pillow may start another program, as
+# Ghostscript for PostScript.
+FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")
+
+
 def read_image(path: Path) -> np.ndarray:
     """Return an image file as RGB, uint8 [H, W, 3].
 
@@ -38,7 +43,7 @@ def image_size(path: Path) -> tuple[int, int]:
     Raises:
         InputError: the file cannot be read.
     """
-    with faults_of(path), Image.open(path) as picture:
+    with faults_of(path), Image.open(path, formats=FORMATS) as picture:
         return picture.height, picture.width
 
 
@@ -63,7 +68,7 @@ def read_map(path: Path, modes: tuple[str, ...]) -> np.ndarray:
 
 
 def _opened(path: Path) -> Image.Image:
-    with faults_of(path), Image.open(path) as picture:
+    with faults_of(path), Image.open(path, formats=FORMATS) as picture:
         picture.load()
     return picture
 

@@ -125,7 +125,10 @@ def _stated_sizes(
     for path in paths:
         try:
             stated = json.loads(path.read_bytes()) if path else None
-            sizes.append(stated and (int(stated["imgHeight"]), int(stated["imgWidth"])))
+            size = stated and (stated["imgHeight"], stated["imgWidth"])
+            if size and not all(type(side) is int for side in size):
+                raise TypeError("a size is no whole number")
+            sizes.append(size)
         except (OSError, ValueError, TypeError, KeyError, RecursionError):
             sizes.append(None)
             problems.append(

@@ -81,6 +81,12 @@ def _check(method: str, grid: pd.DataFrame, metric: str) -> None:
             raise InputError(
                 f"selection of '{method}': no column '{column}'; make it again with 'select'"
             )
+    for column in (metric, COUNT):
+        if not pd.api.types.is_numeric_dtype(grid[column]):
+            raise InputError(
+                f"selection of '{method}': not every '{column}' is a number; make it again with "
+                "'select'"
+            )
     if grid.columns.isin((metric, COUNT, SELECTED)).all():
         raise InputError(f"selection of '{method}': no column of a setting that was tried")
     chosen = int(grid[SELECTED].sum())

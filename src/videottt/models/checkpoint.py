@@ -20,9 +20,12 @@ from videottt.models.presets import preset_from, sizes_of
 from videottt.models.published import differences
 from videottt.models.y_shaped import YShapedModel
 from videottt.segments import ClassSpace
+from videottt.settings import build_settings
 
 FORMAT = "videottt checkpoint"
 VERSION = "2"
+# What its metadata say in JSON.
+FACTS = ("preset", "head", "classes", "space", "decoder", "provenance")
 
 
 @dataclass(frozen=True)
@@ -111,15 +114,23 @@ def load_checkpoint(path: Path) -> Checkpoint:
             f"{path}: is not a '{FORMAT}' of version {VERSION}; train it with this program, "
             "or 'videottt import-checkpoint' it"
         )
-    classes = json.loads(metadata["classes"])
-    preset, head = preset_from(json.loads(metadata["preset"])), json.loads(metadata["head"])
-    model = YShapedModel(preset, len(classes), head=head)
-    has_decoder = json.loads(metadata["decoder"])
+    try:
+        facts = {name: json.loads(metadata[name]) for name in FACTS}
+        space = build_settings(ClassSpace, facts["space"], "space")
+        preset = preset_from(facts["preset"])
+        classes, has_decoder = facts["classes"], facts["decoder"]
+        if not isinstance(classes, list) or not all(isinstance(each, str) for each in classes):
+            raise ValueError("'classes' is no list of names")
+        if not isinstance(has_decoder, bool) or not isinstance(facts["provenance"], dict):
+            raise ValueError("'decoder' is not true or false, or 'provenance' no object")
+        model = YShapedModel(preset, len(classes), head=facts["head"])
+    except (InputError, LookupError, ValueError, TypeError, RecursionError) as error:
+        raise InputError(
+            f"{path}: its metadata are not those of a checkpoint ({error}); train it again, or "
+            "take an unbroken copy"
+        ) from None
     _load(model, tensors, has_decoder, path)
-    known = json.loads(metadata["space"])
-    space = ClassSpace(tuple(known["classes"]), tuple(known["things"]))
-    made = json.loads(metadata["provenance"])
-    return Checkpoint(model.eval(), classes, space, has_decoder, made)
+    return Checkpoint(model.eval(), classes, space, has_decoder, facts["provenance"])
 
 
 def _load(model: YShapedModel, tensors: dict[str, Tensor], has_decoder: bool, path: Path) -> None:
@@ -131,4 +142,10 @@ def _load(model: YShapedModel, tensors: dict[str, Tensor], has_decoder: bool, pa
     wrong = differences(expected, tensors)
     if wrong:
         raise InputError(f"{path}: does not fit the model it names: {'; '.join(wrong)}")
+    for name, tensor in tensors.items():
+        if tensor.dtype != model.state_dict()[name].dtype or not tensor.isfinite().all():
+            raise InputError(
+                f"{path}: the weights '{name}' are of another type or not finite; train it again, "
+                "or take an unbroken copy"
+            )
     model.load_state_dict(tensors, strict=has_decoder)

@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from transformers import Mask2FormerConfig, SwinConfig
 
 from videottt.errors import InputError, nearest
+from videottt.settings import build_settings
 
 # Queries of the decoder g: one for each colour of each pixel of a 4 x 4 patch (paper section 4.3).
 RECONSTRUCTION_QUERIES = 3 * 4 * 4
 # ... and of the head h of colorization: one for each plane of colour.
 COLOUR_QUERIES = 2 * 4 * 4
+# Of any size: larger than any model's, smaller than what would fill a machine's memory.
+LARGEST = 2**16
 
 
 @dataclass(frozen=True)
@@ -98,8 +101,17 @@ def preset_named(name: str) -> Preset:
 
 
 def preset_from(sizes: dict) -> Preset:
-    """Return the preset that a checkpoint's metadata spells out."""
-    return Preset(**{k: tuple(v) if isinstance(v, list) else v for k, v in sizes.items()})
+    """Return the preset that a checkpoint's metadata spells out.
+
+    Raises:
+        InputError: a size is missing, unknown or none that a model can have.
+    """
+    preset = build_settings(Preset, sizes, "preset")
+    for name, value in sizes_of(preset).items():
+        for size in value if isinstance(value, tuple) else (value,):
+            if name != "drop_path_rate" and not 1 <= size <= LARGEST:
+                raise InputError(f"preset: '{name}' is {value}, but must be 1..{LARGEST}")
+    return preset
 
 
 def sizes_of(preset: Preset) -> dict:

@@ -28,14 +28,15 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     or a pickle of arrays (see videottt.models.pickles). No code in a file is run.
 
     Raises:
-        InputError: the file is absent, has none of these forms, or holds no tensors by name.
+        InputError: the file is absent, has none of these forms, or holds no tensors by name, or
+            weights that are not finite.
     """
     if not path.is_file():
         raise InputError(f"{path}: no such file of weights; check the path")
     with path.open("rb") as file:
         start = file.read(16)
     if start[8:9] == b"{":
-        return _unprefixed(_read_safetensors(path))
+        return _checked(_read_safetensors(path), path)
     torch_saved = start.startswith(ZIP) or start[2:].startswith(OLD_TORCH)
     if not torch_saved and start[:1] in (b"<", b"v", b""):
         raise InputError(
@@ -43,7 +44,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
             "instead of the file); download it again"
         )
     held = _read_torch(path) if torch_saved else read_pickle(path)
-    return _unprefixed(_tensors(held, path))
+    return _checked(_tensors(held, path), path)
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
@@ -83,6 +84,13 @@ def _tensors(held: Any, path: Path) -> dict[str, Tensor]:
             )
         tensors[name] = value.detach() if isinstance(value, Tensor) else torch.as_tensor(value)
     return tensors
+
+
+def _checked(tensors: dict[str, Tensor], path: Path) -> dict[str, Tensor]:
+    for name, tensor in tensors.items():
+        if not tensor.isfinite().all():
+            raise InputError(f"{path}: the weights '{name}' are not finite; download it again")
+    return _unprefixed(tensors)
 
 
 def _unprefixed(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

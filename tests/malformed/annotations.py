@@ -1,0 +1,137 @@
+"""JSON files of COCO's layouts."""
+
+from malformed.case import cases, ingesting
+from test_coco_layouts import SETS, SMALL
+from test_coco_layouts import written as coco_written
+
+SOURCE = {
+    "coco_videos": "annotations/train/bar.json",
+    "coco_panoptic": "annotations/panoptic_val2017.json",
+    "coco_instances": "annotations/instances_val2017.json",
+}
+
+
+def coco(layout, change=lambda document: None, text=None):
+    """Return the maker of a data set whose document is changed, or whose text is another."""
+
+    def make(folder, _):
+        coco_written(layout, folder, lambda document, root: change(document))
+        source = folder / SOURCE[layout]
+        if text is not None:
+            source.write_bytes(text(source.read_bytes()))
+        space = {"classes": SMALL.classes, "things": SMALL.things}
+        return ingesting(folder, layout, SETS[layout][1], **space)
+
+    return make
+
+
+def instances(change=lambda document: None, text=None):
+    return coco("coco_instances", change, text)
+
+
+def annotated(place=0, **changes):
+    return instances(lambda document: document["annotations"][place].update(changes))
+
+
+def imaged(**changes):
+    return instances(lambda document: document["images"][1].update(changes))
+
+
+def runs(counts, size=(4, 6)):
+    return annotated(segmentation={"size": list(size), "counts": counts})
+
+
+def polygon(*numbers):
+    return annotated(segmentation=[list(numbers)])
+
+
+def segment(place, **changes):
+    def change(document):
+        document["annotations"][0]["segments_info"][place].update(changes)
+
+    return coco("coco_panoptic", change)
+
+
+def deep(content):
+    return b'{"images":' + b"[" * 100_000
+
+
+NAN = float("nan")
+IN, OF = r"instances_val2017\.json", r"annotation 7"
+CASES = cases("COCO", [
+    ("truncated JSON", instances(text=lambda content: content[:-40]),
+     rf"{IN}: not a readable JSON file \(.+\); restore it"),
+    ("empty JSON", instances(text=lambda _: b""), rf"{IN}: not a readable JSON file .*; restore"),
+    ("bytes that are no text", instances(text=lambda _: b'{"images": "\xff\xfe"}'),
+     rf"{IN}: not a readable JSON file \(.*decode.*\); restore it"),
+    ("JSON nested without end", instances(text=deep), rf"{IN}: not a readable JSON file .*restore"),
+    ("a list in place of an object", instances(text=lambda _: b"[1, 2]"),
+     rf"{IN}: has no list 'images'; it must be a COCO file"),
+    ("images that are no list", instances(lambda d: d.update(images={"a": 1})),
+     rf"{IN}: has no list 'images'; it must be a COCO file"),
+    ("an image that is a number", instances(lambda d: d["images"].insert(0, 3)),
+     rf"{IN}: entry 0 of 'images': 'height' is not there or not an integer; add it"),
+    ("an annotation that is a text", instances(lambda d: d["annotations"].append("x")),
+     rf"{IN}: an entry of 'annotations': 'id' is not there or not an integer"),
+    ("a height that is NaN", imaged(height=NAN), rf"{IN}: entry 1 of 'images': 'height' is not"),
+    ("a height that is text", imaged(height="4"), rf"{IN}: entry 1 of 'images': 'height' is not"),
+    ("a height below 1", imaged(height=-4), rf"x\.jpg: is 6x4, but image 1 of .*{IN} is 6x-4"),
+    ("an enormous height", imaged(height=10**12), r"x\.jpg: is 6x4, but image 1 .* is 6x10{12};"),
+    ("a file outside its folder", imaged(file_name="../../secret.jpg"),
+     rf"{IN}: .*'\.\./\.\./secret\.jpg' leads outside its folder; give"),
+    ("a file with an absolute name", imaged(file_name="/etc/secret.jpg"),
+     rf"{IN}: .*'/etc/secret\.jpg' leads outside its folder; give"),
+    ("an image twice", instances(lambda d: d["images"].append(dict(d["images"][0]))),
+     rf"{IN}: image 2 .* has this id too; give every image its own"),
+    ("an annotation twice", instances(lambda d: d["annotations"].append(d["annotations"][0])),
+     rf"{IN}: {OF} is there twice; give every annotation its own id"),
+    ("an annotation of no image", annotated(image_id=99),
+     rf"{IN}: {OF} belongs to image 99, which is not in 'images'; add that image or remove"),
+    ("an unknown category", annotated(category_id=99),
+     rf"{IN}: {OF} has category 99, which is not among the 3 of .*; add it to 'categories'"),
+    ("a category that is text", annotated(category_id="3"),
+     rf"{IN}: {OF}: 'category_id' is not there or not an integer; add it"),
+    ("a category that is no class", instances(lambda d: d["categories"][1].update(name="cart")),
+     rf"{IN}: {OF} has category 3 'cart', which is no class of the data set; .*mean 'car'"),
+    ("a category twice", instances(lambda d: d["categories"].append(d["categories"][0])),
+     rf"{IN}: category 1 is there twice; give every category its own id"),
+    ("categories that are no list", instances(lambda d: d.update(categories={"1": "car"})),
+     rf"{IN}: 'categories' is not there or not a list"),
+    ("a crowd that is text", annotated(iscrowd="0"),
+     rf"{IN}: {OF}: 'iscrowd' is '0', but must be 0 or 1; correct it"),
+    ("a thing that is text", instances(lambda d: d["categories"][1].update(isthing="0")),
+     rf"{IN}: category 3: 'isthing' is '0', but must be 0 or 1; correct it"),
+    ("no segmentation", annotated(segmentation=None),
+     rf"{IN}: {OF} has no 'segmentation' of polygons or run lengths; add it"),
+    ("a polygon of three numbers", polygon(1, 2, 3),
+     rf"{IN}: {OF} has a polygon of 3 numbers; it needs an even number of at least 6"),
+    ("a polygon of text", polygon("a", "b", "c", "d", "e", "f"),
+     rf"{IN}: {OF} has a polygon of 6 numbers"),
+    ("a polygon with NaN", polygon(0, 0, 6, NAN, 6, 4),
+     rf"{IN}: {OF} has a polygon with a corner far from its image of 6x4; correct it"),
+    ("a polygon far away", polygon(0, 0, 1e300, 0, 6, 4), rf"{IN}: {OF} .*corner far from"),
+    ("no polygon", annotated(segmentation=[]), rf"{IN}: {OF} has no polygon; add one or remove"),
+    ("run lengths of another size", runs([24], (6, 4)),
+     rf"{IN}: {OF} has run lengths of size \[6, 4\], but its image has \[4, 6\].*; make the mask"),
+    ("negative run lengths", runs([30, -6]), rf"{IN}: {OF} has run lengths that do not add up to"),
+    ("enormous run lengths", runs([10**30]), rf"{IN}: {OF} has run lengths that do not add up to"),
+    ("run lengths too short", runs([3]), rf"{IN}: {OF} has run lengths that do not add up to 4 x"),
+    ("damaged compressed run lengths", runs("~~~"),
+     rf"{IN}: {OF} has compressed run lengths that are damaged; make the mask again"),
+    ("endless compressed run lengths", runs("o" * 5000), rf"{IN}: {OF} has compressed run lengths"),
+    ("run lengths that are a number", runs(7), rf"{IN}: {OF} has compressed run lengths"),
+    ("a segment without pixels", segment(0, id=77),
+     r"panoptic_val2017/x\.png: segment 77 of .* has no pixel; restore the map or remove"),
+    ("a segment beyond three bytes", segment(0, id=2**24),
+     r"x\.png: segment 16777216 is 1 times in .*; segment ids are 1\.\.16777215"),
+    ("a segment beyond 64 bits", segment(0, id=2**70), r"x\.png: segment 1180591620717411303424"),
+    ("an instance id that is negative", segment(1, instance_id=-1),
+     r"x\.png: segment 300 has instance_id -1; it must be 1\.\.65535"),
+    ("a map outside its folder",
+     coco("coco_panoptic", lambda d: d["annotations"][0].update(file_name="../../secret.png")),
+     r"panoptic_val2017\.json: .*'\.\./\.\./secret\.png' leads outside its folder; give"),
+    ("a frame that no file shows",
+     coco("coco_videos", lambda d: d["images"].append(
+         {"id": 99, "file_name": "bar_0099.png", "height": 4, "width": 6})),
+     r"bar\.json: image 99 \('bar_0099\.png'\) is not in .*raw_images/bar; restore that file"),
+])  # fmt: skip

@@ -1,0 +1,84 @@
+"""Settings on the command line."""
+
+import json
+
+from malformed.case import cases, ingesting, predicting
+
+
+def method(**values):
+    """Return the maker of a prediction with settings of its method."""
+
+    def make(folder, whole):
+        common = {"objective": "none", "shortest_edge": 64, "longest_edge": 256}
+        return predicting(folder, whole, settings=json.dumps({**common, **values}))
+
+    return make
+
+
+def words(text):
+    return lambda folder, whole: predicting(folder, whole, settings=text)
+
+
+def of_file(content):
+    def make(folder, whole):
+        (folder / "settings.json").write_bytes(content)
+        return predicting(folder, whole, settings=f"@{folder}/settings.json")
+
+    return make
+
+
+def ingest(**values):
+    return lambda folder, _: ingesting(folder, values.pop("layout", "video_file"), "v", **values)
+
+
+def changed(**values):
+    return lambda folder, whole: predicting(folder, whole, **values)
+
+
+CASES = [
+    *cases("settings", [
+        ("no JSON", words("{window: 3}"), r"argument --settings: not a JSON object: "),
+        ("a list", words("[1]"), r"argument --settings: not a JSON object: write \{\.\.\.\}"),
+        ("nested without end", words('{"a":' + "[" * 20_000), r"argument --settings: not a JSON"),
+        ("a file that is no text", of_file(b"\xff\xfe{}"), r"argument --settings: not a JSON"),
+        ("a file that is missing", words("@none.json"),
+         r"argument --settings: not a JSON object: "),
+        ("a key twice", words('{"objective": "none", "window": 3, "window": 4}'),
+         r"argument --settings: not a JSON object: the key 'window' is there twice; remove one"),
+        ("a number that is NaN", words('{"objective": "none", "window": NaN}'),
+         r"argument --settings: not a JSON object: NaN is no number of JSON"),
+        ("an unknown key", method(windwo=3),
+         r"method: unknown setting 'windwo'; did you mean 'win"),
+        ("an unknown objective", method(objective="mea"), r"objective 'mea'.*mean 'mae'"),
+        ("a window that is text", method(window="three"),
+         r"method: 'window' is 'three', but must be a whole number or null; correct"),
+        ("a window below 1", method(window=0),
+         r"method: window is 0, but must be a whole number, at least 1"),
+        ("a window that is a fraction", method(window=2.5),
+         r"method: 'window' is 2\.5, but must be a whole number or null; correct it"),
+        ("an edge that is true", method(shortest_edge=True),
+         r"method: 'shortest_edge' is True, but must be a whole number; correct it"),
+        ("an edge that is an object", method(shortest_edge={}),
+         r"method: 'shortest_edge' is \{\}, but must be a whole number; correct it"),
+        ("an optimizer that is a number", method(optimizer=3),
+         r"method: optimizer: is 3, but must be settings by name; write \{\.\.\.\}"),
+        ("a learning rate that is text", method(optimizer={"learning_rate": "fast"}),
+         r"method: optimizer: 'learning_rate' is 'fast', but must be a number"),
+        ("an unknown choice", method(reset="evry_frame"), r"method: reset .*'every_frame'"),
+        ("an unknown layout", ingest(layout="kiti_step"),
+         r"layout 'kiti_step' .*mean 'kitti_step'"),
+        ("classes that are a text", ingest(classes="road"),
+         r"ingest: 'classes' is 'road', but must be a list, each a text; correct it"),
+        ("a rate below 0", ingest(fps=-1), r"ingest: 'fps' is -1, but must be above 0; correct"),
+        ("a rate that is text", ingest(fps="fast"),
+         r"ingest: 'fps' is 'fast', but must be a number or null; correct it"),
+        ("a canvas of one number", ingest(canvas=[3]),
+         r"ingest: 'canvas' is \[3\], but must be a list of 2: "),
+        ("a thing that is no class", ingest(classes=["car"], things=["cart"]),
+         r"no class 'cart'; did you mean 'car'"),
+        ("an unknown task", changed(task="sematic"), r"task 'sematic'.*mean 'semantic'"),
+        ("an unknown device", changed(device="gpu"),
+         r"device 'gpu' cannot be used .*; use auto or cpu"),
+        ("a seed that is text", changed(seed="x"), r"argument --seed: invalid int value: 'x'"),
+    ]),
+]  # fmt: skip
