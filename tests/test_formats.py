@@ -216,20 +216,21 @@ def test_a_prediction_cache_gives_back_what_it_was_given_in_any_order(tmp_path):
 def test_a_ladder_and_its_updates_come_back_rung_by_rung(tmp_path):
     path = tmp_path / "x.h5"
     ids = {"kind": "classes", "frames": 4, "size": SIZE, "classes": CITYSCAPES, "provenance": {}}
-    shifted = [dataclasses.replace(result(i), prediction=result(i).prediction + 1) for i in (3, 0)]
+    order = (3, 0, 2, 1)
+    shifted = [dataclasses.replace(result(i), prediction=result(i).prediction + 1) for i in order]
     with write_predictions(path, KEY, settings={"ladder": [0, 2, 5]}, **ids) as writer:
-        writer.rung(0, shifted)
+        for each in shifted:
+            writer.add_to_rung(0, each)
         for loss in (0.5, 0.25, float("nan"), 0.125, 0.0):
             writer.update(loss)
-        writer.rung(2, [result(i) for i in range(4)])
         for index in range(4):
+            writer.add_to_rung(2, result(index))
             writer.add(dataclasses.replace(result(index), resets=index // 2))
         writer.peak_memory(1 << 40)
     with PredictionReader(path) as reader:
         assert reader.ladder == [0, 2, 5]
         for each in shifted:
             assert np.array_equal(reader.prediction_after(0, each.index), each.prediction)
-        assert not reader.prediction_after(0, 1).any()
         for index in range(4):
             assert np.array_equal(reader.prediction_after(2, index), result(index).prediction)
             last = reader.prediction_after(5, index)
@@ -305,7 +306,8 @@ def test_segments_come_back_by_frame_whatever_order_they_were_written_in(tmp_pat
     ids = {"frames": 4, "size": SIZE, "classes": CITYSCAPES, "provenance": {}}
     path = tmp_path / "x.h5"
     with write_predictions(path, KEY, kind=kind, settings={"ladder": [1, 2]}, **ids) as writer:
-        writer.rung(1, reversed(results))
+        for each in reversed(results):
+            writer.add_to_rung(1, each)
         for each in results:
             writer.add(each)
     with PredictionReader(path) as reader:
