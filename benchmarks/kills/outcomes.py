@@ -5,6 +5,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from videottt.hdf5 import CHECKSUM
 from videottt.predictions import FORMAT as PREDICTIONS
 
 # Groups of files of predictions that say what they cost, which no two runs agree on.
@@ -16,7 +17,7 @@ def made(folder: Path) -> dict[str, bytes]:
 
     Returns:
         bytes by name: of an HDF5 file those of each data set, with its type and shape, and of all
-        attributes; of any other file its own. Costs are left out.
+        attributes; of any other file its own. Costs are left out, and the checksum of them.
     """
     found: dict[str, bytes] = {}
     for path in sorted(folder.rglob("*")):
@@ -36,7 +37,7 @@ def _stored(path: Path) -> dict[str, bytes]:
         costs = COSTS if file.attrs.get("format") == PREDICTIONS else ()
 
         def visit(name: str, node: h5py.Group | h5py.Dataset) -> None:
-            found[f"{name}@"] = _attributes(node)
+            found[f"{name}@"] = _attributes(node, without=CHECKSUM if costs else "")
             if isinstance(node, h5py.Dataset) and not name.startswith(costs):
                 found[name] = f"{node.dtype} {node.shape}:".encode() + _values(node)
 
@@ -45,8 +46,9 @@ def _stored(path: Path) -> dict[str, bytes]:
     return found
 
 
-def _attributes(node: h5py.Group | h5py.Dataset) -> bytes:
-    return repr({name: np.asarray(value).tolist() for name, value in node.attrs.items()}).encode()
+def _attributes(node: h5py.Group | h5py.Dataset, without: str) -> bytes:
+    found = {name: np.asarray(node.attrs[name]).tolist() for name in node.attrs if name != without}
+    return repr(found).encode()
 
 
 def _values(stored: h5py.Dataset) -> bytes:
