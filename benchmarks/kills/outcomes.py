@@ -5,7 +5,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from videottt.hdf5 import CHECKSUM
+from videottt.hdf5 import CHECKSUM, attributes_of
 from videottt.predictions import FORMAT as PREDICTIONS
 
 # Groups of files of predictions that say what they cost, which no two runs agree on.
@@ -34,7 +34,7 @@ def made(folder: Path) -> dict[str, bytes]:
 def _stored(path: Path) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
     with h5py.File(path) as file:
-        costs = COSTS if file.attrs.get("format") == PREDICTIONS else ()
+        costs = COSTS if attributes_of(file).get("format") == PREDICTIONS else ()
 
         def visit(name: str, node: h5py.Group | h5py.Dataset) -> None:
             found[f"{name}@"] = _attributes(node, without=CHECKSUM if costs else "")
