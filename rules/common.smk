@@ -5,7 +5,6 @@ import itertools
 import json
 import os
 import shlex
-import shutil
 import sys
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import videottt
 from videottt import config as settings
 from videottt import job_settings, trials, validation
 from videottt.errors import InputError
+from videottt.gpus import visible_gpus
 from videottt.provenance import code_fingerprint
 from videottt.tables.layout import layout_of, tables_of
 
@@ -53,8 +53,15 @@ if workflow.is_main_process:
         sys.exit(f"videottt: error: {error}")
 
 
-# Without a GPU here, or with device: cpu, cores alone limit how many jobs run at once.
-GPUS = int(config["device"] != "cpu" and shutil.which("nvidia-smi") is not None)
+# Jobs that take a GPU run as many at once as there are places on those that are visible here, unless
+# `--resources gpu=N` says otherwise; which of them each takes is its own affair (videottt.gpus).
+# Without a GPU here, or with device: cpu, cores alone limit how many jobs run at once. On a cluster
+# it is the profile that says what has a GPU.
+VISIBLE = len(visible_gpus()) if config["device"] != "cpu" else 0
+GPUS = int(VISIBLE > 0)
+ON_CLUSTER = workflow.resource_settings.nodes is not None
+if workflow.is_main_process and "gpu" not in workflow.global_resources and not ON_CLUSTER and GPUS:
+    workflow.register_resource("gpu", VISIBLE * config["jobs_per_gpu"])
 
 # The paper's published numbers, and what is published about data sets.
 PAPER = [
@@ -83,14 +90,15 @@ TRAINING = (
 SAVING = ["--state", "results/state", "--save-every", str(config["save_every"])]
 
 # What the commands take from the environment is no reason to run anything again: where the data lie,
-# how they are fetched, how many processes share a training, how often states are saved, how HDF5
-# locks files.
+# how they are fetched, how many processes share a training or a GPU, how often states are saved, how
+# HDF5 locks files.
 ENVIRONMENT = {
     "DATA_ROOT": config["data_root"],
     "SOURCES": str(SOURCES),
     "FETCHING": " ".join(FETCHING),
     "TRAINING": " ".join(TRAINING),
     "SAVING": " ".join(SAVING),
+    "VIDEOTTT_JOBS_PER_GPU": str(config["jobs_per_gpu"]),
     "HDF5_USE_FILE_LOCKING": {"best-effort": "BEST_EFFORT", "on": "TRUE", "off": "FALSE"}[
         config["hdf5_locking"]
     ],

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import os
 
 import h5py
 import numpy as np
@@ -107,3 +108,12 @@ def contents(path, without=()):
             if name != "checksum"
         }
     return found
+
+
+def pretend_gpus(folder, *lines):
+    """Make a command that lists GPUs as `nvidia-smi -L`; return the PATH that finds it first."""
+    folder.mkdir(exist_ok=True)
+    command = folder / "nvidia-smi"
+    command.write_text("#!/bin/sh\ncat <<'EOF'\n" + "\n".join(lines) + "\nEOF\n")
+    command.chmod(0o755)
+    return f"{folder}{os.pathsep}{os.environ['PATH']}"

@@ -7,12 +7,16 @@ import sys
 import torch
 
 from videottt.errors import InputError
+from videottt.gpus import lease_gpu
 
 logger = logging.getLogger(__name__)
 
 
 def prepare_device(name: str, threads: int) -> torch.device:
     """Return the device for `name` and limit torch to `threads` CPU threads.
+
+    Of several GPUs it is one that no other job has: it is leased until this process ends. One that
+    is named by its number is taken as it is.
 
     Args:
         name: "auto" (a GPU if one is visible, else the CPU), "cpu", "cuda" or "cuda:N".
@@ -22,8 +26,14 @@ def prepare_device(name: str, threads: int) -> torch.device:
         InputError: the device does not exist here.
     """
     torch.set_num_threads(threads)
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name in ("auto", "cuda"):
+        gpu = lease_gpu()
+        usable = torch.cuda.is_available()
+        if name == "auto":
+            name = "cuda" if usable else "cpu"
+            if not usable:
+                why = f"this torch cannot use {gpu.name}" if gpu else "no GPU is visible"
+                logger.info("%s: the CPU is used", why)
     try:
         device = torch.device(name)
         torch.empty(0, device=device)

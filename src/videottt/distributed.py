@@ -21,6 +21,7 @@ from torch import Tensor
 
 import videottt
 from videottt.errors import InputError
+from videottt.gpus import lease_gpu, visible_gpus
 
 # Longer than the slowest thing that one process does alone, writing a checkpoint.
 TIMEOUT = timedelta(minutes=30)
@@ -157,21 +158,21 @@ def joined(device: str) -> Iterator[Processes]:
 
 
 def _takes_gpu(device: str) -> bool:
-    """Choose this process's own GPU as the current one; return whether there is one."""
-    if device == "cpu" or not torch.cuda.is_available():
+    """Lease a GPU of this process's own; return whether there is one."""
+    if device == "cpu":
         return False
-    if device not in ("auto", "cuda"):
+    there, wanted = len(visible_gpus()), int(os.environ["LOCAL_WORLD_SIZE"])
+    if there and device not in ("auto", "cuda"):
         raise InputError(
             f"device '{device}': several processes cannot share one GPU; use auto, cuda or cpu"
         )
-    local, there = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
-    if local >= there:
+    # Before one is taken: the last of them would wait for ever.
+    if there and wanted > there:
         raise InputError(
-            f"training: {os.environ['LOCAL_WORLD_SIZE']} processes on a machine with {there} "
-            f"GPU(s); start it with --nproc-per-node {there}"
+            f"training: {wanted} processes on a machine with {there} GPU(s); start it with "
+            f"--nproc-per-node {there}"
         )
-    torch.cuda.set_device(local)
-    return True
+    return lease_gpu() is not None and torch.cuda.is_available()
 
 
 def _first_to_fail(store: "torch.distributed.Store") -> bool:

@@ -3,8 +3,10 @@
 import logging
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Callable
+from datetime import datetime
 from types import FrameType, TracebackType
 from typing import Self
 
@@ -44,7 +46,7 @@ class Interruption:
         self._save = False
         self._reason: str | None = None
         self._before: dict[int, object] = {}
-        self._end = _allocation_end()
+        self._end = allocation_end()
 
     def __enter__(self) -> Self:
         for number in STOPPING:
@@ -95,7 +97,12 @@ class Interruption:
             raise self.stopped()
 
     def _ends_soon(self) -> bool:
-        return self._end is not None and time.time() > self._end - MARGIN - 2 * self._cost
+        margin = MARGIN + 2 * self._cost
+        if self._end is None or time.time() <= self._end - margin:
+            return False
+        # It may have been put off.
+        self._end = allocation_end()
+        return self._end is not None and time.time() > self._end - margin
 
     def _note_stop(self, number: int, _: FrameType | None) -> None:
         self._reason = f"by {signal.Signals(number).name}"
@@ -107,9 +114,22 @@ class Interruption:
         self._save = True
 
 
-def _allocation_end() -> float | None:
-    """Return when SLURM ends this job, in seconds since the epoch, if it says so."""
+def allocation_end() -> float | None:
+    """Return when SLURM ends this job, in seconds since the epoch, if it says so.
+
+    Before version 23.02 it does not tell the job, and Snakemake hides it: the queue is asked.
+    """
     try:
         return float(os.environ["SLURM_JOB_END_TIME"])
     except (KeyError, ValueError):
+        pass
+    job = os.environ.get("SLURM_JOB_ID", "")
+    if not job.isdecimal():
+        return None
+    command = ["squeue", "--noheader", "--jobs", job, "--format", "%e"]
+    try:
+        told = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+        return datetime.fromisoformat(told.stdout.strip()).timestamp()
+    # A job without a limit has no end either.
+    except (OSError, subprocess.SubprocessError, ValueError):
         return None

@@ -1,8 +1,6 @@
 """Before a run: what is missing for its jobs, on one screen; nothing is fetched to find out."""
 
-import os
 import shutil
-import subprocess
 import sys
 import textwrap
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -13,6 +11,7 @@ from typing import TYPE_CHECKING
 from videottt.config import Config, current_study, is_offline
 from videottt.costs import FETCH, Known, read_known
 from videottt.errors import InputError
+from videottt.gpus import visible_gpus
 from videottt.jobs import Job, jobs_of
 from videottt.plan import hours_text, price, size_text, total
 from videottt.pricing import cost_of
@@ -88,7 +87,7 @@ def this_machine(config: Config, wanted: Iterable["Source"], *, local: bool) -> 
     data, results = (_existing(path) for path in (Path(config["data_root"]), RESULTS))
     return Machine(
         local=local,
-        gpu=_sees_gpu(),
+        gpu=bool(visible_gpus()),
         free_data=shutil.disk_usage(data).free,
         free_results=shutil.disk_usage(results).free,
         one_disk=data.stat().st_dev == results.stat().st_dev,
@@ -108,18 +107,6 @@ def _logins(accesses: Collection[str]) -> frozenset[str]:
 def _existing(path: Path) -> Path:
     """Return a folder, or the first above it that is there."""
     return next(each for each in (path.absolute(), *path.absolute().parents) if each.is_dir())
-
-
-def _sees_gpu() -> bool:
-    """Return whether jobs that are started here see a GPU; torch would take seconds to say so."""
-    if os.environ.get("CUDA_VISIBLE_DEVICES", "0") in ("", "-1"):
-        return False
-    try:
-        command = ["nvidia-smi", "--list-gpus"]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
-    except (OSError, subprocess.SubprocessError):
-        return False
-    return done.returncode == 0 and bool(done.stdout.strip())
 
 
 def screen(jobs: Iterable[Job], known: Known, machine: Machine) -> str | None:

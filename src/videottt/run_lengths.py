@@ -6,16 +6,24 @@ from videottt.segments import Instances
 
 
 def check_masks(instances: Instances) -> None:
-    """Check that run lengths fill their image.
+    """Check that the masks of instances fill their image.
 
     Raises:
-        ValueError: those of a mask do not.
+        ValueError: one does not.
     """
-    area = instances.size[0] * instances.size[1]
     for counts in dict.fromkeys(instances.masks):
-        runs = run_lengths(counts)
-        if runs.min(initial=0) < 0 or runs.sum() != area:
-            raise ValueError(f"a mask does not fill {area} pixels")
+        check_mask(counts, instances.size[0] * instances.size[1])
+
+
+def check_mask(counts: bytes, area: int) -> None:
+    """Check that compressed run lengths fill so many pixels.
+
+    Raises:
+        ValueError: they do not.
+    """
+    runs = run_lengths(counts)
+    if runs.min(initial=0) < 0 or runs.sum() != area:
+        raise ValueError(f"a mask does not fill {area} pixels")
 
 
 def run_lengths(counts: bytes) -> np.ndarray:

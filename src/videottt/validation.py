@@ -35,6 +35,11 @@ def validate(config: Config, schema_path: Path) -> None:
     error = jsonschema.exceptions.best_match(validator.iter_errors(config))
     if error is not None:
         raise InputError(_explained(error))
+    if config["jobs_per_gpu"] > 1 and config["training_processes"] > 1:
+        raise InputError(
+            "config.yaml: jobs_per_gpu: must be 1 where training_processes is more: processes that "
+            "share a training need a GPU each"
+        )
     _check_ids(config)
     for method in variants_in(config):
         check_variant(config, schema_path, method)

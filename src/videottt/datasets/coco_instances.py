@@ -24,6 +24,7 @@ from videottt.datasets.coco import (
 )
 from videottt.errors import InputError
 from videottt.frames import SourceFrame
+from videottt.run_lengths import check_mask
 from videottt.segments import VOID, ClassSpace, Instances
 
 SHORTEST_POLYGON = 6  # numbers: three corners
@@ -150,11 +151,13 @@ def mask_of(segmentation: Any, size: tuple[int, int], where: str) -> bytes:
                 "again"
             )
         return coco_mask.frPyObjects(segmentation, height, width)["counts"]
-    compressed = counts.encode() if isinstance(counts, str) else b""
-    if not _is_compressed(compressed, size):
+    try:
+        compressed = counts.encode() if isinstance(counts, str) else b""
+        check_mask(compressed, height * width)
+    except ValueError:
         raise InputError(
             f"{where} has compressed run lengths that are damaged; make the mask again"
-        )
+        ) from None
     return compressed
 
 
@@ -175,20 +178,3 @@ def _check_polygons(polygons: list, size: tuple[int, int], where: str) -> None:
                 f"{where} has a polygon with a corner far from its image of {size[1]}x{size[0]}; "
                 "correct it"
             )
-
-
-def _is_compressed(counts: bytes, size: tuple[int, int]) -> bool:
-    """Return whether run lengths are those of a mask (LEB128 in 6 bits, from the character 0)."""
-    runs: list[int] = []
-    run = shift = 0
-    for character in counts:
-        bits = character - 48
-        if not 0 <= bits < 64:
-            return False
-        run |= (bits & 0x1F) << shift
-        shift += 5
-        if not bits & 0x20:
-            signed = run - (1 << shift) if bits & 0x10 else run
-            runs.append(signed + runs[-2] if len(runs) > 2 else signed)
-            run = shift = 0
-    return shift == 0 and min(runs, default=-1) >= 0 and sum(runs) == size[0] * size[1]
