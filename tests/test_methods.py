@@ -216,12 +216,19 @@ def steps_of(stream, video, state, cut, folder):
     return said, through_disk({**state, "stream": stream.state()}, folder)
 
 
-@pytest.mark.parametrize("name", METHODS)
-def test_every_method_goes_on_bit_for_bit_wherever_it_was_cut(fresh, frames, name, tmp_path):
-    # With averages over frames, a collapse now and then, and an optimizer that remembers.
-    method = config_method(
-        name, **{"collapse.difference": 0.5, "optimizer_between_frames": "kept", "window": 2}
-    )
+REBUILT = ("online_ttt_mae", "offline_ttt_mae_all_frames")
+
+
+@pytest.mark.parametrize(
+    ("name", "optimizer"),
+    [*((name, "kept") for name in METHODS), *((name, "rebuilt") for name in REBUILT)],
+)
+def test_every_method_goes_on_bit_for_bit_wherever_it_was_cut(
+    fresh, frames, name, optimizer, tmp_path
+):
+    # With averages over frames, a collapse now and then, and optimizers that remember.
+    changes = {"collapse.difference": 0.5, "optimizer_between_frames": optimizer, "window": 2}
+    method = config_method(name, **changes)
     if method.votes == 1:
         method = dataclasses.replace(method, smoothing=3)
     whole, _ = steps_of(stream_of(fresh(), method), frames, None, 10**6, tmp_path)

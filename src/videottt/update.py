@@ -121,10 +121,12 @@ class Updates:
 
     def state(self) -> dict[str, Any]:
         """Return what updates change: weights, optimizer, and how they came so far."""
-        kept = self._optimizer is not None and self._method.optimizer_between_frames == "kept"
+        # Offline, no frame comes between two updates.
+        method, optimizer = self._method, self._optimizer
+        kept = method.optimizer_between_frames == "kept" or method.order == "offline"
         return {
             "parameters": [parameter.detach().cpu() for parameter in self.parameters],
-            "optimizer": self._optimizer.state_dict() if kept else None,
+            "optimizer": optimizer.state_dict() if kept and optimizer is not None else None,
             "precision": self._precision.state(),
             "micro_batch": self._micro_batch,
             "left_out": self._left_out,
