@@ -27,6 +27,7 @@ _DAMAGED = (
     LZMAError,
     EOFError,
     NotImplementedError,
+    UnicodeDecodeError,
 )
 
 

@@ -208,7 +208,8 @@ def parse_method(config: Config, method: str) -> tuple[str, Config]:
 def _value(method: str, text: str) -> Any:
     try:
         return None if text == ALL else _parsed(text)
-    except yaml.YAMLError:
+    # Beside errors of its own, YAML has those of dates and numbers that are none.
+    except (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError):
         raise InputError(
             f"method '{method}': '{text}' is no value; write a number, a word or all"
         ) from None

@@ -3,9 +3,10 @@
 import argparse
 import itertools
 import json
+import math
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from videottt.errors import InputError
 
@@ -48,7 +49,7 @@ def _parsed(text: str) -> Any:
         ValueError: it is not JSON, names a key twice, or has a number that JSON has not.
         RecursionError: it is nested too deep.
     """
-    return json.loads(text, object_pairs_hook=_once, parse_constant=_no_number)
+    return json.loads(text, object_pairs_hook=_once, parse_constant=_no_number, parse_float=_finite)
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -60,7 +61,12 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _no_number(text: str) -> None:
+def _finite(text: str) -> float:
+    found = float(text)
+    return found if math.isfinite(found) else _no_number(text)
+
+
+def _no_number(text: str) -> NoReturn:
     raise ValueError(f"{text} is no number of JSON; write another")
 
 
