@@ -88,6 +88,17 @@ def test_a_damaged_state_falls_back_to_the_one_before_and_says_so(tmp_path, capl
     assert not files_in(tmp_path)
 
 
+def test_what_a_killed_process_left_half_is_no_state(tmp_path, caplog):
+    saved = saved_in(tmp_path)
+    saved.save({"done": 1})
+    (state,) = files_in(tmp_path)
+    half = state.with_name(f".{state.stem}.host.123.part.state")
+    state.rename(half)
+    assert saved_in(tmp_path).load() is None
+    assert caplog.text == ""
+    assert not half.exists()
+
+
 def test_a_state_belongs_to_one_target_and_to_what_decides_its_numbers(tmp_path, caplog):
     caplog.set_level("INFO")
     assert saved_in(tmp_path, key=1).save({"done": 1})

@@ -112,7 +112,7 @@ class Trial:
 
     def generations(self) -> list[Path]:
         """Return the saved states, the oldest first."""
-        return sorted(self.state.glob("*/*.state")) if self.state else []
+        return sorted(self.state.glob("*/[0-9]*.state")) if self.state else []
 
     def save_seen(self) -> bool:
         """Return whether a file is being written: a state, or what is made where none is kept."""
@@ -193,17 +193,17 @@ def kill_often(
             running = trial.start(_chosen(SAVE_EVERY, draws), by_itself)
             wanted = left > 0 and row.kills < kills
             hit = wanted and _killed(running, trial, seconds, draws)
+            status = running.status()
             row.resumed += bool(RESUMED.search(running.said()))
             if not hit:
-                running.status()
                 # The machine may have been busy with something else at first.
                 seconds = min(seconds, time.monotonic() - start)
                 break
             left -= 1
             row.kills += 1
             row.moments[trial.moment()] += 1
-        if running.status():
-            row.problem = f"status {running.status()}: {last_line(running)}"
+        if status:
+            row.problem = f"status {status}: {last_line(running)}"
         else:
             trial.leave(row, reference)
     return row

@@ -57,7 +57,7 @@ class SavedState:
         States of the same target that other settings, code or inputs left are deleted.
         """
         self._forget_others()
-        found = sorted(map(_number, self._place.glob("*.state")), reverse=True)
+        found = sorted(map(_number, self._place.glob("[0-9]*.state")), reverse=True)
         for generation in found:
             try:
                 state, parts = self._read_generation(generation)
