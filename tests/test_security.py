@@ -1,5 +1,6 @@
 """Attacks through what others made: none runs anything, or writes or reads outside its folder."""
 
+import ast
 import dataclasses
 import http.server
 import json
@@ -34,13 +35,16 @@ from videottt.cli import main
 from videottt.errors import InputError
 from videottt.frames import FrameStore, SourceFrame
 from videottt.hdf5 import new_file, write_attributes
+from videottt.perception.inception import InceptionFeatures
+from videottt.perception.lpips import PerceptualDistance
 from videottt.predictions import FORMAT, VERSION, PredictionReader
 from videottt.saved_state import SavedState
 from videottt.tables.formats import escaped
 from videottt.unpacking import unpack
 from workflow.clone import Clone
 
-SCHEMA = Path(__file__).parents[1] / "workflow/schemas/config.schema.yaml"
+ROOT = Path(__file__).parents[1]
+SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
 CANARY = "canary"  # what every attack makes if it succeeds
 SECRET = b"a secret of this machine"
 
@@ -122,6 +126,38 @@ def test_no_saved_state_runs_anything(attack, tmp_path, caplog):
     with caplog.at_level(logging.WARNING):
         assert SavedState(tmp_path, tmp_path / "x.h5", {"job": 1}).load() == {"a": 1}
     assert "cannot be used" in caplog.text
+
+
+@pytest.mark.parametrize("reader", [InceptionFeatures, PerceptualDistance])
+def test_networks_of_libraries_that_unpickle_anything_are_given_what_was_read_safely(
+    reader, tmp_path
+):
+    path = tmp_path / "x.pth"
+    torch.save({"a": ATTACKS["code"]}, path)
+    with pytest.raises(InputError, match=re.escape(str(path))):
+        reader(path, torch.device("cpu"))
+
+
+RUNNING = {
+    "eval", "exec", "compile", "__import__", "os.system", "os.popen", "pickle.load", "pickle.loads",
+    "pickle.Unpickler", "torch.hub.load", "torch.jit.load", "yaml.load", "yaml.full_load",
+    "yaml.unsafe_load", "np.load", "joblib.load", "shutil.unpack_archive", "pd.read_pickle",
+}  # fmt: skip
+
+
+def test_nothing_in_the_code_runs_or_unpacks_what_it_reads():
+    sources = [*(ROOT / "src").rglob("*.py"), *(ROOT / "benchmarks").rglob("*.py")]
+    calls = [
+        (path.name, ast.unparse(call.func), {each.arg: each.value for each in call.keywords})
+        for path in sources
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(call, ast.Call)
+    ]
+    assert not [call for call in calls if call[1] in RUNNING or call[1].endswith(".extractall")]
+    loads = [named for _, function, named in calls if function == "torch.load"]
+    assert len(loads) >= 3
+    assert all(ast.unparse(named["weights_only"]) == "True" for named in loads)
+    assert not [call for call in calls if "shell" in call[2]]
 
 
 # HDF5
@@ -278,12 +314,12 @@ def test_no_name_moves_the_cursor_or_begins_a_line(tmp_path, capfd):
 def test_the_workflow_takes_names_for_names(tmp_path):
     (tmp_path / "clone").mkdir()
     clone = Clone(tmp_path / "clone")
-    data = tmp_path / f'it\'s "$(touch {CANARY})" `touch {CANARY}` {{x}} -rf'
+    data = tmp_path / f'it\'s "$(touch {CANARY})" `touch {CANARY}` {{ -rf'
     videos = data / "my_videos"
     videos.mkdir(parents=True)
     command = [sys.executable, "-c", "import imageio_ffmpeg as f; print(f.get_ffmpeg_exe())"]
     ffmpeg = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    hostile = videos / f"clip.$(touch {CANARY}) 'q\" {{wildcards.video}}; touch {CANARY}"
+    hostile = videos / f"clip.$(touch {CANARY}) 'q\" {{ }}; touch {CANARY}"
     subprocess.run(
         [ffmpeg, "-v", "error", "-f", "lavfi", "-i", "testsrc=s=64x64:r=10:d=0.3", "-f", "matroska",
          f"file:{hostile}"],
