@@ -93,7 +93,7 @@ def test_every_verb_from_files_on_disk_to_selected_settings(root, source_frames,
     for name, rate in (("slow", 0.0), ("fast", 1e-3)):
         settings = with_values(ONLINE, {"optimizer.learning_rate": rate})
         predict(frames, joint, out / f"{name}.h5", settings=settings)
-        call("score", frames=frames, predictions=out / f"{name}.h5", split="test",
+        call("score", frames=frames, predictions=out / f"{name}.h5", split="test", method=name,
              output=out / f"{name}.scores.h5")  # fmt: skip
     found = read_scores(out / "fast.scores.h5")
     assert found.statistics.confusion.sum() == sum(frame.semantic.size for frame in source_frames)
@@ -276,7 +276,7 @@ def test_the_iteration_of_an_offline_method_is_a_number_the_oracles_or_selected(
             for rung in (1, 2, 3)
         }
     assert len(set(hits.values())) == 3
-    found = {rung: scored(rung, iteration=rung) for rung in (1, 2, 3)}
+    found = {rung: scored(rung, iteration=rung, method=f"after_{rung}") for rung in (1, 2, 3)}
     for rung, each in found.items():
         assert each.iteration == rung
         assert np.trace(each.statistics.confusion.sum(axis=0)) == hits[rung]

@@ -330,8 +330,10 @@ def refused(capsys, *command):
 def test_films_of_other_tasks_and_sounds_that_are_not_there_are_refused(made, tmp_path, capsys):
     key = PredictionKey("toy", "semantic", ONLINE, 0, "a")
     about = {"kind": "classes", "frames": LENGTH, "size": SIZE, "classes": []}
-    with write_predictions(tmp_path / "p.h5", key, **about, settings={}, provenance={}):
-        pass
+    with write_predictions(tmp_path / "p.h5", key, **about, settings={}, provenance={}) as writer:
+        for index in range(LENGTH):
+            nothing = np.full(SIZE, 255, np.uint8)
+            writer.add(FrameResult(index, nothing, 0.5, 0.5, 0, dict.fromkeys(PHASES, 0.5)))
     command = [*files(made, "render-prediction"), "--output", tmp_path / "out/v.mp4"]
     message = refused(capsys, *command, "--predictions", tmp_path / "p.h5")
     assert "task 'semantic' predicts 'classes', not images" in message

@@ -96,7 +96,8 @@ def traces(path, indices=(1, 4), steps=6):
 
 def metrics(values, seeds=(0, 1), splits=("val",)):
     """Tidy metrics: {method: pooled mean IoU}; a seed more is a hundredth more."""
-    ids = {"dataset": "toy", "task": "semantic", "aggregation": "pooled", "metric": "miou_pooled"}
+    ids = {"dataset": "toy", "task": "semantic", "video": "all"}
+    ids |= {"aggregation": "pooled", "metric": "miou_pooled"}
     return pd.DataFrame(
         [
             {**ids, "split": split, "method": method, "seed": seed, "value": value + 0.01 * seed}

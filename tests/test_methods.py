@@ -388,7 +388,7 @@ def test_out_of_memory_halves_the_micro_batch_with_the_same_mathematics(
     faulty.update(fits=3, shown=[])
     found, _, stream = losses_of(fresh(), faulty_method(), frames)
     assert faulty["shown"] == [8, 4, *[2] * 4 * len(frames)]
-    assert found == [pytest.approx(each, rel=1e-5) for each in expected]
+    assert found == [pytest.approx(each, rel=1e-4) for each in expected]
     assert [r.message for r in caplog.records] == [
         "frame 0: cpu ran out of memory with micro_batch 8; going on with 4, the batch and its "
         "loss are the same",

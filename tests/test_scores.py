@@ -152,7 +152,8 @@ def predict(
         provenance={},
     ) as writer:
         for rung in ladder[:-1]:
-            writer.rung(rung, (result(index, rung) for index in range(frames)))
+            for index in range(frames):
+                writer.add_to_rung(rung, result(index, rung))
         for index in range(frames):
             writer.add(result(index))
 

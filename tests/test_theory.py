@@ -436,5 +436,7 @@ def test_bad_input_is_one_line(
     table[table.method != "mae_joint_training"].to_csv(sweep, index=False)
     message = refused(capsys, plot_command(measured, sweep, tmp_path))
     assert "of method 'mae_joint_training' on synthetic val" in message
-    assert "not a table" in refused(capsys, plot_command(measured, tmp_path / "no", tmp_path))
+    assert "no such file" in refused(capsys, plot_command(measured, tmp_path / "no", tmp_path))
+    (tmp_path / "empty").touch()
+    assert "not a table" in refused(capsys, plot_command(measured, tmp_path / "empty", tmp_path))
     assert not list(tmp_path.glob("t.*"))
