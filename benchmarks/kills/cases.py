@@ -49,11 +49,10 @@ def _generation(trial: Trial) -> int:
 def terminated(trial: Trial, row: Row) -> None:
     """SIGTERM, three times: saves and stops, and goes on."""
     for _ in range(3):
-        before = _generation(trial)
         running = _started(trial, row, 1e9)
         # Not before the loop: there is nothing to save yet.
-        wait_for(lambda: any(trial.out.glob(".*.part*")), running)
-        running.ended(0.15)
+        _ask_to_save(trial, running)
+        before = _generation(trial)
         running.signal(signal.SIGTERM)
         check(running.status() == STOPPED, f"status {running.status()}", running)
         check("stopped by SIGTERM: the state is saved" in running.said(), "not said", running)
@@ -65,11 +64,16 @@ def asked_to_save(trial: Trial, row: Row) -> None:
     """SIGUSR1: saves and goes on, as often as it is asked."""
     running = _started(trial, row, 1e9)
     for _ in range(2):
-        before = _generation(trial)
-        while _generation(trial) == before and not running.ended(0.02):
-            running.signal(signal.SIGUSR1)
-        check(_generation(trial) > before, "nothing was saved", running)
+        _ask_to_save(trial, running)
     check(running.status() == 0, f"status {running.status()}", running)
+
+
+def _ask_to_save(trial: Trial, running: Running) -> None:
+    """Send SIGUSR1 until a state is saved."""
+    before = _generation(trial)
+    while _generation(trial) == before and not running.ended(0.02):
+        running.signal(signal.SIGUSR1)
+    check(_generation(trial) > before, "nothing was saved", running)
 
 
 def cut_short(trial: Trial, row: Row) -> None:
