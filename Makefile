@@ -1,6 +1,7 @@
 # make demo   set up .venv and run the embedded benchmark, from rendering to tables, figures, video
 # make setup  set up .venv only
 # make test   set up .venv with the test tools and run every test
+# make test-slurm   run the demo's workflow on a SLURM of this machine alone (Debian's packages; root or sudo)
 # make rehearsal   run the whole study `paper` on miniature copies of every data set (see README.md)
 # make lint   ruff, snakefmt, snakemake --lint
 # make lock   write requirements*.lock anew from pyproject.toml
@@ -11,8 +12,9 @@ BIN := $(VENV)/bin
 # The processes of one job must not fight over cores; torch's threads are set per job.
 export OMP_NUM_THREADS ?= 1
 export MPLBACKEND := agg
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: demo setup test rehearsal lint lock clean
+.PHONY: demo setup test test-slurm rehearsal lint lock clean
 
 demo: $(VENV)/.run
 	$(BIN)/snakemake --cores all --config study=demo
@@ -29,6 +31,10 @@ setup: $(VENV)/.run
 
 test: $(VENV)/.test
 	$(BIN)/python -m pytest
+
+test-slurm: $(VENV)/.test
+	command -v slurmctld slurmd munged >/dev/null || $(SUDO) tests/slurm/cluster.sh install
+	$(SUDO) env PATH="$$PATH" VIDEOTTT_SLURM_TESTS=1 $(BIN)/python -m pytest tests/slurm --durations 5
 
 rehearsal: $(VENV)/.test
 	VIDEOTTT_SLOW=1 $(BIN)/python -m pytest tests/workflow/test_rehearsal.py -s

@@ -20,6 +20,7 @@ from videottt.tables.layout import layout_of, tables_of
 
 SCHEMA = Path(workflow.basedir) / "schemas/config.schema.yaml"
 RESOURCES = Path(os.path.relpath(Path(workflow.basedir) / "resources"))
+SLURM = Path(workflow.basedir).absolute() / "slurm"
 
 # Of `--config offline=true mirror=`, Snakemake makes words.
 for key in ("offline", "mirror"):

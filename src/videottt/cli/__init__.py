@@ -14,6 +14,7 @@ from videottt.cli import (
     colourizers,
     conversion,
     crosscheck,
+    doctor,
     fetch,
     frames,
     plan,
@@ -34,6 +35,7 @@ from videottt.out_of_memory import is_out_of_memory
 MODULES = (
     run,
     plan,
+    doctor,
     fetch,
     check,
     sources,

@@ -1,0 +1,178 @@
+"""The study on a real SLURM, through the profiles, and what may happen to its jobs there.
+
+The cluster is one node of this machine, with two pretended GPUs: `make test-slurm`.
+"""
+
+import os
+import shutil
+import signal
+import tempfile
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from slurm.study import GPUS, TARGET, Cluster, Study, until
+from support import contents
+
+# One for everything that may happen. They differ in name only, and so must make the same.
+HAPPENING = (
+    "killed", "cancelled", "requeued", "without_controller", "node_failed", "preempted",
+    "cut_short",
+)  # fmt: skip
+TWICE, ORPHAN, REFERENCE = "twice", "orphan", "reference"
+FRAMES = 24
+# Whatever happens, happens when a job has made so many of them at least.
+BEGUN = 3
+
+pytestmark = [pytest.mark.slurm, pytest.mark.workflow]
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    if not os.environ.get("VIDEOTTT_SLURM_TESTS"):
+        pytest.skip("a SLURM of its own: make test-slurm")
+    if os.getuid() or not all(map(shutil.which, ("slurmctld", "slurmd", "munged"))):
+        pytest.skip("needs root, and tests/slurm/cluster.sh install")
+    # munge refuses a socket below a folder of one user's own, as pytest's are.
+    with tempfile.TemporaryDirectory(prefix="slurm") as folder:
+        Path(folder).chmod(0o755)
+        cluster = Cluster(Path(folder))
+        cluster.up()
+        yield cluster
+        cluster.down()
+
+
+@pytest.fixture(scope="module")
+def study(cluster, tmp_path_factory):
+    methods = [*HAPPENING, TWICE, ORPHAN, REFERENCE]
+    study = Study(tmp_path_factory.mktemp("study"), cluster, methods, FRAMES)
+    study.run("results/tables/demo/table1.md", TARGET.format(REFERENCE))
+    yield study
+    study.close()
+
+
+def predictions(study, method):
+    """Return everything that a method has predicted, but for its name and what it cost."""
+    found = contents(study.root / TARGET.format(method), without=("seconds", "memory"))
+    del found["attributes"]["method"]
+    return found
+
+
+def test_the_demo_runs_on_the_cluster_and_each_gpu_job_says_what_it_is(study, cluster):
+    table = pd.read_csv(study.root / "results/tables/demo/table1.csv").set_index("method")
+    assert table.test_pooled_mean.notna().all()
+    gpus = {m: study.said(m) for m in ("main_task_only", "online_ttt_mae", REFERENCE)}
+    for said in gpus.values():
+        assert said.count(" is this job's") == 1
+    # Two at a time, and as many GPUs.
+    assert {name for name in GPUS if any(name in said for said in gpus.values())} == set(GPUS)
+    jobs = {note: (state, name) for _, state, name, note in cluster.jobs()}
+    state, name = jobs["rule_predict_wildcards_synthetic_semantic_reference_0_test_0"]
+    assert state == "COMPLETED"
+    assert name.startswith("videottt_")
+    # Scores are one job, tables none.
+    assert [note for note in jobs if "score" in note] == ["rule_scores_score"]
+    assert not [note for note in jobs if "table" in note]
+    log = study.root / "results/logs/slurm/rule_predict/synthetic_semantic_reference_0_test_0"
+    assert len(list(log.glob("*.log"))) == 1
+    assert not list((study.root / "results/state").iterdir())
+
+
+class Happenings:
+    """What happens to running jobs, once to each."""
+
+    def __init__(self, study, cluster):
+        self.study = study
+        self.cluster = cluster
+        self.at = {}
+
+    def wait_for(self, methods):
+        """Let it happen to the jobs of some methods, when each is inside its video."""
+        while not set(methods) <= set(self.at):
+            for method in methods:
+                begun = self.study.states(method)
+                if method not in self.at and begun >= BEGUN and self.study.process(method):
+                    job = self.cluster.running(method)
+                    if job:
+                        getattr(self, method)(job)
+                        self.at[method] = begun
+            time.sleep(0.1)
+            self.study.check_running()
+
+    def killed(self, job):
+        os.kill(self.study.process("killed"), signal.SIGKILL)
+
+    def cancelled(self, job):
+        self.cluster.run("scancel", job)
+
+    def requeued(self, job):
+        self.cluster.run("scontrol", "requeue", job)
+
+    def without_controller(self, job):
+        """It is gone for longer than some looks at the jobs."""
+        self.cluster.controller("stop")
+        time.sleep(8)
+        self.cluster.controller("start")
+
+    def node_failed(self, job):
+        self.cluster.node("down")
+        until(lambda: self.cluster.running("node_failed") != job, "the job is taken off its node")
+        self.cluster.node("resume")
+
+    def preempted(self, job):
+        """Its partition cancels what it preempts; others would run it again."""
+        self.cluster.run(
+            "sbatch", "-p", "urgent", "--gpus=2", "-o", "/dev/null", "--wrap", "sleep 1"
+        )
+
+    def cut_short(self, job):
+        """It stands still until most of its minute is over."""
+        process = self.study.process("cut_short")
+        os.kill(process, signal.SIGSTOP)
+        time.sleep(35)
+        os.kill(process, signal.SIGCONT)
+
+
+def test_whatever_happens_to_a_job_it_goes_on_inside_its_video_and_makes_the_same(study, cluster):
+    happenings = Happenings(study, cluster)
+    files = {method: TARGET.format(method) for method in HAPPENING}
+    ordinary = HAPPENING[:-2]
+    cancelling = study.site("cancelling.yaml", partition="cancelling")
+    short = study.site("short.yaml", longest=1)
+    runs = [
+        study.start(*(files[method] for method in ordinary)),
+        study.start("--nolock", files["preempted"], site=cancelling),
+    ]
+    happenings.wait_for([*ordinary, "preempted"])
+    runs.append(study.start("--nolock", files["cut_short"], site=short))
+    happenings.wait_for(["cut_short"])
+    said = [study.end(run) for run in runs]
+    assert "SLURM status is: 'CANCELLED'" in said[1]
+    assert "stopped before the end of its SLURM allocation: the state is saved" in said[2]
+    expected = predictions(study, REFERENCE)
+    for method in HAPPENING:
+        assert predictions(study, method) == expected, method
+        # It alone was not stopped.
+        if method != "without_controller":
+            assert study.resumed(method) >= BEGUN - 1, (method, study.said(method))
+    assert not list((study.root / "results/state").iterdir())
+
+
+def test_two_submissions_of_a_job_and_a_rerun_beside_an_orphan_make_one_whole_file(study):
+    twice, orphan = TARGET.format(TWICE), TARGET.format(ORPHAN)
+    runs = [study.start(twice)]
+    until(lambda: study.states(TWICE) >= BEGUN, "the first job is inside its video")
+    runs.append(study.start("--nolock", twice))
+    for run in runs:
+        study.end(run)
+    lost = study.start(orphan)
+    until(lambda: study.states(ORPHAN) >= BEGUN, "the job is inside its video")
+    lost.kill()
+    lost.wait()
+    study.local("--unlock")
+    study.run(orphan, profile="slurm-gres")
+    for method in (TWICE, ORPHAN):
+        assert predictions(study, method) == predictions(study, REFERENCE)
+    assert not list((study.root / "results/state").iterdir())
