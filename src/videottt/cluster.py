@@ -133,3 +133,13 @@ def training_processes(config: Path = Path("config.yaml")) -> int:
     # Whatever is wrong with it, the rules say so.
     except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError, RecursionError):
         return 1
+
+
+def prefer_commands(folder: Path) -> None:
+    """Let this process, and the jobs that it submits, find commands in a folder before others.
+
+    Those of workflow/slurm/ stand for SLURM's own, and know what Snakemake does not.
+    """
+    os.environ["PATH"] = os.pathsep.join([str(folder), os.environ.get("PATH", os.defpath)])
+    # Snakemake hides what begins with SLURM from the steps of jobs.
+    os.environ.setdefault("VIDEOTTT_SLURM_CONF", os.environ.get("SLURM_CONF", ""))

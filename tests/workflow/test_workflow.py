@@ -1,6 +1,7 @@
 """The whole DAG through Snakemake, on a study small enough for a test."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from support import pretend_gpus
 from videottt.frames import FrameStore
 from videottt.predictions import PredictionReader
 from videottt.scores import read_scores
@@ -26,6 +28,7 @@ METHODS = [
     "online_ttt_mae",
     "online_ttt_mae,window=2",
 ]
+GPUS = ("GPU-first", "GPU-second")
 PREDICTION = "results/predictions/synthetic/semantic/{}/seed0/test_0.h5"
 SCORES = PREDICTION.replace("predictions", "scores")
 
@@ -88,15 +91,23 @@ def small_config():
 class Project:
     """A working directory of its own, with the repository's workflow."""
 
-    def __init__(self, root):
+    def __init__(self, root, environment=None):
         self.root = root
         self.config = small_config()
+        self.environment = {**os.environ, **(environment or {})}
 
     def snakemake(self, *arguments):
         (self.root / "config.yaml").write_text(yaml.safe_dump(self.config, sort_keys=False))
         command = [sys.executable, "-m", "snakemake", "--snakefile"]
         command += [REPOSITORY / "workflow/Snakefile", "--directory", self.root, *arguments]
-        return subprocess.run(command, cwd=self.root, capture_output=True, text=True, check=False)
+        return subprocess.run(
+            command,
+            cwd=self.root,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
 
     def jobs(self, *arguments):
         """Return the rules that a dry run would execute, and the methods of their predictions."""
@@ -112,7 +123,9 @@ class Project:
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
-    project = Project(tmp_path_factory.mktemp("study"))
+    root = tmp_path_factory.mktemp("study")
+    lines = [f"GPU {number}: Pretended (UUID: {gpu})" for number, gpu in enumerate(GPUS)]
+    project = Project(root, {"PATH": pretend_gpus(root / "bin", *lines), "TMPDIR": str(root)})
     result = project.snakemake("--cores", "2")
     assert result.returncode == 0, result.stderr[-4000:]
     return project
@@ -176,6 +189,16 @@ def test_one_offline_run_is_scored_as_oracle_and_at_the_iteration_that_validatio
     grid = pd.read_csv((results / name).with_suffix(".csv"))
     assert list(grid.iteration) == [1, 2, 1, 2]
     assert grid.selected.sum() == 1
+
+
+@pytest.mark.workflow
+def test_jobs_spread_over_the_gpus_of_the_machine(project):
+    logs = [*(project.root / "results/logs").glob("predict*/**/*.log")]
+    said = [path.read_text() for path in logs]
+    # Each has one, and what is pretended is not used.
+    assert [text.count(" is this job's") for text in said] == [1] * len(said)
+    assert all("this torch cannot use Pretended: the CPU is used" in text for text in said)
+    assert {gpu for gpu in GPUS for text in said if f"{gpu} (Pretended)" in text} == set(GPUS)
 
 
 @pytest.mark.workflow
