@@ -12,23 +12,28 @@ import shutil
 import tarfile
 import warnings
 import zipfile
+from pathlib import PurePosixPath
 
 import numpy as np
 import pytest
 import safetensors.torch
 import torch
+import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image
 from pycocotools import mask as coco_mask
 
+from conftest import ROOT
 from support import SPACE, small_model, store_frames
 from test_archives import below
 from videottt import config as configuration
+from videottt.checking.files import read_header
 from videottt.cli import arguments
 from videottt.datasets import coco_instances, coco_panoptic, coco_videos, kitti_step
 from videottt.datasets.containers import declared_size
+from videottt.datasets.images import FORMATS, image_size, read_image, read_upright
 from videottt.errors import InputError
 from videottt.frame_result import PHASES, FrameResult
 from videottt.frames import FrameStore, SourceFrame
@@ -38,8 +43,13 @@ from videottt.predictions import NUMBERS, PredictionKey, PredictionReader, write
 from videottt.run_lengths import check_masks, run_lengths
 from videottt.saved_state import SavedState
 from videottt.segments import VOID, instances_from, instances_of, panoptic_from
-from videottt.sources import Unpacking
+from videottt.sources import Unpacking, read_sources
+from videottt.tables.reading import read_metrics
 from videottt.unpacking import unpack
+from videottt.validation import validate
+
+CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+SOURCES = yaml.safe_load((ROOT / "workflow/resources/datasets.yaml").read_text(encoding="utf-8"))
 
 
 def searched(examples):
@@ -99,7 +109,7 @@ def mistaken(draw, document, values=JSON):
             return draw(values)
         holder = functools.reduce(lambda held, key: held[key], path[:-1], changed)
         if draw(st.integers(0, 4)):
-            holder[path[-1]] = draw(values | st.sampled_from(USUAL))
+            holder[path[-1]] = copy.deepcopy(draw(values | st.sampled_from(USUAL)))
         else:
             del holder[path[-1]]
     return changed
@@ -266,6 +276,34 @@ def test_a_panoptic_map_of_kitti_step_is_read_or_refused_whatever_it_holds(tmp_p
     (label / "000000.png").write_bytes(data.draw(spoilt(content)))
     found = unless_refused(lambda: list(kitti_step.read(tmp_path, "val", "v", SPACE)))
     assert found is None or found[0].semantic.shape == frame.semantic.shape
+
+
+# Pictures
+
+
+def pictured(kind):
+    """Return a small picture of a kind, turned by its EXIF data."""
+    held = io.BytesIO()
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    colours = np.arange(16 * 12 * 3, dtype=np.uint8).reshape(16, 12, 3)
+    Image.fromarray(colours).save(held, kind, **({} if kind == "BMP" else {"exif": turned}))
+    return held.getvalue()
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("kind", FORMATS)
+def test_a_picture_is_read_or_refused_whatever_is_damaged(tmp_path, kind):
+    path = tmp_path / "0.png"
+
+    @searched(150)
+    @given(spoilt(pictured(kind)))
+    def search(content):
+        path.write_bytes(content)
+        for read in (read_image, read_upright, image_size, read_header):
+            unless_refused(lambda read=read: read(path))
+
+    search()
 
 
 # Pickles
@@ -517,6 +555,54 @@ def test_settings_come_back(values):
     if any(word in plain for word in ("NaN", "Infinity")):
         return
     assert arguments.settings(plain) == json.loads(plain)
+
+
+# Whole files of settings, and tables
+
+
+def of_its_own(document):
+    """Values that stand elsewhere in a document, or anything."""
+    places = [path for path in places_in(document) if path]
+    held = [functools.reduce(lambda held, key: held[key], path, document) for path in places]
+    return st.sampled_from(held) | JSON
+
+
+@searched(80)
+@given(mistaken(CONFIG, of_its_own(CONFIG)))
+def test_a_configuration_is_taken_or_refused(changed):
+    unless_refused(lambda: validate(changed, ROOT / "workflow/schemas/config.schema.yaml"))
+
+
+@searched(80)
+@given(mistaken(SOURCES, of_its_own(SOURCES)).map(yaml.safe_dump) | TEXTS)
+def test_a_list_of_sources_is_taken_or_refused(tmp_path, text):
+    path = tmp_path / "datasets.yaml"
+    path.write_text(text, encoding="utf-8", errors="surrogatepass")
+    for source in (unless_refused(lambda: read_sources(path)) or {}).values():
+        assert not any(".." in PurePosixPath(place).parts for place in source.provides)
+        assert source.download(tmp_path).parent == tmp_path / "downloads"
+
+
+TABLE = "dataset,split,task,method,seed,aggregation,video,metric,value\n" + "".join(
+    f"d,test,semantic,m,{seed},pooled,all,miou_pooled,0.{seed}5\n" for seed in range(3)
+)
+
+
+@searched(200)
+@given(spoilt(TABLE.encode()) | st.binary(max_size=60))
+def test_a_table_of_metrics_is_read_or_refused(tmp_path, content):
+    path = tmp_path / "t.csv"
+    path.write_bytes(content)
+    table = unless_refused(lambda: read_metrics(path))
+    assert table is None or not table.drop(columns="value").isna().any(axis=None)
+
+
+def test_a_name_in_a_table_of_metrics_is_a_text_whatever_it_looks_like(tmp_path):
+    names = ["0012", "null", "nan", "1e3", "True"]
+    rows = TABLE.splitlines()
+    table = [rows[0], *(rows[1].replace(",all,", f",{name},") for name in names)]
+    (tmp_path / "t.csv").write_text("\n".join(table))
+    assert read_metrics(tmp_path / "t.csv").video.tolist() == names
 
 
 # Videos

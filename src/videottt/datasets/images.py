@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
 from videottt.errors import InputError, nearest
 
@@ -34,7 +34,10 @@ def read_upright(path: Path) -> np.ndarray:
     Raises:
         InputError: the file cannot be read.
     """
-    return _rgb(ImageOps.exif_transpose(_opened(path)), path)
+    picture = _opened(path)
+    with faults_of(path):
+        upright = ImageOps.exif_transpose(picture)
+    return _rgb(upright, path)
 
 
 def image_size(path: Path) -> tuple[int, int]:
@@ -50,7 +53,8 @@ def image_size(path: Path) -> tuple[int, int]:
 def _rgb(picture: Image.Image, path: Path) -> np.ndarray:
     if picture.mode.startswith(("I", "F")):
         raise InputError(f"{path}: has more than 8 bits a channel; convert it to 8 bits")
-    return np.asarray(picture.convert("RGB"))
+    with faults_of(path):
+        return np.asarray(picture.convert("RGB"))
 
 
 def read_map(path: Path, modes: tuple[str, ...]) -> np.ndarray:
@@ -84,7 +88,10 @@ def faults_of(path: Path) -> Iterator[None]:
         yield
     except FileNotFoundError:
         raise InputError(f"{path}: this file is missing; restore it from the data set") from None
-    except (OSError, UnidentifiedImageError, SyntaxError, Image.DecompressionBombError) as error:
+    except InputError:
+        raise
+    # What is no image of its kind makes Pillow fail in any way.
+    except Exception as error:
         raise InputError(
             f"{path}: not a readable image ({error}); restore it from the data set"
         ) from None

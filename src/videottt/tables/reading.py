@@ -9,6 +9,9 @@ from videottt.metrics import headline
 
 # Of which every row has its own.
 IDS = ("dataset", "split", "task", "method", "seed", "aggregation", "video", "metric")
+# A video may be called 0012, or null.
+TEXTS = {name: str for name in IDS if name != "seed"}
+UNDEFINED = {"value": ["", "nan", "NaN"]}
 AGAIN = "make it again with 'aggregate'"
 
 
@@ -22,7 +25,7 @@ def read_metrics(path: Path) -> pd.DataFrame:
     if not path.is_file():
         raise absent(path)
     try:
-        metrics = pd.read_csv(path)
+        metrics = pd.read_csv(path, dtype=TEXTS, na_values=UNDEFINED, keep_default_na=False)
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: not a table of metrics ({error}); {AGAIN}") from None
     missing = [name for name in (*IDS, "value") if name not in metrics]
@@ -30,6 +33,9 @@ def read_metrics(path: Path) -> pd.DataFrame:
         raise InputError(f"{path}: has no column '{missing[0]}'; {AGAIN}")
     if metrics.empty:
         raise InputError(f"{path}: has no row; {AGAIN}")
+    for name in IDS:
+        if metrics[name].isna().any() or (metrics[name] == "").any():
+            raise InputError(f"{path}: a row has no '{name}'; {AGAIN}")
     for name in ("seed", "value"):
         _check_numbers(path, metrics[name])
     for task in metrics.task.unique():
