@@ -58,12 +58,20 @@ class Cluster:
         subprocess.run(change, env=self.environment, timeout=30, capture_output=True, check=False)
 
     def run(self, *command):
-        """Run a command of SLURM, and return what it says."""
-        done = subprocess.run(
-            command, env=self.environment, capture_output=True, text=True, timeout=30, check=False
-        )
-        assert done.returncode == 0, f"{command}: {done.stderr}"
-        return done.stdout
+        """Run a command of SLURM, and return what it says; its controller may be away at first."""
+
+        def said():
+            done = subprocess.run(
+                command,
+                env=self.environment,
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=False,
+            )
+            return None if done.returncode else (done.stdout,)
+
+        return until(said, f"{command} succeeds")[0]
 
     def jobs(self, shown="%i|%T|%j|%k"):
         """Return all jobs, also those that have ended: (id, state, name, comment)."""
@@ -149,12 +157,6 @@ class Study:
         command = [sys.executable, "-m", "snakemake", "--snakefile"]
         command += [REPOSITORY / "workflow/Snakefile", "--cores", "1", *words]
         subprocess.run(list(map(str, command)), cwd=self.root, check=True, capture_output=True)
-
-    def check_running(self):
-        """Fail if a Snakemake has ended in an error."""
-        for process in self._runs:
-            if process.poll():
-                self.end(process)
 
     def close(self):
         for process in self._runs:

@@ -3,11 +3,13 @@
 The cluster is one node of this machine, with two pretended GPUs: `make test-slurm`.
 """
 
+import contextlib
 import os
 import shutil
 import signal
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pandas as pd
@@ -86,53 +88,52 @@ class Happenings:
     def __init__(self, study, cluster):
         self.study = study
         self.cluster = cluster
-        self.at = {}
 
-    def wait_for(self, methods):
-        """Let it happen to the jobs of some methods, when each is inside its video."""
-        while not set(methods) <= set(self.at):
-            for method in methods:
-                begun = self.study.states(method)
-                if method not in self.at and begun >= BEGUN and self.study.process(method):
-                    job = self.cluster.running(method)
-                    if job:
-                        getattr(self, method)(job)
-                        self.at[method] = begun
-            time.sleep(0.1)
-            self.study.check_running()
+    def happen_to(self, method):
+        """Wait until the job of a method is inside its video, and let it happen."""
+        until(lambda: self.study.states(method) >= BEGUN, f"{method}: inside its video")
+        process = until(lambda: self.study.process(method), f"{method}: its process")
+        # So that it is not done before it has happened.
+        self.signal(process, signal.SIGSTOP)
+        job = until(lambda: self.cluster.running(method), f"{method}: its job")
+        getattr(self, method)(job, process)
+        self.signal(process, signal.SIGCONT)
 
-    def killed(self, job):
-        os.kill(self.study.process("killed"), signal.SIGKILL)
+    def signal(self, process, number):
+        # Others' happenings may have ended it.
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process, number)
 
-    def cancelled(self, job):
+    def killed(self, job, process):
+        self.signal(process, signal.SIGKILL)
+
+    def cancelled(self, job, process):
         self.cluster.run("scancel", job)
 
-    def requeued(self, job):
+    def requeued(self, job, process):
         self.cluster.run("scontrol", "requeue", job)
 
-    def without_controller(self, job):
+    def without_controller(self, job, process):
         """It is gone for longer than some looks at the jobs."""
         self.cluster.controller("stop")
         time.sleep(8)
         self.cluster.controller("start")
 
-    def node_failed(self, job):
+    def node_failed(self, job, process):
         self.cluster.node("down")
         until(lambda: self.cluster.running("node_failed") != job, "the job is taken off its node")
         self.cluster.node("resume")
 
-    def preempted(self, job):
+    def preempted(self, job, process):
         """Its partition cancels what it preempts; others would run it again."""
         self.cluster.run(
             "sbatch", "-p", "urgent", "--gpus=2", "-o", "/dev/null", "--wrap", "sleep 1"
         )
+        until(lambda: self.cluster.running("preempted") != job, "the job is preempted")
 
-    def cut_short(self, job):
+    def cut_short(self, job, process):
         """It stands still until most of its minute is over."""
-        process = self.study.process("cut_short")
-        os.kill(process, signal.SIGSTOP)
         time.sleep(35)
-        os.kill(process, signal.SIGCONT)
 
 
 def test_whatever_happens_to_a_job_it_goes_on_inside_its_video_and_makes_the_same(study, cluster):
@@ -145,9 +146,10 @@ def test_whatever_happens_to_a_job_it_goes_on_inside_its_video_and_makes_the_sam
         study.start(*(files[method] for method in ordinary)),
         study.start("--nolock", files["preempted"], site=cancelling),
     ]
-    happenings.wait_for([*ordinary, "preempted"])
+    with ThreadPoolExecutor() as threads:
+        list(threads.map(happenings.happen_to, [*ordinary, "preempted"]))
     runs.append(study.start("--nolock", files["cut_short"], site=short))
-    happenings.wait_for(["cut_short"])
+    happenings.happen_to("cut_short")
     said = [study.end(run) for run in runs]
     assert "SLURM status is: 'CANCELLED'" in said[1]
     assert "stopped before the end of its SLURM allocation: the state is saved" in said[2]
