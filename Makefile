@@ -30,7 +30,7 @@ demo: $(VENV)/.run
 setup: $(VENV)/.run
 
 test: $(VENV)/.test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 test-slurm: $(VENV)/.test
 	command -v slurmctld slurmd munged >/dev/null || $(SUDO) tests/slurm/cluster.sh install
