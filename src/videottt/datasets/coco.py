@@ -1,6 +1,7 @@
 """What the layouts of COCO share: a JSON file of images, categories and annotations."""
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -107,7 +108,8 @@ class CocoImage:
             InputError: its file is missing, unreadable or of another size.
         """
         path = folder / self.file_name
-        if not path.is_file():
+        # Unlike pathlib, it also says no where a name is too long for any file.
+        if not os.path.isfile(path):
             raise InputError(
                 f"{path}: this file is missing, it is image {self.id} of {self.source}; restore "
                 "it from the data set"

@@ -6,6 +6,7 @@ void (https://cocodataset.org/#format-data, "Panoptic Segmentation").
 """
 
 import itertools
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -129,7 +130,7 @@ def labels_of(
     if annotation is None:
         return None, None
     path = folder / annotation["file_name"]
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise InputError(
             f"{path}: this map of segments is missing, of image {image.id} of {image.source}; "
             "restore it from the data set or remove the annotation"
