@@ -218,12 +218,9 @@ def test_a_document_of_coco_is_read_or_refused_whatever_it_says(coco, layout, na
     @searched(250)
     @given(mistaken(whole) | JSON)
     def search(document):
-        try:
-            frames = read(document)
-        except InputError:
-            return
         # What is read is good enough to be kept.
-        store_frames(path.with_suffix(".h5"), frames, things=SPACE.things)
+        kept = path.with_suffix(".h5")
+        unless_refused(lambda: store_frames(kept, read(document), things=SPACE.things))
 
     search()
 
