@@ -6,6 +6,7 @@ import json
 import os
 import shlex
 import sys
+import sysconfig
 from pathlib import Path
 
 from snakemake.settings.types import DeploymentMethod
@@ -22,14 +23,33 @@ SCHEMA = Path(workflow.basedir) / "schemas/config.schema.yaml"
 RESOURCES = Path(os.path.relpath(Path(workflow.basedir) / "resources"))
 SLURM = Path(workflow.basedir).absolute() / "slurm"
 
-# Of `--config offline=true mirror=`, Snakemake makes words.
-for key in ("offline", "mirror"):
+# Of `--config offline=true mirror= container=`, Snakemake makes words.
+for key in ("offline", "mirror", "container"):
     config[key] = {"true": True, "false": False, "": None}.get(config.get(key), config.get(key))
 
 try:
     validation.validate(config, SCHEMA)
 except InputError as error:
     sys.exit(f"videottt: error: {error}")
+
+# What the jobs run with: this Python, the conda environments of the rules, or an image.
+DEPLOYED = workflow.deployment_settings.deployment_method
+IN_CONDA = DeploymentMethod.CONDA in DEPLOYED
+PACKAGE = Path(videottt.__file__).parents[1]
+if IN_CONDA and PACKAGE.samefile(sysconfig.get_path("purelib")):
+    sys.exit(
+        f"videottt: error: --sdm conda: the packages beside videottt in {PACKAGE} would hide those "
+        "of the environments; install it with pip install --editable, as make setup does"
+    )
+if config["container"]:
+
+    container: config["container"]
+
+elif DeploymentMethod.APPTAINER in DEPLOYED:
+    sys.exit(
+        "videottt: error: --sdm apptainer: no image is named, and jobs would run without one; "
+        "name it with --config container=videottt.sif"
+    )
 
 # Everything that comes from elsewhere; a relative path may also be one of the repository.
 SOURCES = Path(config["sources"])
@@ -81,11 +101,9 @@ FETCHING = [
 ]
 
 # torchrun starts the processes that share a training, and ends all if one fails.
-TRAINING = (
-    ["videottt"]
-    if config["training_processes"] == 1
-    else f"torchrun --standalone --nproc-per-node {config['training_processes']} -m videottt".split()
-)
+TORCHRUN = "python -P -m torch.distributed.run" if IN_CONDA else "torchrun"
+PROCESSES = f"--standalone --nproc-per-node {config['training_processes']} -m videottt"
+TRAINING = "videottt" if config["training_processes"] == 1 else f"{TORCHRUN} {PROCESSES}"
 
 # Where jobs keep the states that they go on from, outside everything that Snakemake deletes.
 SAVING = ["--state", "results/state", "--save-every", str(config["save_every"])]
@@ -97,17 +115,24 @@ ENVIRONMENT = {
     "DATA_ROOT": config["data_root"],
     "SOURCES": str(SOURCES),
     "FETCHING": " ".join(FETCHING),
-    "TRAINING": " ".join(TRAINING),
+    "TRAINING": TRAINING,
     "SAVING": " ".join(SAVING),
     "VIDEOTTT_JOBS_PER_GPU": str(config["jobs_per_gpu"]),
     "HDF5_USE_FILE_LOCKING": {"best-effort": "BEST_EFFORT", "on": "TRUE", "off": "FALSE"}[
         config["hdf5_locking"]
     ],
 }
-# PATH, so that .venv/bin/snakemake works without activating .venv; a conda environment comes first.
+# PATH, so that .venv/bin/snakemake works without activating .venv; what an environment or an image
+# has comes first.
 EXPORTS = f'export PATH="$PATH":{shlex.quote(str(Path(sys.executable).parent))}; ' + "".join(
     f"export {name}={shlex.quote(value)}; " for name, value in ENVIRONMENT.items()
 )
+# `videottt` is a script of the Python that it was installed with, whatever environment is active.
+# In one of conda, its own Python runs the package from where it lies; -P, because no script looks
+# for modules in the working directory either.
+if IN_CONDA:
+    EXPORTS += f"export PYTHONPATH={shlex.quote(str(PACKAGE))}; "
+    EXPORTS += 'videottt() { python -P -m videottt "$@"; }; '
 # A brace in a path would be one of Snakemake's own.
 shell.prefix(EXPORTS.replace("{", "{{").replace("}", "}}"))
 
@@ -464,6 +489,14 @@ def predictions_of(wildcards):
         )
     method = settings.predicting_method(config, wildcards.method)
     return rules.predict.output.predictions.format(**{**wildcards, "method": method})
+
+
+@reported
+def job_of_predictions(wildcards):
+    """Return what the predictions that are scored must be of, as JSON."""
+    ids = {name: getattr(wildcards, name) for name in ("dataset", "task", "video")}
+    method = settings.predicting_method(config, wildcards.method)
+    return json.dumps({**ids, "method": method, "seed": int(wildcards.seed)})
 
 
 @reported
@@ -1003,12 +1036,3 @@ def predicting_of_study(wildcards):
     methods = {method for ids in crosschecked(wildcards) for method in ids["method"]}
     pairs = {method: settings.predicting_method(config, method) for method in sorted(methods)}
     return json.dumps({method: other for method, other in pairs.items() if method != other})
-
-
-def videottt_beside_detectron2(wildcards):
-    """Return the command as the Python runs it that is to import detectron2."""
-    if DeploymentMethod.CONDA not in workflow.deployment_settings.deployment_method:
-        return "videottt"
-    # A script runs the Python that it was installed with, which is not that of the environment.
-    source = shlex.quote(str(Path(videottt.__file__).parents[1]))
-    return f"PYTHONPATH={source}${{PYTHONPATH:+:$PYTHONPATH}} python -m videottt"

@@ -26,7 +26,6 @@ rule crosscheck:
         "../envs/detectron2.yaml"
     threads: 1
     params:
-        videottt=videottt_beside_detectron2,
         frames=lambda wildcards: str(rules.ingest.output.frames),
         predictions=lambda wildcards: str(rules.predict.output.predictions),
         scores=lambda wildcards: str(rules.score.output.scores),
@@ -34,6 +33,6 @@ rule crosscheck:
         predicting=predicting_of_study,
         code=code(*CODE["score"], "crosscheck", "cli/crosscheck.py"),
     shell:
-        "{params.videottt} crosscheck --frames {params.frames:q} "
+        "videottt crosscheck --frames {params.frames:q} "
         "--predictions {params.predictions:q} --scores {params.scores:q} --of {params.of:q} "
         "--predictions-of {params.predicting:q} --csv {output.csv:q} --markdown {output.markdown:q} > {log:q} 2>&1"
