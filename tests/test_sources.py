@@ -1,5 +1,6 @@
 """The list of sources, and getting them: what is at hand, fetched, logged in for and recorded."""
 
+import contextlib
 import hashlib
 import json
 import shutil
@@ -12,8 +13,10 @@ import yaml
 
 from loopback import Loopback
 from test_archives import below, make_tar_gz, make_zip
+from videottt import downloads
 from videottt.cli import main
 from videottt.errors import InputError
+from videottt.files import complete_file
 from videottt.sources import read_sources
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -296,3 +299,31 @@ def test_two_processes_fetch_an_archive_once(place):
     assert [process.wait(60) for process in running] == [0, 0]
     assert len(place.server.requests) == 1
     assert outputs[0].read_text() == outputs[1].read_text()
+
+
+class Killed(BaseException):
+    """Nothing that is caught on the way."""
+
+
+@pytest.mark.parametrize("moment", ["before it appears", "after it appeared"])
+def test_a_run_killed_as_the_file_appears_loses_neither_it_nor_where_it_came_from(
+    place, monkeypatch, moment
+):
+    @contextlib.contextmanager
+    def killed(path):
+        with complete_file(path) as part:
+            yield part
+            if moment == "before it appears":
+                raise Killed
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(downloads, "complete_file", killed)
+        with pytest.raises(Killed):
+            place.fetch("weights")
+    asked = len(place.server.requests)
+    record = place.fetch("weights")
+    assert len(place.server.requests) == asked
+    assert record["origin"] == f"{place.server.url}/w.pth"
+    assert record["sha256"] == sha256(WEIGHTS)
+    assert not list((place.root / "downloads").glob(".*part*"))

@@ -2,7 +2,8 @@
 
 import contextlib
 import logging
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import requests
@@ -30,6 +31,7 @@ def download(
     session: requests.Session | None = None,
     timeout: float = SILENCE,
     patience: Retry = PATIENCE,
+    note: Callable[[str, Verified], None] = lambda url, verified: None,
 ) -> tuple[str, Verified]:
     """Fetch a file; it appears only if it is whole and the one that was meant.
 
@@ -44,6 +46,8 @@ def download(
         session: one that is logged in, where that is needed.
         timeout: seconds that a server may stay silent.
         patience: how often, and after how long, what may pass is tried again.
+        note: is told what is returned, before the file appears: where the file is, what it notes
+            is too.
 
     Returns:
         The address that it came from, and what it is.
@@ -66,12 +70,27 @@ def download(
                     transfer.discard()
                 continue
             checksums.record(path, verified.sha256)
+            note(url, verified)
             with complete_file(path) as part:
-                transfer.part.replace(part)
+                _linked(transfer.part, part)
             transfer.discard()
             logger.info("%s: whole, sha256 %s", path, verified.sha256)
             return url, verified
     raise InputError("; ".join(reasons) or f"{path.name}: there is no address to fetch it from")
+
+
+def discard_part(path: Path) -> None:
+    """Remove what a killed run left of a download that is whole."""
+    Transfer(path, None, False).discard()
+
+
+def _linked(whole: Path, part: Path) -> None:
+    """Give what was received a second name, so that a run killed before it appears loses none."""
+    try:
+        os.link(whole, part)
+    # A file system without hard links.
+    except OSError:
+        whole.replace(part)
 
 
 def _explained(error: Exception, path: Path) -> str:

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from videottt import checksums
 from videottt.checksums import Mismatch, Verified, Wanted
-from videottt.downloads import download, new_session, writer_of
+from videottt.downloads import discard_part, download, new_session, writer_of
 from videottt.errors import InputError
 from videottt.files import complete_file, write_text
 from videottt.logins import cityscapes_credentials, log_in_to_cityscapes, published_md5
@@ -106,6 +106,7 @@ def _downloaded(source: Source, name: str, path: Path, mirror: str | None, offli
     wanted = _wanted(source)
     if path.is_file():
         found = _verified(path, wanted, checksums.recorded(path))
+        discard_part(path)
         noted = _noted(path)
         if noted and noted.sha256 == found.sha256:
             return noted
@@ -126,12 +127,16 @@ def _fetched(
 ) -> tuple[str, Verified]:
     """Fetch the file of a source from the mirror, or else from where it is published."""
     mirrored = [f"{mirror.rstrip('/')}/{quote(source.file)}"] if mirror else []
+
+    def note(url: str, found: Verified) -> None:
+        _note(path, Origin(url, **asdict(found)))
+
     if source.access == "open":
-        return download([*mirrored, *source.urls], path, wanted)
+        return download([*mirrored, *source.urls], path, wanted, note=note)
     failed = ""
     if mirrored:
         try:
-            return download(mirrored, path, wanted)
+            return download(mirrored, path, wanted, note=note)
         except InputError as error:
             failed = f" ({error})"
     credentials = cityscapes_credentials() if source.access == "cityscapes" else None
@@ -144,7 +149,7 @@ def _fetched(
         log_in_to_cityscapes(session, source.urls[0], credentials)
         if not wanted.published:
             wanted = Wanted(wanted.bytes, None, published_md5(session, source.urls[0]))
-        return download(source.urls, path, wanted, session)
+        return download(source.urls, path, wanted, session, note=note)
 
 
 def _instructed(source: Source) -> str:
