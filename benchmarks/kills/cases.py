@@ -70,6 +70,8 @@ def asked_to_save(trial: Trial, row: Row) -> None:
 
 def _ask_to_save(trial: Trial, running: Running) -> None:
     """Send SIGUSR1 until a state is saved."""
+    # Before it says anything, it may not have heard of that signal yet, which then ends it.
+    wait_for(lambda: bool(running.said()), running)
     before = _generation(trial)
     while _generation(trial) == before and not running.ended(0.02):
         running.signal(signal.SIGUSR1)
