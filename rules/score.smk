@@ -19,6 +19,7 @@ rule score:
     threads: 1
     params:
         split=split_of,
+        job=job_of_predictions,
         iteration=score_iteration,
         selection=selection_arguments,
         networks=network_arguments,
@@ -26,7 +27,8 @@ rule score:
         code=code(*CODE["score"]),
     shell:
         "videottt score --frames {input.frames:q} --predictions {input.predictions:q} "
-        "--method {wildcards.method:q} --split {params.split:q} --iteration {params.iteration} "
+        "--method {wildcards.method:q} --job {params.job:q} --split {params.split:q} "
+        "--iteration {params.iteration} "
         "{params.selection} {params.networks} --device {params.device:q} --threads {threads} "
         "--output {output.scores:q} > {log:q} 2>&1"
 

@@ -33,6 +33,7 @@ use rule score as score_trial with:
         "results/benchmarks/score_trial/{dataset}/{task}/{method}/trial{trial}/seed{seed}/{video}.tsv"
     params:
         split=split_of,
+        job=job_of_predictions,
         iteration="last",
         selection="",
         networks="",

@@ -126,6 +126,22 @@ def test_every_verb_from_files_on_disk_to_selected_settings(root, source_frames,
         assert reader.provenance["selected"] == chosen["selected"]
 
 
+def test_predictions_of_another_job_are_never_scored(
+    store_path, joint_checkpoint, tmp_path, capsys
+):
+    predict(store_path, joint_checkpoint, tmp_path / "p.h5")
+    with PredictionReader(tmp_path / "p.h5") as made:
+        ids = dict(vars(made.key))
+    words = {"frames": store_path, "predictions": tmp_path / "p.h5", "split": "test"}
+    call("score", **words, job=json.dumps(ids), output=tmp_path / "s.h5")
+    capsys.readouterr()
+    for name in ids:
+        with pytest.raises(SystemExit):
+            call("score", **words, job=json.dumps({**ids, name: 9}), output=tmp_path / "t.h5")
+        assert f"p.h5: its {name} is '{ids[name]}', not '9'" in capsys.readouterr().err
+    assert not (tmp_path / "t.h5").exists()
+
+
 def test_joint_training_starts_from_encoder_and_head_of_another_checkpoint(store_path, tmp_path):
     main_task, joint = tmp_path / "main.safetensors", tmp_path / "joint.safetensors"
     settings = with_values(TRAIN, {"training.reconstruction": False, "training.iterations": 1})

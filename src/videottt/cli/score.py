@@ -52,6 +52,8 @@ def add_verbs(verbs: Any) -> None:
     verb.add_argument("--predictions", required=True, type=Path)
     verb.add_argument("--split", required=True)
     verb.add_argument("--method", help="id to score them as; by default that of the predictions")
+    verb.add_argument("--job", default={}, type=settings, help="JSON: {dataset, task, method, seed "
+                      "or video: what the predictions must be of}")  # fmt: skip
     verb.add_argument("--iteration", default="last", type=_iteration,
                       help="of an offline method: a number of updates, last, oracle (the best by "
                       "these very scores) or selected (in --selection)")  # fmt: skip
@@ -93,6 +95,7 @@ def score(options: argparse.Namespace) -> None:
         FrameStore(options.frames) as store,
         PredictionReader(options.predictions) as predictions,
     ):
+        predictions.check_job(options.job)
         networks = _networks(options, predictions.key.task)
         of_frame = partial(ColourErrors.of_frame, networks=networks) if networks.files else None
         result = scores.score_video(store, predictions, options.split, of_frame)
