@@ -4,6 +4,7 @@ import functools
 import itertools
 import json
 import os
+import re
 import shlex
 import sys
 import sysconfig
@@ -308,10 +309,20 @@ def source_of(wildcards):
         return fetched(names)
     root = root_of(wildcards.dataset)
     if not is_video_file(wildcards):
-        return str(root)
+        return as_input(root)
     from videottt.datasets.video_file import find_source
 
-    return str(find_source(root, wildcards.video))
+    return as_input(find_source(root, wildcards.video))
+
+
+def as_input(path):
+    """Return a path of the user's as an input of a rule."""
+    # Snakemake knows no way to say that braces are no wildcard.
+    if re.search(r"\{\s*[.\w]+\s*[,}]", str(path)):
+        raise InputError(
+            f"{path}: Snakemake takes the braces in this name for a wildcard; rename it"
+        )
+    return str(path)
 
 
 def root_of(dataset):

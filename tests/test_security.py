@@ -335,6 +335,12 @@ def test_the_workflow_takes_names_for_names(tmp_path):
         assert len(store) == 3
     (clone.root / "own.yaml").write_text(f"x: !!python/object/apply:os.system ['touch {CANARY}']")
     assert clone.snakemake("-n", *asked).returncode != 0
+    # What Snakemake would take for more than a name is refused in a line.
+    (clone.root / "{video}/my_videos/clip").mkdir(parents=True)
+    (clone.root / "own.yaml").write_text("data_root: '{video}'")
+    refusal = clone.snakemake("-n", *asked)
+    assert refusal.returncode == 2
+    assert "takes the braces in this name for a wildcard; rename it" in refusal.stderr
 
 
 # Pictures and films
