@@ -124,7 +124,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         if not isinstance(has_decoder, bool) or not isinstance(facts["provenance"], dict):
             raise ValueError("'decoder' is not true or false, or 'provenance' no object")
         model = YShapedModel(preset, len(classes), head=facts["head"])
-    except (InputError, LookupError, ValueError, TypeError, RecursionError) as error:
+    except (InputError, LookupError, ValueError, TypeError, ArithmeticError, RuntimeError) as error:
         raise InputError(
             f"{path}: its metadata are not those of a checkpoint ({error}); train it again, or "
             "take an unbroken copy"

@@ -111,6 +111,13 @@ def preset_from(sizes: dict) -> Preset:
         for size in value if isinstance(value, tuple) else (value,):
             if name != "drop_path_rate" and not 1 <= size <= LARGEST:
                 raise InputError(f"preset: '{name}' is {value}, but must be 1..{LARGEST}")
+    stages = [preset.embed_dim * 2**stage for stage in range(len(preset.depths))]
+    shared = [
+        *zip(stages, preset.num_heads, strict=False),
+        (preset.hidden_dim, preset.attention_heads),
+    ]
+    if len(preset.num_heads) != len(stages) or any(size % heads for size, heads in shared):
+        raise InputError("preset: its attention heads do not share its channels evenly")
     return preset
 
 
