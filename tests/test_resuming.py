@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -187,7 +188,51 @@ def test_signals_save_and_stop_between_two_steps_and_are_what_they_were_afterwar
     assert after_signals() == ([0], "before the end of its SLURM allocation")
     monkeypatch.setenv("SLURM_JOB_END_TIME", str(int(time.time()) + 3600))
     assert after_signals() == ([], None)
+    monkeypatch.delenv("SLURM_JOB_END_TIME")
     assert {number: signal.getsignal(number) for number in before} == before
+
+
+SOON, LATER, NEVER = 5, 3600, "N/A"
+AWAY = None
+
+
+@pytest.mark.parametrize(
+    ("answers", "stops"),
+    [
+        ([SOON], True),
+        ([LATER], False),
+        ([NEVER], False),
+        ([SOON, LATER], False),  # it was put off
+        ([AWAY, SOON], True),
+        ([AWAY], False),
+    ],
+)
+def test_the_queue_is_asked_for_the_end_that_slurm_does_not_tell(
+    tmp_path, monkeypatch, answers, stops
+):
+    def line(answer):
+        if answer is AWAY:
+            return "exit 1"
+        known = isinstance(answer, int)
+        return f"echo {datetime.now() + timedelta(seconds=answer):%FT%T}" if known else "echo N/A"
+
+    for number, answer in enumerate(answers):
+        (tmp_path / f"{number}.sh").write_text(line(answer))
+    # The last answer stays.
+    script = f"""#!/bin/sh
+cd {tmp_path}
+[ "$*" = "--noheader --jobs 77 --format %e" ] || exit 2
+set -- *.sh
+sh "$1"
+if [ $# -gt 1 ]; then rm "$1"; fi
+"""
+    (tmp_path / "squeue").write_text(script)
+    (tmp_path / "squeue").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setenv("SLURM_JOB_ID", "77")
+    monkeypatch.setattr("videottt.interruption.ASK_AGAIN", 0)
+    reason = "before the end of its SLURM allocation"
+    assert after_signals() == (([0], reason) if stops else ([], None))
 
 
 # One writer

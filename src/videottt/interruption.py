@@ -20,6 +20,8 @@ SAVING = signal.SIGUSR1
 SHARE = 0.05
 # Seconds between the last save and the end of an allocation, beside twice what a save takes.
 MARGIN = 20.0
+# Seconds until SLURM is asked again when a job ends, if it has not said so.
+ASK_AGAIN = 60.0
 # sysexits.h: a temporary failure; the same command will go on from here.
 STOPPED = 75
 
@@ -46,7 +48,7 @@ class Interruption:
         self._save = False
         self._reason: str | None = None
         self._before: dict[int, object] = {}
-        self._end = allocation_end()
+        self._end, self._asked = allocation_end(), time.monotonic()
 
     def __enter__(self) -> Self:
         for number in STOPPING:
@@ -98,10 +100,14 @@ class Interruption:
 
     def _ends_soon(self) -> bool:
         margin = MARGIN + 2 * self._cost
-        if self._end is None or time.time() <= self._end - margin:
+        if self._end is None:
+            # SLURM may not have answered.
+            if "SLURM_JOB_ID" not in os.environ or time.monotonic() < self._asked + ASK_AGAIN:
+                return False
+        elif time.time() <= self._end - margin:
             return False
-        # It may have been put off.
-        self._end = allocation_end()
+        # The end that is known may have been put off.
+        self._end, self._asked = allocation_end(), time.monotonic()
         return self._end is not None and time.time() > self._end - margin
 
     def _note_stop(self, number: int, _: FrameType | None) -> None:

@@ -1,5 +1,6 @@
 """A cluster of its own for the tests, and a small study that runs on it through the profiles."""
 
+import contextlib
 import os
 import re
 import signal
@@ -175,11 +176,31 @@ class Study:
         folder = self.root / "results/state"
         path = folder / f"{target_id(folder, self.root / TARGET.format(method))}.claim"
         owner = SoftFileLease(path, lease_duration=60).owner
-        return owner.pid if owner else None
+        return owner.pid if owner and self.alive(owner.pid) else None
+
+    def stopped(self, method, states):
+        """Stop the process of a method that has saved so many states, and return it."""
+        until(lambda: self.states(method) >= states, f"{method}: {states} states")
+        process = until(lambda: self.process(method), f"{method}: its process")
+        self.signal(process, signal.SIGSTOP)
+        return process
+
+    def signal(self, process, number):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process, number)
+
+    def alive(self, process):
+        """Return whether a process is there, and not only its exit status."""
+        try:
+            status = Path(f"/proc/{process}/status").read_text()
+        except OSError:
+            return False
+        return not re.search(r"^State:\s+[ZX]", status, re.MULTILINE)
 
     def said(self, method):
         """Return all that the jobs of a method have said, of which the last began the log anew."""
-        return self.log(method).read_text(errors="replace")
+        log = self.log(method)
+        return log.read_text(errors="replace") if log.exists() else ""
 
     def log(self, method):
         path = TARGET.format(method).replace("results/", "results/logs/predict/", 1)

@@ -3,7 +3,6 @@
 The cluster is one node of this machine, with two pretended GPUs: `make test-slurm`.
 """
 
-import contextlib
 import os
 import shutil
 import signal
@@ -11,11 +10,12 @@ import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event, Lock
 
 import pandas as pd
 import pytest
 
-from slurm.study import GPUS, TARGET, Cluster, Study, until
+from slurm.study import GPUS, PATIENCE, TARGET, Cluster, Study, until
 from support import contents
 
 # One for everything that may happen. They differ in name only, and so must make the same.
@@ -24,7 +24,7 @@ HAPPENING = (
     "cut_short",
 )  # fmt: skip
 TWICE, ORPHAN, REFERENCE = "twice", "orphan", "reference"
-FRAMES = 24
+FRAMES = 16
 # Whatever happens, happens when a job has made so many of them at least.
 BEGUN = 3
 
@@ -50,6 +50,7 @@ def cluster():
 def study(cluster, tmp_path_factory):
     methods = [*HAPPENING, TWICE, ORPHAN, REFERENCE]
     study = Study(tmp_path_factory.mktemp("study"), cluster, methods, FRAMES)
+    study.local("results/frames/synthetic/stills.h5", "results/frames/synthetic/test_0.h5")
     study.run("results/tables/demo/table1.md", TARGET.format(REFERENCE))
     yield study
     study.close()
@@ -83,29 +84,28 @@ def test_the_demo_runs_on_the_cluster_and_each_gpu_job_says_what_it_is(study, cl
 
 
 class Happenings:
-    """What happens to running jobs, once to each."""
+    """What happens to running jobs, once to each, and one after the other."""
 
     def __init__(self, study, cluster):
         self.study = study
         self.cluster = cluster
+        self.lock = Lock()
+        self.controller_is_back = Event()
 
     def happen_to(self, method):
-        """Wait until the job of a method is inside its video, and let it happen."""
-        until(lambda: self.study.states(method) >= BEGUN, f"{method}: inside its video")
-        process = until(lambda: self.study.process(method), f"{method}: its process")
-        # So that it is not done before it has happened.
-        self.signal(process, signal.SIGSTOP)
-        job = until(lambda: self.cluster.running(method), f"{method}: its job")
-        getattr(self, method)(job, process)
-        self.signal(process, signal.SIGCONT)
-
-    def signal(self, process, number):
-        # Others' happenings may have ended it.
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(process, number)
+        """Let it happen to the job of a method, when that is inside its video."""
+        while True:
+            process = self.study.stopped(method, BEGUN)
+            with self.lock:
+                job = self.cluster.running(method)
+                # What happens to another may also end this one; then it goes on by itself.
+                if job and self.study.alive(process):
+                    getattr(self, method)(job, process)
+                    self.study.signal(process, signal.SIGCONT)
+                    return
 
     def killed(self, job, process):
-        self.signal(process, signal.SIGKILL)
+        self.study.signal(process, signal.SIGKILL)
 
     def cancelled(self, job, process):
         self.cluster.run("scancel", job)
@@ -118,6 +118,7 @@ class Happenings:
         self.cluster.controller("stop")
         time.sleep(8)
         self.cluster.controller("start")
+        self.controller_is_back.set()
 
     def node_failed(self, job, process):
         self.cluster.node("down")
@@ -131,9 +132,20 @@ class Happenings:
         )
         until(lambda: self.cluster.running("preempted") != job, "the job is preempted")
 
-    def cut_short(self, job, process):
+    def cut_short(self):
         """It stands still until most of its minute is over."""
-        time.sleep(35)
+        while True:
+            process = self.study.stopped("cut_short", BEGUN)
+            end = time.monotonic() + 35
+            while self.study.alive(process):
+                if time.monotonic() > end:
+                    self.study.signal(process, signal.SIGCONT)
+                    return
+                time.sleep(0.1)
+
+
+# Of a job that need not have a GPU; there are two.
+WITHOUT_GPU = ("--nolock", "--set-resources", "predict:gpu=0")
 
 
 def test_whatever_happens_to_a_job_it_goes_on_inside_its_video_and_makes_the_same(study, cluster):
@@ -144,19 +156,22 @@ def test_whatever_happens_to_a_job_it_goes_on_inside_its_video_and_makes_the_sam
     short = study.site("short.yaml", longest=1)
     runs = [
         study.start(*(files[method] for method in ordinary)),
-        study.start("--nolock", files["preempted"], site=cancelling),
+        study.start("--nolock", files["preempted"], profile="slurm-gres", site=cancelling),
     ]
     with ThreadPoolExecutor() as threads:
-        list(threads.map(happenings.happen_to, [*ordinary, "preempted"]))
-    runs.append(study.start("--nolock", files["cut_short"], site=short))
-    happenings.happen_to("cut_short")
+        happened = threads.map(happenings.happen_to, [*ordinary, "preempted"])
+        # A job whose end cannot be asked for when it begins asks again only a minute later.
+        happenings.controller_is_back.wait(PATIENCE)
+        runs.append(study.start(*WITHOUT_GPU, "--", files["cut_short"], site=short))
+        happenings.cut_short()
+        list(happened)
     said = [study.end(run) for run in runs]
     assert "SLURM status is: 'CANCELLED'" in said[1]
     assert "stopped before the end of its SLURM allocation: the state is saved" in said[2]
     expected = predictions(study, REFERENCE)
     for method in HAPPENING:
         assert predictions(study, method) == expected, method
-        # It alone was not stopped.
+        # It alone may not have been stopped.
         if method != "without_controller":
             assert study.resumed(method) >= BEGUN - 1, (method, study.said(method))
     assert not list((study.root / "results/state").iterdir())
@@ -164,17 +179,17 @@ def test_whatever_happens_to_a_job_it_goes_on_inside_its_video_and_makes_the_sam
 
 def test_two_submissions_of_a_job_and_a_rerun_beside_an_orphan_make_one_whole_file(study):
     twice, orphan = TARGET.format(TWICE), TARGET.format(ORPHAN)
-    runs = [study.start(twice)]
-    until(lambda: study.states(TWICE) >= BEGUN, "the first job is inside its video")
-    runs.append(study.start("--nolock", twice))
-    for run in runs:
-        study.end(run)
-    lost = study.start(orphan)
-    until(lambda: study.states(ORPHAN) >= BEGUN, "the job is inside its video")
+    runs, lost = [study.start(twice)], study.start("--nolock", orphan)
+    processes = [study.stopped(method, BEGUN) for method in (TWICE, ORPHAN)]
     lost.kill()
     lost.wait()
-    study.local("--unlock")
-    study.run(orphan, profile="slurm-gres")
+    runs += [study.start(*WITHOUT_GPU, "--", target) for target in (twice, orphan)]
+    for method, process in zip((TWICE, ORPHAN), processes, strict=True):
+        told = f"is being made by process {process} on "
+        until(lambda method=method, told=told: told in study.said(method), f"{method}: waited for")
+        study.signal(process, signal.SIGCONT)
+    for run in runs:
+        study.end(run)
     for method in (TWICE, ORPHAN):
         assert predictions(study, method) == predictions(study, REFERENCE)
     assert not list((study.root / "results/state").iterdir())
