@@ -79,10 +79,11 @@ if workflow.is_main_process:
 # `--resources gpu=N` says otherwise; which of them each takes is its own affair (videottt.gpus).
 # Without a GPU here, or with device: cpu, cores alone limit how many jobs run at once. On a cluster
 # it is the profile that says what has a GPU.
-VISIBLE = len(visible_gpus()) if config["device"] != "cpu" else 0
-GPUS = int(VISIBLE > 0)
 ON_CLUSTER = workflow.resource_settings.nodes is not None
-if workflow.is_main_process and "gpu" not in workflow.global_resources and not ON_CLUSTER and GPUS:
+# Only who hands out jobs needs to know: to ask the driver may take a second.
+VISIBLE = len(visible_gpus()) if workflow.is_main_process and config["device"] != "cpu" else 0
+GPUS = int(VISIBLE > 0)
+if GPUS and not ON_CLUSTER and "gpu" not in workflow.global_resources:
     workflow.register_resource("gpu", VISIBLE * config["jobs_per_gpu"])
 
 # The paper's published numbers, and what is published about data sets.

@@ -134,16 +134,17 @@ def load_checkpoint(path: Path) -> Checkpoint:
 
 
 def _load(model: YShapedModel, tensors: dict[str, Tensor], has_decoder: bool, path: Path) -> None:
+    own = model.state_dict()
     expected = {
         name: tensor.shape
-        for name, tensor in model.state_dict().items()
+        for name, tensor in own.items()
         if has_decoder or not name.startswith("decoder.")
     }
     wrong = differences(expected, tensors)
     if wrong:
         raise InputError(f"{path}: does not fit the model it names: {'; '.join(wrong)}")
     for name, tensor in tensors.items():
-        if tensor.dtype != model.state_dict()[name].dtype or not tensor.isfinite().all():
+        if tensor.dtype != own[name].dtype or not tensor.isfinite().all():
             raise InputError(
                 f"{path}: the weights '{name}' are of another type or not finite; train it again, "
                 "or take an unbroken copy"
