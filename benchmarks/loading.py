@@ -16,9 +16,10 @@ import numpy as np
 import torch
 from PIL import Image
 
-from videottt.augmentation import Augmentation, StillImages
-from videottt.datasets.synthetic import render_stills
-from videottt.frames import FrameStore, SourceFrame, write_frames
+from videottt.data.synthetic import render_stills
+from videottt.data.transforms.recipe import Augmentation
+from videottt.store.frames import FrameStore, SourceFrame, write_frames
+from videottt.training.stills import StillImages
 
 # Deviation of the noise, in grey levels, with which pixels need 5 bits each.
 NOISE = 4.0

@@ -7,7 +7,7 @@ import argparse
 import itertools
 import time
 
-from videottt.datasets.synthetic import Phase, render_stills, render_video
+from videottt.data.synthetic import Phase, render_stills, render_video
 
 SIZE = (96, 128)
 PHASES = [Phase("avenue", "day"), Phase("tunnel", "tunnel"), Phase("market", "warm")]

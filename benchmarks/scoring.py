@@ -8,8 +8,8 @@ import time
 
 import numpy as np
 
-from videottt.metrics import statistics_of
-from videottt.segments import ClassSpace, Panoptic, instances_of, panoptic_from
+from videottt.core.segments import ClassSpace, Panoptic, instances_of, panoptic_from
+from videottt.evaluation.metrics import statistics_of
 
 # As many as COCO has.
 SPACE = ClassSpace(

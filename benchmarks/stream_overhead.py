@@ -18,17 +18,18 @@ import numpy as np
 import torch
 import yaml
 
-from videottt.datasets.synthetic import Phase, render_video
-from videottt.frame_result import PHASES
-from videottt.frames import FrameStore, SourceFrame, write_frames
-from videottt.job_settings import method_settings
-from videottt.method import method_from
+from videottt.core.frame_result import PHASES
+from videottt.core.ids import JobKey
+from videottt.core.segments import ClassSpace
+from videottt.data.synthetic import Phase, render_video
 from videottt.models.presets import preset_named
 from videottt.models.y_shaped import YShapedModel
-from videottt.predictions import PredictionKey, write_predictions
-from videottt.segments import ClassSpace
-from videottt.stream import Stream, StreamKey, run_stream
+from videottt.store.frames import FrameStore, SourceFrame, write_frames
+from videottt.store.predictions import write_predictions
+from videottt.study.job_settings import method_settings
 from videottt.tasks import task_named
+from videottt.ttt.method import method_from
+from videottt.ttt.stream import Stream, run_stream
 
 NECESSARY = ("forward", "backward", "optimizer", "predict")
 
@@ -48,7 +49,7 @@ def main() -> None:
         YShapedModel(preset_named("tiny"), len(classes)),
         task_named("semantic", ClassSpace(tuple(classes))),
         method_from(settings),
-        StreamKey(0, "synthetic", "benchmark"),
+        JobKey("synthetic", "semantic", "online_ttt_mae", 0, "benchmark"),
     )
     with tempfile.TemporaryDirectory() as folder:
         store = rendered_store(Path(folder) / "frames.h5", options.frames, classes)
@@ -75,7 +76,7 @@ def rendered_store(path: Path, frames: int, classes: list[str]) -> Path:
 def measure(stream: Stream, path: Path, output: Path) -> tuple[dict[str, np.ndarray], float]:
     """Run the stream; return seconds of each phase and frame, and the wall time of a frame."""
     seconds: dict[str, list[float]] = {phase: [] for phase in (*PHASES, "write")}
-    key = PredictionKey("synthetic", "semantic", "benchmark", 0, "benchmark")
+    key = JobKey("synthetic", "semantic", "benchmark", 0, "benchmark")
     with (
         FrameStore(path) as store,
         write_predictions(
@@ -90,7 +91,7 @@ def measure(stream: Stream, path: Path, output: Path) -> tuple[dict[str, np.ndar
             writer.add(result)
             seconds["write"].append(time.perf_counter() - before)
             for phase in PHASES:
-                seconds[phase].append(result.seconds[phase])
+                seconds[phase].append(result.wall_time[phase])
         wall = (time.perf_counter() - start) / len(store)
     return {phase: np.array(values) for phase, values in seconds.items()}, wall
 

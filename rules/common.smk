@@ -13,12 +13,14 @@ from pathlib import Path
 from snakemake.settings.types import DeploymentMethod
 
 import videottt
-from videottt import config as settings
-from videottt import job_settings, trials, validation
-from videottt.errors import InputError
-from videottt.gpus import visible_gpus
-from videottt.provenance import code_fingerprint
-from videottt.tables.layout import layout_of, tables_of
+from videottt.study import config as settings
+from videottt.study import job_settings
+from videottt.study import trials
+from videottt.study import validation
+from videottt.core.errors import InputError
+from videottt.runtime.gpus import visible_gpus
+from videottt.core.provenance import code_fingerprint
+from videottt.report.tables.layout import layout_of, tables_of
 
 SCHEMA = Path(workflow.basedir) / "schemas/config.schema.yaml"
 RESOURCES = Path(os.path.relpath(Path(workflow.basedir) / "resources"))
@@ -62,7 +64,7 @@ if not SOURCES.is_file():
 def sources():
     """Return everything that comes from elsewhere, by its id."""
     # Here, because every job parses this file, and few need to know.
-    from videottt.sources import read_sources
+    from videottt.data.fetch.catalogue import read_sources
 
     return read_sources(SOURCES)
 
@@ -76,7 +78,7 @@ if workflow.is_main_process:
 
 
 # Jobs that take a GPU run as many at once as there are places on those that are visible here, unless
-# `--resources gpu=N` says otherwise; which of them each takes is its own affair (videottt.gpus).
+# `--resources gpu=N` says otherwise; which of them each takes is its own affair (videottt.runtime.gpus).
 # Without a GPU here, or with device: cpu, cores alone limit how many jobs run at once. On a cluster
 # it is the profile that says what has a GPU.
 ON_CLUSTER = workflow.resource_settings.nodes is not None
@@ -161,86 +163,86 @@ wildcard_constraints:
 
 # The modules whose logic decides the numbers of a stage. Comments and docstrings do not count.
 CODE = {
-    "render": ["datasets/synthetic", "randomness.py", "segments.py", "cli/sources.py"],
+    "render": ["data/synthetic", "core/randomness.py", "core/segments.py", "cli/sources.py"],
     "ingest": [
-        "datasets/images.py",
-        "datasets/listing.py",
-        "segments.py",
-        "layers.py",
-        "frames.py",
+        "data/layouts/images.py",
+        "data/layouts/listing.py",
+        "core/segments.py",
+        "store/layers.py",
+        "store/frames.py",
         "cli/frames.py",
     ],
     # Of each layout, beside the module of its name.
-    "cityscapes": ["datasets/kitti_step.py"],
-    "coco_videos": ["datasets/coco.py", "datasets/coco_categories.py", "datasets/coco_panoptic.py"],
-    "coco_panoptic": ["datasets/coco.py", "datasets/coco_categories.py"],
-    "coco_instances": ["datasets/coco.py", "datasets/coco_categories.py"],
-    "video_file": ["datasets/containers.py", "datasets/ffmpeg_decoder.py"],
+    "cityscapes": ["data/layouts/kitti_step.py"],
+    "coco_videos": ["data/layouts/coco.py", "data/layouts/coco_categories.py", "data/layouts/coco_panoptic.py"],
+    "coco_panoptic": ["data/layouts/coco.py", "data/layouts/coco_categories.py"],
+    "coco_instances": ["data/layouts/coco.py", "data/layouts/coco_categories.py"],
+    "video_file": ["data/layouts/containers.py", "data/layouts/ffmpeg_decoder.py"],
     "model": [
         "models",
-        "randomness.py",
-        "optimization.py",
-        "precision.py",
+        "core/randomness.py",
+        "ttt/optimizer.py",
+        "runtime/precision.py",
         "tasks",
-        "colour.py",
-        "decoding.py",
-        "segments.py",
+        "core/cielab.py",
+        "tasks/decoding.py",
+        "core/segments.py",
     ],
     "train": [
-        "training.py",
-        "training_settings.py",
-        "distributed.py",
-        "augmentation.py",
-        "cutout.py",
-        "recolouring.py",
-        "views.py",
-        "objectives/mae.py",
-        "datasets/imagenet.py",
+        "training/joint.py",
+        "training/settings.py",
+        "runtime/distributed.py",
+        "data/transforms/recipe.py",
+        "data/transforms/view.py",
+        "data/transforms/colour_jitter.py",
+        "data/transforms/update_views.py",
+        "ttt/objectives/mae.py",
+        "data/layouts/imagenet.py",
         "cli/checkpoints.py",
     ],
     "predict": [
-        "stream.py",
-        "update.py",
-        "views.py",
-        "offline.py",
-        "predictor.py",
-        "ensembling.py",
-        "augmentation.py",
-        "cutout.py",
-        "recolouring.py",
-        "memory.py",
-        "method.py",
-        "settings.py",
-        "predictions.py",
-        "layers.py",
+        "ttt/stream.py",
+        "ttt/update.py",
+        "data/transforms/update_views.py",
+        "ttt/offline.py",
+        "ttt/predictor.py",
+        "ttt/ensembling.py",
+        "data/transforms/recipe.py",
+        "data/transforms/view.py",
+        "data/transforms/colour_jitter.py",
+        "ttt/memory.py",
+        "ttt/method.py",
+        "core/settings.py",
+        "store/predictions.py",
+        "store/layers.py",
         "cli/predict.py",
     ],
     "drawing": [
-        "figures/view.py",
-        "figures/objects.py",
-        "figures/overlay.py",
-        "figures/panels.py",
-        "figures/pairing.py",
-        "figures/style.py",
-        "colour.py",
-        "metrics",
-        "segments.py",
-        "layers.py",
+        "report/figures/view.py",
+        "report/figures/objects.py",
+        "report/figures/overlay.py",
+        "report/figures/panels.py",
+        "report/figures/pairing.py",
+        "report/figures/style.py",
+        "core/cielab.py",
+        "evaluation/metrics",
+        "core/segments.py",
+        "store/layers.py",
     ],
-    "score": ["metrics", "perception", "segments.py", "layers.py", "scores.py", "cli/score.py"],
+    "score": ["evaluation/metrics", "evaluation/perception", "core/segments.py", "store/layers.py", "evaluation/scores.py", "cli/score.py"],
     "colourizers": [
-        "colour.py",
-        "predictions.py",
-        "layers.py",
+        "core/cielab.py",
+        "store/predictions.py",
+        "store/layers.py",
         "cli/fixed.py",
         "cli/colourizers.py",
     ],
     "segmenters": [
-        "models/segmenters.py",
-        "models/published.py",
+        "models/baselines/segmenters.py",
+        "models/baselines/published.py",
         "models/inputs.py",
-        "predictions.py",
-        "layers.py",
+        "store/predictions.py",
+        "store/layers.py",
         "cli/fixed.py",
         "cli/segmenters.py",
     ],
@@ -261,7 +263,7 @@ def code_of_layout(stage):
 
     def of_dataset(wildcards):
         layout = config["datasets"][wildcards.dataset]["layout"]
-        return code(*CODE[stage], f"datasets/{layout}.py", *CODE.get(layout, []))
+        return code(*CODE[stage], f"data/layouts/{layout}.py", *CODE.get(layout, []))
 
     return of_dataset
 
@@ -311,7 +313,7 @@ def source_of(wildcards):
     root = root_of(wildcards.dataset)
     if not is_video_file(wildcards):
         return as_input(root)
-    from videottt.datasets.video_file import find_source
+    from videottt.data.layouts.video_file import find_source
 
     return as_input(find_source(root, wildcards.video))
 
@@ -475,7 +477,7 @@ def trial_settings(wildcards):
 def code_of_method(wildcards):
     base, _ = settings.parse_method(config, wildcards.method)
     objective = config["methods"][base]["objective"]
-    return code(*CODE["model"], *CODE["predict"], f"objectives/{objective}.py")
+    return code(*CODE["model"], *CODE["predict"], f"ttt/objectives/{objective}.py")
 
 
 @reported
@@ -570,7 +572,7 @@ def segmenter_input(wildcards):
 
 def code_of_segmenter(wildcards):
     network = config["methods"][wildcards.method]["segmenter"].partition("_")[0]
-    return code(*CODE["segmenters"], f"models/{network}.py")
+    return code(*CODE["segmenters"], f"models/baselines/{network}.py")
 
 
 @reported
@@ -699,7 +701,7 @@ def trial_arguments(wildcards):
 @reported
 def selection_metric(wildcards):
     # Here, because every job parses this file, and few need h5py for it.
-    from videottt.metrics import headline
+    from videottt.evaluation.metrics import headline
 
     return headline(wildcards.task).pooled
 
@@ -947,13 +949,13 @@ def figures_of_study(study_id):
 
 # What rules/theory.smk measures: the gradients of online TTT-MAE at the joint checkpoint.
 CODE["theory"] = [
-    "training.py",
-    "objectives/mae.py",
-    "method.py",
-    "settings.py",
-    "theory/gradients.py",
-    "theory/sketch.py",
-    "theory/statistics.py",
+    "training/joint.py",
+    "ttt/objectives/mae.py",
+    "ttt/method.py",
+    "core/settings.py",
+    "evaluation/theory/gradients.py",
+    "evaluation/theory/sketch.py",
+    "evaluation/theory/statistics.py",
 ]
 
 

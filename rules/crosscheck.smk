@@ -31,7 +31,7 @@ rule crosscheck:
         scores=lambda wildcards: str(rules.score.output.scores),
         of=crosschecked_of_study,
         predicting=predicting_of_study,
-        code=code(*CODE["score"], "crosscheck", "cli/crosscheck.py"),
+        code=code(*CODE["score"], "evaluation/crosscheck", "cli/crosscheck.py"),
     shell:
         "videottt crosscheck --frames {params.frames:q} "
         "--predictions {params.predictions:q} --scores {params.scores:q} --of {params.of:q} "

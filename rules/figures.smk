@@ -30,7 +30,7 @@ rule plot_curves:
         methods=methods_of_curves,
         labels=method_labels,
         baseline=lambda wildcards: settings.FIXED_BESIDE.get(wildcards.task, settings.FIXED[0]),
-        code=code("figures/curves.py", "figures/style.py", "metrics"),
+        code=code("report/figures/curves.py", "report/figures/style.py", "evaluation/metrics"),
     shell:
         "videottt plot-curves --scores {input.scores:q} --methods {params.methods:q} "
         "--labels {params.labels:q} --baseline {params.baseline:q} --png {output.png:q} "
@@ -61,7 +61,7 @@ rule plot_bars:
         methods=methods_of_study,
         labels=method_labels,
         baseline=bars_baseline,
-        code=code("figures/bars.py", "figures/style.py", "metrics"),
+        code=code("report/figures/bars.py", "report/figures/style.py", "evaluation/metrics"),
     shell:
         "videottt plot-bars --metrics {input.metrics:q} --methods {params.methods:q} "
         "--labels {params.labels:q} {params.baseline} --png {output.png:q} --pdf {output.pdf:q} "
@@ -86,7 +86,7 @@ use rule plot_bars as plot_figure2 with:
         methods=",".join(FIGURE2),
         labels=method_labels,
         baseline=bars_baseline,
-        code=code("figures/bars.py", "figures/style.py", "metrics"),
+        code=code("report/figures/bars.py", "report/figures/style.py", "evaluation/metrics"),
 
 
 rule plot_sweep:
@@ -115,7 +115,7 @@ rule plot_sweep:
     params:
         sweep=sweep_arguments,
         labels=method_labels,
-        code=code("figures/sweep.py", "figures/bars.py", "figures/style.py", "metrics"),
+        code=code("report/figures/sweep.py", "report/figures/bars.py", "report/figures/style.py", "evaluation/metrics"),
     shell:
         "videottt plot-sweep --metrics {input.metrics:q} {params.sweep} "
         "--labels {params.labels:q} --png {output.png:q} --pdf {output.pdf:q} > {log:q} 2>&1"
@@ -147,7 +147,7 @@ rule plot_selection:
     params:
         methods=lambda wildcards: ",".join(selected_methods(wildcards)),
         labels=method_labels,
-        code=code("figures/selection.py", "figures/style.py", "metrics"),
+        code=code("report/figures/selection.py", "report/figures/style.py", "evaluation/metrics"),
     shell:
         "videottt plot-selection --grids {input.grids:q} --methods {params.methods:q} "
         "--task {wildcards.task:q} --labels {params.labels:q} --png {output.png:q} "
@@ -185,7 +185,7 @@ rule plot_reconstruction:
     params:
         labels=method_labels,
         truth=truth_of,
-        code=code("figures/reconstruction.py", *CODE["drawing"]),
+        code=code("report/figures/reconstruction.py", *CODE["drawing"]),
     shell:
         "videottt plot-reconstruction --frames {input.frames:q} --fixed {input.fixed:q} "
         "--predictions {input.predictions:q} --labels {params.labels:q} {params.truth} "
@@ -222,7 +222,7 @@ rule plot_strips:
     threads: 1
     params:
         labels=method_labels,
-        code=code("figures/strips.py", *CODE["drawing"]),
+        code=code("report/figures/strips.py", *CODE["drawing"]),
     shell:
         "videottt plot-strips --frames {input.frames:q} --fixed {input.fixed:q} "
         "--predictions {input.predictions:q} --labels {params.labels:q} --png {output.png:q} "
@@ -252,7 +252,7 @@ rule trace:
         overrides=method_overrides,
         device=config["device"],
         code=code_of_method,
-        code_of_traces=code("traces.py", "layers.py", "cli/trace.py"),
+        code_of_traces=code("store/traces.py", "store/layers.py", "cli/trace.py"),
     shell:
         "videottt trace --frames {input.frames:q} --checkpoint {input.checkpoint:q} "
         "--task {wildcards.task:q} --method {wildcards.method:q} --settings {params.settings:q} "
@@ -290,7 +290,7 @@ rule plot_steps:
     threads: 1
     params:
         truth=truth_of,
-        code=code("figures/steps.py", "traces.py", *CODE["drawing"]),
+        code=code("report/figures/steps.py", "store/traces.py", *CODE["drawing"]),
     shell:
         "videottt plot-steps --frames {input.frames:q} --traces {input.traces:q} {params.truth} "
         "--png {output.png:q} --pdf {output.pdf:q} > {log:q} 2>&1"
@@ -320,7 +320,7 @@ rule plot_colours:
     params:
         labels=method_labels,
         truth=lambda wildcards: truth_of(wildcards, "colorization"),
-        code=code("figures/colours.py", *CODE["drawing"]),
+        code=code("report/figures/colours.py", *CODE["drawing"]),
     shell:
         "videottt plot-colours --frames {input.frames:q} --predictions {input.predictions:q} "
         "--labels {params.labels:q} {params.truth} --png {output.png:q} --pdf {output.pdf:q} "
@@ -360,9 +360,9 @@ rule render_video:
         truth=truth_of,
         sound=sound_of,
         code=code(
-            "figures/video.py",
-            "figures/encoding.py",
-            "figures/timing.py",
+            "report/figures/video.py",
+            "report/figures/encoding.py",
+            "report/figures/timing.py",
             *CODE["drawing"],
         ),
     shell:
@@ -402,11 +402,11 @@ rule render_prediction:
     params:
         sound=sound_of,
         code=code(
-            "figures/film.py",
-            "figures/encoding.py",
-            "figures/timing.py",
-            "figures/pairing.py",
-            "layers.py",
+            "report/figures/film.py",
+            "report/figures/encoding.py",
+            "report/figures/timing.py",
+            "report/figures/pairing.py",
+            "store/layers.py",
         ),
     shell:
         "videottt render-prediction --frames {input.frames:q} --predictions {input.predictions:q} "

@@ -55,7 +55,7 @@ rule predict_zhang2016:
     params:
         weights=weights_argument,
         device=config["device"],
-        code=code("models/zhang2016.py", "perception/weights.py", *CODE["colourizers"]),
+        code=code("models/baselines/zhang2016.py", "models/weights.py", *CODE["colourizers"]),
     shell:
         "videottt predict-zhang2016 --frames {input.frames:q} --weights {params.weights} "
         "--seed {wildcards.seed} --device {params.device:q} --threads {threads} $SAVING "

@@ -56,7 +56,7 @@ rule check_data:
     threads: 1
     params:
         settings=check_settings,
-        code=code("checking", "datasets", "cli/check.py"),
+        code=code("data/check", "data/layouts", "cli/check.py"),
     shell:
         'videottt check-data {wildcards.dataset:q} --data-root "$DATA_ROOT" '
         "--settings {params.settings:q} --published {input.published:q} "

@@ -35,7 +35,7 @@ rule make_table:
         labels=method_labels,
         model=model_of_study,
         paper=paper_of_study,
-        code=code("tables", "cli/tables.py", "metrics"),
+        code=code("report/tables", "cli/tables.py", "evaluation/metrics"),
     shell:
         "videottt table --metrics {input.metrics:q} --layout {params.layout:q} "
         "--labels {params.labels:q} --model {params.model:q} --paper {input.paper:q} "
@@ -70,7 +70,7 @@ rule make_data_table:
         "../envs/videottt.yaml"
     threads: 1
     params:
-        code=code("tables", "cli/tables.py"),
+        code=code("report/tables", "cli/tables.py"),
     shell:
         "videottt make-data-table --reports {input.reports:q} --paper {input.paper:q} "
         "--csv {output.csv:q} --markdown {output.markdown:q} --latex {output.latex:q} "
@@ -109,7 +109,7 @@ rule make_colour_table:
         model=model_of_study,
         paper=paper_of_study,
         notes=network_notes,
-        code=code("tables", "cli/tables.py", "metrics"),
+        code=code("report/tables", "cli/tables.py", "evaluation/metrics"),
     shell:
         "videottt colour-table --metrics {input.metrics:q} --methods {params.methods:q} "
         "--labels {params.labels:q} --model {params.model:q} --paper {input.paper:q} "
@@ -137,7 +137,7 @@ rule make_class_table:
     threads: 1
     params:
         methods=methods_of_study,
-        code=code("tables/classes.py", "tables/numbers.py", "cli/tables.py", "metrics"),
+        code=code("report/tables/classes.py", "report/tables/numbers.py", "cli/tables.py", "evaluation/metrics"),
     shell:
         "videottt class-table --metrics {input.metrics:q} --methods {params.methods:q} "
         "--output {output.classes:q} > {log:q} 2>&1"
@@ -170,7 +170,7 @@ rule make_convention_table:
     params:
         methods=methods_of_study,
         labels=method_labels,
-        code=code("tables", "cli/tables.py", "metrics"),
+        code=code("report/tables", "cli/tables.py", "evaluation/metrics"),
     shell:
         "videottt convention-table --metrics {input.metrics:q} --methods {params.methods:q} "
         "--labels {params.labels:q} --csv {output.csv:q} --markdown {output.markdown:q} "

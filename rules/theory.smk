@@ -59,7 +59,7 @@ rule plot_theory:
     params:
         sweep=window_sweep_arguments,
         labels=method_labels,
-        code=code("theory", "figures/theory.py", "figures/bars.py", "figures/style.py", "metrics"),
+        code=code("evaluation/theory", "report/figures/theory.py", "report/figures/bars.py", "report/figures/style.py", "evaluation/metrics"),
     shell:
         "videottt plot-theory --theory {input.statistics:q} --sweep {input.sweep:q} "
         "{params.sweep} --fixed mae_joint_training --labels {params.labels:q} "

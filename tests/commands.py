@@ -156,7 +156,7 @@ def _become(log: str) -> None:
 def import_everything() -> None:
     """Import what any verb needs."""
     import videottt
-    from videottt.provenance import provenance
+    from videottt.core.provenance import provenance
 
     for module in pkgutil.walk_packages(videottt.__path__, "videottt."):
         if not module.name.endswith("__main__"):

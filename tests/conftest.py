@@ -1,18 +1,14 @@
 """A tiny rendered video and a barely trained joint model, both made by the real code."""
 
-from pathlib import Path
-
 import pytest
 import torch
 import yaml
 
-from support import FRAMES, SIZE, SPACE, VIDEO, small_model, store_frames, train_small
-from videottt.datasets.kitti_step import CITYSCAPES
-from videottt.datasets.synthetic import Phase, render_video
-from videottt.frames import FrameStore, SourceFrame
+from support import FRAMES, ROOT, SIZE, SPACE, VIDEO, small_model, store_frames, train_small
+from videottt.data.layouts.kitti_step import CITYSCAPES
+from videottt.data.synthetic import Phase, render_video
 from videottt.models.checkpoint import load_checkpoint, save_checkpoint
-
-ROOT = Path(__file__).resolve().parents[1]
+from videottt.store.frames import FrameStore, SourceFrame
 
 torch.set_num_threads(1)
 

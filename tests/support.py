@@ -3,20 +3,27 @@
 import contextlib
 import dataclasses
 import os
+from pathlib import Path
 
 import h5py
 import numpy as np
 import torch
 
-from videottt.augmentation import Augmentation, StillImages
-from videottt.datasets.kitti_step import CITYSCAPES
-from videottt.frames import FrameStore, write_frames
+from videottt.core.segments import ClassSpace
+from videottt.data.layouts.kitti_step import CITYSCAPES
+from videottt.data.transforms.recipe import Augmentation
+from videottt.models.convert import import_checkpoint
 from videottt.models.presets import PRESETS
 from videottt.models.y_shaped import YShapedModel
-from videottt.segments import ClassSpace
-from videottt.tasks import task_named
-from videottt.training import TrainingSettings, start_run, train
+from videottt.store.frames import FrameStore, write_frames
+from videottt.tasks import head_of, model_classes, task_named
+from videottt.training.joint import start_run, train
+from videottt.training.settings import TrainingSettings
+from videottt.training.stills import StillImages
 
+ROOT = Path(__file__).resolve().parents[1]
+# Real data, which users of the project do not have.
+DATA = Path(os.environ.get("VIDEOTTT_SHARED_DATA") or ROOT.parent / "shared" / "data")
 SIZE = (64, 96)
 FRAMES = 12
 VIDEO = "tiny_0"
@@ -58,6 +65,11 @@ def train_small(
         follow = lambda run, _: after_iteration(run)  # noqa: E731
         train(run, task_named(task, SPACE), stills, settings, 0, follow)
     return run
+
+
+def import_for(path, task, space, **choices):
+    """Import a checkpoint for a task on a data set, as `videottt import-checkpoint` does."""
+    return import_checkpoint(path, task, model_classes(task, space), head_of(task), **choices)
 
 
 # The smallest model that has every kind of layer, for tests that run many updates.

@@ -24,29 +24,30 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image
 from pycocotools import mask as coco_mask
+from test_archives import below
 
 from conftest import ROOT
 from support import SPACE, small_model, store_frames
-from test_archives import below
-from videottt import config as configuration
-from videottt.checking.files import read_header
 from videottt.cli import arguments
-from videottt.datasets import coco_instances, coco_panoptic, coco_videos, kitti_step
-from videottt.datasets.containers import declared_size
-from videottt.datasets.images import FORMATS, image_size, read_image, read_upright
-from videottt.errors import InputError
-from videottt.frame_result import PHASES, FrameResult
-from videottt.frames import FrameStore, SourceFrame
+from videottt.core.errors import InputError
+from videottt.core.frame_result import PHASES, FrameResult
+from videottt.core.ids import JobKey
+from videottt.core.rle import check_masks, run_lengths
+from videottt.core.segments import VOID, instances_from, instances_of, panoptic_from
+from videottt.data.check.files import read_header
+from videottt.data.fetch.catalogue import Unpacking, read_sources
+from videottt.data.fetch.unpacking import unpack
+from videottt.data.layouts import coco_instances, coco_panoptic, coco_videos, kitti_step
+from videottt.data.layouts.containers import declared_size
+from videottt.data.layouts.images import FORMATS, image_size, read_image, read_upright
 from videottt.models.checkpoint import load_checkpoint, save_checkpoint
 from videottt.models.pickles import read_pickle
-from videottt.predictions import NUMBERS, PredictionKey, PredictionReader, write_predictions
-from videottt.run_lengths import check_masks, run_lengths
-from videottt.saved_state import SavedState
-from videottt.segments import VOID, instances_from, instances_of, panoptic_from
-from videottt.sources import Unpacking, read_sources
-from videottt.tables.reading import read_metrics
-from videottt.unpacking import unpack
-from videottt.validation import validate
+from videottt.report.tables.reading import read_metrics
+from videottt.runtime.saved_state import SavedState
+from videottt.store.frames import FrameStore, SourceFrame
+from videottt.store.predictions import NUMBERS, PredictionReader, write_predictions
+from videottt.study import config as configuration
+from videottt.study.validation import validate
 
 CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
 SOURCES = yaml.safe_load((ROOT / "workflow/resources/datasets.yaml").read_text(encoding="utf-8"))
@@ -440,7 +441,7 @@ def stored_frames(path):
 def read_frames(path):
     with FrameStore(path) as store:
         facts = [store.dataset, store.video, store.fps, store.space, store.names, store.size]
-        values = [store.seconds, store.labelled, store.sizes]
+        values = [store.timestamps, store.labelled, store.sizes]
         for index in range(len(store)):
             values += [store.frame(index), store.semantic(index), store.instance(index)]
             values += columns(store.instances(index))
@@ -457,7 +458,7 @@ def columns(prediction):
 def stored_predictions(path, kind):
     """Write small predictions of a kind with a ladder, and return how they are read whole."""
     draws = np.random.default_rng(0)
-    key = PredictionKey("d", "t", "m", 0, "v")
+    key = JobKey("d", "t", "m", 0, "v")
     with write_predictions(
         path, key, kind=kind, frames=3, size=SMALL, classes=SPACE.classes,
         settings={"ladder": [1, 2]}, provenance={"made": "here"},
@@ -483,7 +484,7 @@ def read_predictions(path):
     with PredictionReader(path) as reader:
         facts = [reader.key, reader.classes, reader.settings, reader.provenance, reader.ladder,
                  reader.kind, reader.size, reader.peak_memory()]  # fmt: skip
-        values = [reader.number(name) for name in NUMBERS] + [reader.seconds("adapt")]
+        values = [reader.number(name) for name in NUMBERS] + [reader.wall_time("adapt")]
         values += [each for look in reader.looks() for each in look]
         for index in range(len(reader)):
             values += columns(reader.prediction(index))

@@ -14,7 +14,6 @@ import sys
 import threading
 import zipfile
 import zlib
-from pathlib import Path
 
 import h5py
 import numpy as np
@@ -22,28 +21,27 @@ import pytest
 import torch
 import yaml
 from PIL import Image
-
-from support import SPACE, store_frames
 from test_archives import WANTED
+from test_catalogue import PAIR
+from test_catalogue import place as downloads  # noqa: F401
 from test_cli import predict
 from test_files import FIXED, ingesting, refused
-from test_sources import PAIR
-from test_sources import place as downloads  # noqa: F401
-from videottt import config as settings
-from videottt import validation
+
+from support import ROOT, SPACE, store_frames
 from videottt.cli import main
-from videottt.errors import InputError
-from videottt.frames import FrameStore, SourceFrame
-from videottt.hdf5 import new_file, write_attributes
-from videottt.perception.inception import InceptionFeatures
-from videottt.perception.lpips import PerceptualDistance
-from videottt.predictions import FORMAT, VERSION, PredictionReader
-from videottt.saved_state import SavedState
-from videottt.tables.formats import escaped
-from videottt.unpacking import unpack
+from videottt.core.errors import InputError
+from videottt.data.fetch.unpacking import unpack
+from videottt.evaluation.perception.inception import InceptionFeatures
+from videottt.evaluation.perception.lpips import PerceptualDistance
+from videottt.report.tables.formats import escaped
+from videottt.runtime.saved_state import SavedState
+from videottt.store.frames import FrameStore, SourceFrame
+from videottt.store.hdf5 import new_file, write_attributes
+from videottt.store.predictions import FORMAT, VERSION, PredictionReader
+from videottt.study import config as settings
+from videottt.study import validation
 from workflow.clone import Clone
 
-ROOT = Path(__file__).parents[1]
 SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
 CANARY = "canary"  # what every attack makes if it succeeds
 SECRET = b"a secret of this machine"

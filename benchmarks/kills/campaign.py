@@ -14,7 +14,7 @@ import torch
 from commands import KILLED, Commands, Running
 from kills.outcomes import differing_bytes, made
 from kills.targets import Target
-from videottt.randomness import generator
+from videottt.core.randomness import generator
 
 # Where a kill found a process, by what it left.
 MOMENTS = ("before the first save", "during a save", "between saves", "after the output appeared")

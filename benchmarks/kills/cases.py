@@ -7,7 +7,7 @@ from pathlib import Path
 from commands import KILLED, Commands, Running
 from kills.campaign import Row, Trial, last_line, reference_of, wait_for
 from kills.targets import Target
-from videottt.interruption import STOPPED
+from videottt.runtime.interruption import STOPPED
 
 
 class Wrong(Exception):

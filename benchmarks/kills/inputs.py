@@ -11,11 +11,11 @@ import yaml
 
 from commands import Commands
 from segmenter_shapes import B4, deeplab_shapes, segformer_shapes
-from videottt.config import parse_method, predicting_method
-from videottt.job_settings import method_settings
-from videottt.models.zhang2016 import Zhang2016
-from videottt.randomness import generator
-from videottt.settings import with_values
+from videottt.core.randomness import generator
+from videottt.core.settings import with_values
+from videottt.models.baselines.zhang2016 import Zhang2016
+from videottt.study.config import parse_method, predicting_method
+from videottt.study.job_settings import method_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 SIZE = [64, 96]

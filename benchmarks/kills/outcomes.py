@@ -5,11 +5,11 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from videottt.hdf5 import CHECKSUM, attributes_of
-from videottt.predictions import FORMAT as PREDICTIONS
+from videottt.store.hdf5 import CHECKSUM, attributes_of
+from videottt.store.predictions import FORMAT as PREDICTIONS
 
 # Groups of files of predictions that say what they cost, which no two runs agree on.
-COSTS = ("seconds/", "memory/")
+COSTS = ("wall_time/", "memory/")
 
 
 def made(folder: Path) -> dict[str, bytes]:

@@ -27,8 +27,8 @@ from kills.inputs import (
     train_words,
     words,
 )
-from videottt.randomness import numpy_generator
-from videottt.tables.layout import layout_of
+from videottt.core.randomness import numpy_generator
+from videottt.report.tables.layout import layout_of
 
 # Stands for the folder of what one run makes.
 OUT = "{out}"

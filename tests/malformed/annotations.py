@@ -1,8 +1,9 @@
 """JSON files of COCO's layouts."""
 
-from malformed.case import cases, ingesting
 from test_coco_layouts import SETS, SMALL
 from test_coco_layouts import written as coco_written
+
+from malformed.case import cases, ingesting
 
 SOURCE = {
     "coco_videos": "annotations/train/bar.json",

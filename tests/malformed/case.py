@@ -7,8 +7,8 @@ from pathlib import Path
 
 import h5py
 
-from videottt.datasets.kitti_step import CITYSCAPES
-from videottt.hdf5 import CHECKSUM, new_file
+from videottt.data.layouts.kitti_step import CITYSCAPES
+from videottt.store.hdf5 import CHECKSUM, new_file
 
 
 @dataclass(frozen=True)

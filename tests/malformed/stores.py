@@ -154,8 +154,8 @@ CASES = [
         ("predictions in its place", lambda folder, whole: predicting(
             folder, whole, frames=whole.predictions),
          r"predictions\.h5: is 'videottt predictions' version \d, but .* 'videottt frames'"),
-        ("changed after it was made", frames(unsealed(lambda f: f["seconds"].write_direct(
-            np.zeros(len(f["seconds"]))))),
+        ("changed after it was made", frames(unsealed(lambda f: f["timestamps"].write_direct(
+            np.zeros(len(f["timestamps"]))))),
          rf"spoilt\.h5: is damaged or was never finished \(its checksum .*\); {AGAIN}"),
         ("never finished", frames(unsealed(lambda f: f.attrs.__delitem__("checksum"))),
          rf"spoilt\.h5: is damaged or was never finished \(its checksum .*\); {AGAIN}"),
@@ -168,9 +168,9 @@ CASES = [
          WRONG.format("not lists of names")),
         ("a rate that is text", frames(attribute(fps=np.bytes_(b"fast"))), WRONG.format("fast")),
         ("a rate that is NaN", frames(attribute(fps=np.nan)), WRONG.format("its rate or a time")),
-        ("a time stamp that is NaN", frames(filled("seconds", np.nan)),
+        ("a time stamp that is NaN", frames(filled("timestamps", np.nan)),
          WRONG.format("its rate or a time")),
-        ("too few times", frames(shortened("seconds")), WRONG.format("frames, but times")),
+        ("too few times", frames(shortened("timestamps")), WRONG.format("frames, but time stamps")),
         ("too few names", frames(shortened("names")), WRONG.format("/frames has another form")),
         ("a size beyond the frame", frames(filled("sizes", (9999, 9999))),
          WRONG.format("larger than all")),
@@ -206,7 +206,7 @@ CASES = [
         ("of fewer frames", predictions(shortened("loss")), WRONG.format("12 frames")),
         ("a class beyond the last", predictions(filled("prediction/map", 77)),
          r"spoilt\.h5: frame 0 cannot be read \(.*77.*|spoilt\.h5: frame 0 .*class.*; make"),
-        ("seconds that are NaN", predictions(filled("seconds/predict", np.nan)),
+        ("seconds that are NaN", predictions(filled("wall_time/predict", np.nan)),
          WRONG.format("time is not finite")),
         ("a count below 0", predictions(filled("resets", -1)), WRONG.format("count is negative")),
         ("a seed that is text", predictions(attribute(seed=np.bytes_(b"x"))), WRONG.format("x")),
@@ -227,9 +227,9 @@ CASES = [
         ("confusions of other classes", scores(inside(replaced(
             "statistics/confusion", np.zeros((12, 3, 3), np.int64), compression="gzip"))),
          WRONG.format("has the shape")),
-        ("too few seconds", scores(shortened("seconds/predict")),
+        ("too few seconds", scores(shortened("wall_time/predict")),
          WRONG.format("times or counts of others")),
-        ("seconds that are NaN", scores(filled("seconds/predict", np.nan)),
+        ("seconds that are NaN", scores(filled("wall_time/predict", np.nan)),
          WRONG.format("negative or not finite")),
         ("of an unknown task", scores(attribute(task=np.bytes_(b"sematic"))),
          WRONG.format("task 'sematic'")),

@@ -21,18 +21,19 @@ from malformed import (
     weights,
 )
 from malformed.case import Whole
-from support import FRAMES, SIZE, VIDEO
+from support import FRAMES, ROOT, SIZE, VIDEO
 from videottt.cli import main
-from videottt.datasets.kitti_step import CITYSCAPES
-from videottt.errors import InputError
-from videottt.frame_result import PHASES, FrameResult
-from videottt.predictions import PredictionKey, write_predictions
-from videottt.settings import with_values
-from videottt.validation import validate
+from videottt.core.errors import InputError
+from videottt.core.frame_result import PHASES, FrameResult
+from videottt.core.ids import JobKey
+from videottt.core.settings import with_values
+from videottt.data.layouts.kitti_step import CITYSCAPES
+from videottt.store.predictions import write_predictions
+from videottt.study.validation import validate
 
 THEMES = (pictures, annotations, videos, stores, weights, sheets, settings, downloads, configs)
 CATALOGUE = [case for theme in THEMES for case in theme.CASES]
-SCHEMA = Path(__file__).parents[2] / "workflow/schemas/config.schema.yaml"
+SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
 # One line; argparse puts the usage before it.
 LINE = re.compile(r"videottt(?: [\w-]+)?: error: (.+)")
 # Cases that a process of its own meets too: of each verb one, and of videos one that runs ffmpeg.
@@ -56,7 +57,7 @@ def whole(store_path, main_task_checkpoint, source_frames, tmp_path_factory):
     names = {"predictions": "predictions.h5", "scores": "scores.h5", "metrics": "metrics.csv"}
     made = {name: folder / file for name, file in names.items()}
     with write_predictions(
-        made["predictions"], PredictionKey("synthetic", "semantic", "m", 0, VIDEO),
+        made["predictions"], JobKey("synthetic", "semantic", "m", 0, VIDEO),
         kind="classes", frames=FRAMES, size=SIZE, classes=CITYSCAPES, settings={}, provenance={},
     ) as writer:  # fmt: skip
         for index, frame in enumerate(source_frames):

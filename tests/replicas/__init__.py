@@ -177,7 +177,7 @@ def published() -> str:
             "splits": {"train": {"train": len(imagenet.CLASSES) * imagenet.IMAGES}},
             "folders": {"train": len(imagenet.CLASSES)},
         },
-        "lumiere": {"seconds": dict.fromkeys(FILMS, 1)},
+        "lumiere": {"duration_s": dict.fromkeys(FILMS, 1)},
     }
     return yaml.safe_dump(found)
 

@@ -15,10 +15,10 @@ import torch
 from transformers import Mask2FormerForUniversalSegmentation
 from transformers.utils import logging
 
-from videottt.models.conversion.exporting import detectron2_arrays
+from videottt.core.randomness import global_draws
+from videottt.models.convert.exporting import detectron2_arrays
 from videottt.models.presets import PRESETS, mask2former_config
 from videottt.models.y_shaped import YShapedModel
-from videottt.randomness import global_draws
 
 PRESET = PRESETS["tiny"]
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from replicas import scenes
 from replicas.archives import Member, png, with_folders, write_zip
-from videottt.datasets.synthetic import RenderedFrame
+from videottt.data.synthetic import RenderedFrame
 
 SIZE = (64, 128)
 # Split -> city -> images.

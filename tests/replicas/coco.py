@@ -14,9 +14,9 @@ from pycocotools import mask as run_lengths
 
 from replicas import scenes
 from replicas.archives import Member, jpeg, png, with_folders, write_zip, zip_of
-from videottt.datasets.coco_categories import STUFF, THINGS
-from videottt.datasets.synthetic import RenderedFrame
-from videottt.randomness import numpy_generator
+from videottt.core.randomness import numpy_generator
+from videottt.data.layouts.coco_categories import STUFF, THINGS
+from videottt.data.synthetic import RenderedFrame
 
 Entry = dict[str, Any]
 

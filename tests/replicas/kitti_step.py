@@ -10,7 +10,7 @@ import numpy as np
 
 from replicas import scenes
 from replicas.archives import Member, png, with_folders, write_tar, write_zip
-from videottt.datasets.synthetic import RenderedFrame
+from videottt.data.synthetic import RenderedFrame
 
 FRAMES = 8  # as many labelled in a row as the theory needs
 # Split -> sequence -> (height, width).

@@ -12,10 +12,10 @@ import torchvision
 from torch import Tensor, nn
 from torch_fidelity import FeatureExtractorInceptionV3
 
-from videottt.models.deeplabv3plus import DeepLabV3PlusR101
+from videottt.core.randomness import generator
+from videottt.models.baselines.deeplabv3plus import DeepLabV3PlusR101
+from videottt.models.baselines.zhang2016 import Zhang2016
 from videottt.models.presets import PRESETS
-from videottt.models.zhang2016 import Zhang2016
-from videottt.randomness import generator
 
 # Swin for 224 x 224 pixels, with the sizes of the preset that the replicas are trained with.
 WINDOW, RESOLUTION, CATEGORIES = 7, 56, 1000

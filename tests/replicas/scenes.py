@@ -5,8 +5,8 @@ from collections.abc import Collection
 import numpy as np
 from scipy import ndimage
 
-from videottt.datasets.synthetic import Phase, RenderedFrame, render_stills, render_video
-from videottt.randomness import seed_of
+from videottt.core.randomness import seed_of
+from videottt.data.synthetic import Phase, RenderedFrame, render_stills, render_video
 
 PHASES = (Phase("avenue", "day"), Phase("market", "dusk"))
 

@@ -13,7 +13,7 @@ import yaml
 from filelock import SoftFileLease
 
 from support import pretend_gpus
-from videottt.saved_state import target_id
+from videottt.runtime.saved_state import target_id
 from workflow.test_workflow import small_config
 
 REPOSITORY = Path(__file__).parents[2]

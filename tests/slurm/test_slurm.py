@@ -58,7 +58,7 @@ def study(cluster, tmp_path_factory):
 
 def predictions(study, method):
     """Return everything that a method has predicted, but for its name and what it cost."""
-    found = contents(study.root / TARGET.format(method), without=("seconds", "memory"))
+    found = contents(study.root / TARGET.format(method), without=("wall_time", "memory"))
     del found["attributes"]["method"]
     return found
 

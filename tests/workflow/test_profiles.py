@@ -9,8 +9,8 @@ import yaml
 from clone import REPOSITORY
 from test_workflow import small_config
 
-from videottt.cluster import Site, read_site
-from videottt.errors import InputError
+from videottt.core.errors import InputError
+from videottt.runtime.slurm_site import Site, read_site
 
 PREDICTION = "results/predictions/synthetic/semantic/online_ttt_mae,window=2/seed0/test_0.h5"
 INPUTS = (

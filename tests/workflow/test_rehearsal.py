@@ -13,9 +13,9 @@ from expected import expected_jobs, expected_results, sources_of
 
 from loopback import Loopback
 from replicas import published, study, write_replicas
-from videottt.files import sha256
+from videottt.core.files import sha256
 from videottt.models.checkpoint import load_checkpoint
-from videottt.predictions import PredictionReader
+from videottt.store.predictions import PredictionReader
 
 SOURCES = "workflow/resources/datasets.yaml"
 

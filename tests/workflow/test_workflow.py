@@ -5,19 +5,18 @@ import os
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import imageio_ffmpeg
 import pandas as pd
 import pytest
 import yaml
 
-from support import pretend_gpus
-from videottt.frames import FrameStore
-from videottt.predictions import PredictionReader
-from videottt.scores import read_scores
+from support import ROOT, pretend_gpus
+from videottt.evaluation.scores import read_scores
+from videottt.store.frames import FrameStore
+from videottt.store.predictions import PredictionReader
 
-REPOSITORY = Path(__file__).parents[2]
+REPOSITORY = ROOT
 SELF_TRAINED = "self_train"  # exists for semantic segmentation only
 METHODS = [
     "main_task_only",
@@ -246,7 +245,7 @@ def test_video_files_are_coloured_and_scored_where_there_is_a_truth(project):
             assert (results / shown).stat().st_size > 0, shown
     assert not (results / "scores/lumiere").exists()
     with FrameStore(results / "frames/lumiere/clip.h5") as store:
-        assert store.seconds == pytest.approx([0, 0.2, 0.4, 0.6, 0.8])
+        assert store.timestamps == pytest.approx([0, 0.2, 0.4, 0.6, 0.8])
 
 
 def said_of(path):

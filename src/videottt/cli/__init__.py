@@ -28,9 +28,9 @@ from videottt.cli import (
     theory,
     trace,
 )
-from videottt.errors import InputError, visible
-from videottt.interruption import SAVING, STOPPED, Stopped
-from videottt.out_of_memory import is_out_of_memory
+from videottt.core.errors import InputError, visible
+from videottt.runtime.interruption import SAVING, STOPPED, Stopped
+from videottt.runtime.out_of_memory import is_out_of_memory
 
 MODULES = (
     run,

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import Any, NoReturn
 
-from videottt.errors import InputError
+from videottt.core.errors import InputError
 
 
 def add_verb(verbs: Any, name: str, run: Any) -> argparse.ArgumentParser:

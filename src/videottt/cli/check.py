@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from videottt.cli.arguments import add_verb, settings
-from videottt.errors import InputError
+from videottt.core.errors import InputError
 
 logger = logging.getLogger(__name__)
 
@@ -41,11 +41,11 @@ def check_data(options: argparse.Namespace) -> None:
     Reads the header of every file and some frames whole, and lists every problem. The exit status
     is 1 if there is one.
     """
-    from videottt.checking import CheckSettings, published, published_of
-    from videottt.checking.reports import report_csv, report_text
-    from videottt.checking.videos import check_video
-    from videottt.files import write_text
-    from videottt.settings import build_settings
+    from videottt.core.files import write_text
+    from videottt.core.settings import build_settings
+    from videottt.data.check import CheckSettings, published, published_of
+    from videottt.data.check.reports import report_csv, report_text
+    from videottt.data.check.videos import check_video
 
     values, data_root = _asked_for(options)
     if "root" not in values:
@@ -84,7 +84,7 @@ def _asked_for(options: argparse.Namespace) -> tuple[dict[str, Any], Path]:
         return options.settings, options.data_root
     import yaml
 
-    from videottt.job_settings import check_settings
+    from videottt.study.job_settings import check_settings
 
     try:
         config = yaml.safe_load(options.config.read_text(encoding="utf-8"))
@@ -99,7 +99,7 @@ def _asked_for(options: argparse.Namespace) -> tuple[dict[str, Any], Path]:
 
 def _progress(video: str) -> Callable[[int, int], None]:
     """Return what logs how many frames of a video are done."""
-    from videottt.progress import Progress
+    from videottt.core.progress import Progress
 
     lines: list[Progress] = []
 

@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 from videottt.cli.arguments import add_verb, settings
 from videottt.cli.resumable import add_saving, claimed
-from videottt.errors import InputError
-from videottt.files import sha256
+from videottt.core.errors import InputError
+from videottt.core.files import sha256
 
 if TYPE_CHECKING:
-    from videottt.datasets.imagenet import StillFolder
-    from videottt.distributed import Processes
-    from videottt.frames import FrameStore
-    from videottt.saved_state import SavedState
-    from videottt.segments import ClassSpace
-    from videottt.training import TrainingRun
-    from videottt.training_settings import TrainingSettings
+    from videottt.core.segments import ClassSpace
+    from videottt.data.layouts.imagenet import StillFolder
+    from videottt.runtime.distributed import Processes
+    from videottt.runtime.saved_state import SavedState
+    from videottt.store.frames import FrameStore
+    from videottt.training.joint import TrainingRun
+    from videottt.training.settings import TrainingSettings
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ def train(options: argparse.Namespace) -> None:
     each on a GPU of its own; the numbers are the same but for the order of sums. Killed at any
     moment, the same command goes on where the last state was saved.
     """
-    from videottt.distributed import joined
+    from videottt.runtime.distributed import joined
 
     with joined(options.device) as processes:
         claim = claimed(options) if processes.writes else contextlib.nullcontext(False)
@@ -72,13 +72,14 @@ def train(options: argparse.Namespace) -> None:
 
 
 def _train(options: argparse.Namespace, processes: "Processes", waited: bool) -> None:
-    from videottt import training
-    from videottt.augmentation import Augmentation, StillImages
-    from videottt.device import device_label, prepare_device
-    from videottt.settings import build_settings
+    from videottt.core.settings import build_settings
+    from videottt.data.transforms.recipe import Augmentation
+    from videottt.runtime.device import device_label, prepare_device
     from videottt.tasks import head_of, model_classes, task_named
-    from videottt.training_cost import announcement
-    from videottt.training_settings import TrainingSettings
+    from videottt.training import joint as training
+    from videottt.training.cost import announcement
+    from videottt.training.settings import TrainingSettings
+    from videottt.training.stills import StillImages
 
     parts = build_settings(_TrainSettings, options.settings, "checkpoint")
     values = build_settings(TrainingSettings, parts.training, "checkpoint: training")
@@ -124,7 +125,7 @@ def _train(options: argparse.Namespace, processes: "Processes", waited: bool) ->
 
 
 def _provenance(options: argparse.Namespace, device: str) -> dict:
-    from videottt.provenance import provenance
+    from videottt.core.provenance import provenance
 
     facts = {
         "settings": options.settings,
@@ -157,7 +158,7 @@ def _saved_state(options: argparse.Namespace, made: dict) -> "SavedState | None"
     """
     if options.state is None:
         return None
-    from videottt.saved_state import SavedState
+    from videottt.runtime.saved_state import SavedState
 
     return SavedState(options.state, options.output, made)
 
@@ -180,9 +181,9 @@ class _Following:
         saved: "SavedState | None",
         save_every: float,
     ) -> None:
-        from videottt.interruption import Interruption
-        from videottt.progress import Progress
-        from videottt.training_cost import MeasuredRate
+        from videottt.core.progress import Progress
+        from videottt.runtime.interruption import Interruption
+        from videottt.training.cost import MeasuredRate
 
         self._progress = Progress(values.iterations, "iterations", run.iteration)
         self._rate = MeasuredRate(values, processes.count, next(run.model.parameters()).device)
@@ -244,7 +245,7 @@ def _write(
     """Write the history and the checkpoint."""
     import pandas as pd
 
-    from videottt.files import complete_file
+    from videottt.core.files import complete_file
     from videottt.models.checkpoint import save_checkpoint
 
     with complete_file(options.history) as part:
@@ -255,15 +256,15 @@ def _write(
 
 def _opened(path: Path) -> "FrameStore | StillFolder":
     """Return the stills of a frame store or of a folder, to be closed."""
-    from videottt.datasets.imagenet import StillFolder
-    from videottt.frames import FrameStore
-    from videottt.segments import ClassSpace
+    from videottt.core.segments import ClassSpace
+    from videottt.data.layouts.imagenet import StillFolder
+    from videottt.store.frames import FrameStore
 
     return StillFolder(path, ClassSpace(())) if path.is_dir() else FrameStore(path)
 
 
 def _fingerprint(path: Path) -> str:
-    from videottt.datasets import imagenet
+    from videottt.data.layouts import imagenet
 
     return imagenet.fingerprint(path) if path.is_dir() else sha256(path)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from videottt.cli.arguments import add_verb
 from videottt.cli.fixed import FixedMethod, add_job, predict_video
-from videottt.files import sha256
+from videottt.core.files import sha256
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,9 +27,9 @@ def add_verbs(verbs: Any) -> None:
 
 def predict_zhang2016(options: argparse.Namespace) -> None:
     """Colourise one video frame by frame with the published network of Zhang et al. 2016."""
-    from videottt.device import prepare_device
-    from videottt.frames import FrameStore
-    from videottt.models.zhang2016 import SIZE, colourise, load_zhang2016
+    from videottt.models.baselines.zhang2016 import SIZE, colourise, load_zhang2016
+    from videottt.runtime.device import prepare_device
+    from videottt.store.frames import FrameStore
 
     network = load_zhang2016(options.weights)
     device = prepare_device(options.device, options.threads)
@@ -46,9 +46,9 @@ def predict_zhang2016(options: argparse.Namespace) -> None:
 
 def predict_left_grey(options: argparse.Namespace) -> None:
     """Leave one video grey: the control, which tells what scores are worth."""
-    from videottt.colour import grey_frame
-    from videottt.device import prepare_device
-    from videottt.frames import FrameStore
+    from videottt.core.cielab import grey_frame
+    from videottt.runtime.device import prepare_device
+    from videottt.store.frames import FrameStore
 
     device = prepare_device(options.device, options.threads)
     with FrameStore(options.frames) as store:

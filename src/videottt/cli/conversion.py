@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from videottt.cli.arguments import add_verb, settings
-from videottt.files import sha256
+from videottt.core.files import sha256
 
 logger = logging.getLogger(__name__)
 
@@ -45,18 +45,20 @@ class _ImportSettings:
 
 def import_checkpoint(options: argparse.Namespace) -> None:
     """Turn a checkpoint of Mask2Former, of the authors' release or of Swin into one of ours."""
-    from videottt.models import conversion
+    from videottt.core.provenance import provenance
+    from videottt.core.segments import ClassSpace
+    from videottt.core.settings import build_settings
+    from videottt.models import convert
     from videottt.models.checkpoint import save_checkpoint
-    from videottt.provenance import provenance
-    from videottt.segments import ClassSpace
-    from videottt.settings import build_settings
+    from videottt.tasks import head_of, model_classes
 
     values = build_settings(_ImportSettings, options.settings, "import")
     space = ClassSpace(values.classes, values.things)
-    found = conversion.import_checkpoint(
+    found = convert.import_checkpoint(
         options.source,
         options.task,
-        space,
+        model_classes(options.task, space),
+        head_of(options.task),
         model=options.model,
         fourth_channel=options.fourth_channel,
         seed=options.seed,
@@ -90,7 +92,7 @@ def import_checkpoint(options: argparse.Namespace) -> None:
 
 def export_checkpoint(options: argparse.Namespace) -> None:
     """Write a checkpoint under detectron2's names, as the authors' release reads it."""
-    from videottt.models import conversion
+    from videottt.models import convert
     from videottt.models.checkpoint import load_checkpoint
 
-    conversion.export_checkpoint(options.output, load_checkpoint(options.checkpoint))
+    convert.export_checkpoint(options.output, load_checkpoint(options.checkpoint))

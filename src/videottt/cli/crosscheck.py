@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from videottt.cli.arguments import add_verb, expanded, products, settings
-from videottt.errors import InputError
-from videottt.files import complete_file, write_text
+from videottt.core.errors import InputError
+from videottt.core.files import complete_file, write_text
 
 logger = logging.getLogger(__name__)
 
@@ -33,9 +33,9 @@ def crosscheck(options: argparse.Namespace) -> None:
 
     The exit status is 1 if a number differs.
     """
-    from videottt.crosscheck.agreement import Files, markdown
-    from videottt.crosscheck.agreement import crosscheck as compare
-    from videottt.crosscheck.reference import check_available
+    from videottt.evaluation.crosscheck.agreement import Files, markdown
+    from videottt.evaluation.crosscheck.agreement import crosscheck as compare
+    from videottt.evaluation.crosscheck.reference import check_available
 
     check_available()
     of = options.of

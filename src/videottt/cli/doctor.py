@@ -22,7 +22,7 @@ def doctor(options: argparse.Namespace) -> None:
     The exit status is 1 if anything would. To be called where config.yaml and slurm.yaml are; on a
     cluster also inside a job: `srun --gpus=1 videottt doctor`.
     """
-    from videottt.doctor import BAD, examine
+    from videottt.study.doctor import BAD, examine
 
     bad = 0
     for finding in examine(options.results):

@@ -25,8 +25,8 @@ def fetch(options: argparse.Namespace) -> None:
 
     Downloads resume, are verified and appear whole or not at all; archives are unpacked.
     """
-    from videottt import fetching
-    from videottt.sources import read_sources, source_named
+    from videottt.data.fetch import fetching
+    from videottt.data.fetch.catalogue import read_sources, source_named
 
     source = source_named(read_sources(options.sources), options.source, options.sources)
     fetching.fetch(

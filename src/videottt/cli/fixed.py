@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from videottt.cli.resumable import PredictionJob, add_saving, claimed, resumable_predictions
-from videottt.files import sha256
+from videottt.core.files import sha256
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
 
-    from videottt.frame_result import FrameResult
-    from videottt.frames import FrameStore
+    from videottt.core.frame_result import FrameResult
+    from videottt.store.frames import FrameStore
 
 logger = logging.getLogger(__name__)
 
@@ -61,13 +61,13 @@ def predict_video(
         InputError: the frames differ in size.
     """
     from videottt.cli.predict import check_one_size
-    from videottt.device import device_label, peak_memory
-    from videottt.predictions import PredictionKey
-    from videottt.progress import Progress
-    from videottt.provenance import provenance
+    from videottt.core.ids import JobKey
+    from videottt.core.progress import Progress
+    from videottt.core.provenance import provenance
+    from videottt.runtime.device import device_label, peak_memory
 
     check_one_size(store)
-    key = PredictionKey(store.dataset, fixed.task, fixed.method, options.seed, store.video)
+    key = JobKey(store.dataset, fixed.task, fixed.method, options.seed, store.video)
     made = provenance(
         device_label(device), frames=sha256(options.frames), threads=options.threads, **fixed.facts
     )
@@ -90,13 +90,13 @@ def predict_video(
 
 def _result(fixed: FixedMethod, store: "FrameStore", index: int) -> "FrameResult":
     """Return the prediction of a frame, with what reading and predicting it took."""
-    from videottt.frame_result import PHASES, FrameResult
+    from videottt.core.frame_result import PHASES, FrameResult
 
     nothing = float("nan")
-    seconds = dict.fromkeys(PHASES, 0.0)
+    wall_time = dict.fromkeys(PHASES, 0.0)
     start = time.perf_counter()
     frame = store.frame(index)
-    seconds["load"] = time.perf_counter() - start
+    wall_time["load"] = time.perf_counter() - start
     prediction = fixed.predict(frame)
-    seconds["predict"] = time.perf_counter() - start - seconds["load"]
-    return FrameResult(index, prediction, nothing, nothing, 0, seconds)
+    wall_time["predict"] = time.perf_counter() - start - wall_time["load"]
+    return FrameResult(index, prediction, nothing, nothing, 0, wall_time)

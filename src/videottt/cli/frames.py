@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from videottt.cli.arguments import add_verb, settings
-from videottt.errors import InputError
-from videottt.frames import SourceFrame
+from videottt.core.errors import InputError
+from videottt.store.frames import SourceFrame
 
 logger = logging.getLogger(__name__)
 
@@ -69,11 +69,11 @@ class IngestSettings:
 
 def ingest(options: argparse.Namespace) -> None:
     """Read one video of a data set into a frame store."""
-    from videottt.datasets import layout_named
-    from videottt.frames import write_frames
-    from videottt.provenance import provenance
-    from videottt.segments import ClassSpace
-    from videottt.settings import build_settings
+    from videottt.core.provenance import provenance
+    from videottt.core.segments import ClassSpace
+    from videottt.core.settings import build_settings
+    from videottt.data.layouts import layout_named
+    from videottt.store.frames import write_frames
 
     values = build_settings(IngestSettings, options.settings, "ingest")
     space = ClassSpace(values.classes, values.things)
@@ -107,17 +107,17 @@ def sampled(frames: Iterable[SourceFrame], fps: float | None) -> Iterator[Source
     """
     start, instant = None, 0
     for frame in frames:
-        if fps is None and frame.seconds is None:
+        if fps is None and frame.timestamp is None:
             raise InputError(
                 f"frame '{frame.name}': this layout has no time stamps; say how many frames a "
                 "second there are, as 'fps' of the data set in config.yaml"
             )
-        if fps is None or frame.seconds is None:
+        if fps is None or frame.timestamp is None:
             yield frame
             continue
-        start = frame.seconds if start is None else start
+        start = frame.timestamp if start is None else start
         # In periods; at high rates the rounding must stay well below one.
-        elapsed = (frame.seconds - start + min(ROUNDING, 0.25 / fps)) * fps
+        elapsed = (frame.timestamp - start + min(ROUNDING, 0.25 / fps)) * fps
         if elapsed >= instant:
             yield frame
             instant = int(elapsed) + 1
@@ -125,7 +125,7 @@ def sampled(frames: Iterable[SourceFrame], fps: float | None) -> Iterator[Source
 
 def _expected(layout: str, root: Path, split: str, video: str) -> int | None:
     """Return about how many frames there will be, where the layout can say so beforehand."""
-    from videottt.datasets import list_layouts
+    from videottt.data.layouts import list_layouts
 
     says = getattr(list_layouts()[layout], "frames_expected", None)
     return says(root, split, video) if says else None
@@ -133,7 +133,7 @@ def _expected(layout: str, root: Path, split: str, video: str) -> int | None:
 
 def _reported(frames: Iterable[SourceFrame], expected: int | None) -> Iterator[SourceFrame]:
     """Yield the frames and log how many have been read, how fast, and how long it will take."""
-    from videottt.progress import Progress
+    from videottt.core.progress import Progress
 
     progress = Progress(expected or 0, "frames read")
     for count, frame in enumerate(frames, start=1):
@@ -146,7 +146,7 @@ def _reported(frames: Iterable[SourceFrame], expected: int | None) -> Iterator[S
 def _between(
     frames: Iterable[SourceFrame], first: str | None, last: str | None
 ) -> Iterator[SourceFrame]:
-    from videottt.datasets.listing import is_within
+    from videottt.data.layouts.listing import is_within
 
     for frame in frames:
         if is_within(frame.name, first, last):

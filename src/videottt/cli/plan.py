@@ -7,8 +7,8 @@ from typing import Any
 import yaml
 
 from videottt.cli.arguments import add_verb
-from videottt.errors import InputError
-from videottt.files import write_text
+from videottt.core.errors import InputError
+from videottt.core.files import write_text
 
 WORKFLOW = Path("workflow")
 
@@ -32,9 +32,9 @@ def plan(options: argparse.Namespace) -> None:
     Jobs that are done already are counted and cost nothing. Nothing is run or fetched. To be called
     where config.yaml is.
     """
-    from videottt.costs import read_known
-    from videottt.jobs import planned_jobs
-    from videottt.plan import csv_text, price, text
+    from videottt.study.costs import read_known
+    from videottt.study.jobs import planned_jobs
+    from videottt.study.plan import csv_text, price, text
 
     values = dict(_value(each) for each in options.config_values)
     if options.study is not None:

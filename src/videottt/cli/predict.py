@@ -17,16 +17,17 @@ from videottt.cli.resumable import (
     claimed,
     resumable_predictions,
 )
-from videottt.errors import InputError
-from videottt.files import sha256
+from videottt.core.errors import InputError
+from videottt.core.files import sha256
 
 if TYPE_CHECKING:
-    from videottt.frames import FrameStore
-    from videottt.journal import Journal
-    from videottt.method import Method
+    from videottt.core.ids import JobKey
     from videottt.models.checkpoint import Checkpoint
-    from videottt.stream import Stream, StreamKey
+    from videottt.store.frames import FrameStore
+    from videottt.store.journal import Journal
     from videottt.tasks import Task
+    from videottt.ttt.method import Method
+    from videottt.ttt.stream import Stream
 
 logger = logging.getLogger(__name__)
 
@@ -68,12 +69,12 @@ def predict(options: argparse.Namespace) -> None:
 
 
 def _predict(options: argparse.Namespace, waited: bool) -> None:
-    from videottt.device import device_label, peak_memory, prepare_device
-    from videottt.frames import FrameStore
-    from videottt.method import method_from
-    from videottt.predictions import PredictionKey
-    from videottt.provenance import provenance
-    from videottt.stream import Stream, StreamKey
+    from videottt.core.ids import JobKey
+    from videottt.core.provenance import provenance
+    from videottt.runtime.device import device_label, peak_memory, prepare_device
+    from videottt.store.frames import FrameStore
+    from videottt.ttt.method import method_from
+    from videottt.ttt.stream import Stream
 
     values, chosen = settings_of_job(options)
     method = method_from(values)
@@ -91,12 +92,12 @@ def _predict(options: argparse.Namespace, waited: bool) -> None:
             threads=options.threads,
             precision=method.precision,
         )
-        ids = PredictionKey(store.dataset, options.task, options.method, options.seed, store.video)
+        ids = JobKey(store.dataset, options.task, options.method, options.seed, store.video)
         job = PredictionJob(ids, task.kind, values, made)
         if waited and job.is_made(options.output):
             logger.info("%s: the other process has made it", options.output)
             return
-        key = StreamKey(options.seed, store.dataset, store.video)
+        key = JobKey(options.seed, store.dataset, store.video)
         stream = Stream(checkpoint.model.to(device), task, method, key)
         looks = _look_frames(len(store), options.looks if checkpoint.has_decoder else 0)
         follow = _follow_offline if method.order == "offline" else _follow
@@ -112,7 +113,7 @@ def load_for(method: "Method", path: Path) -> "Checkpoint":
         InputError: it is no checkpoint, lacks the decoder g, or names no classes.
     """
     from videottt.models.checkpoint import load_checkpoint
-    from videottt.objectives import objective_named
+    from videottt.ttt.objectives import objective_named
 
     checkpoint = load_checkpoint(path)
     objective = objective_named(method.objective, method.options)
@@ -164,7 +165,7 @@ def settings_of_job(options: argparse.Namespace) -> tuple[dict[str, Any], dict[s
     Raises:
         InputError: a file is not what `videottt select` writes.
     """
-    from videottt.settings import with_values
+    from videottt.core.settings import with_values
 
     chosen = selected_values(options.selection)
     return with_values(with_values(options.settings, chosen), options.override), chosen
@@ -173,13 +174,13 @@ def settings_of_job(options: argparse.Namespace) -> tuple[dict[str, Any], dict[s
 def _follow(
     stream: "Stream",
     store: "FrameStore",
-    key: "StreamKey",
+    key: "JobKey",
     journal: "Journal | Unsaved",
     looks: set[int],
 ) -> None:
     """Hand the video to the stream frame by frame, and its results to the journal."""
-    from videottt.progress import Progress
-    from videottt.stream import frame_order, run_stream
+    from videottt.core.progress import Progress
+    from videottt.ttt.stream import frame_order, run_stream
 
     state = journal.resume() or {"done": 0, "skipped": 0}
     done, skipped = state["done"], state["skipped"]
@@ -206,15 +207,15 @@ def _follow(
 def _follow_offline(
     stream: "Stream",
     store: "FrameStore",
-    key: "StreamKey",
+    key: "JobKey",
     journal: "Journal | Unsaved",
     looks: set[int],
 ) -> None:
     """Train on the whole video, and keep what is predicted at each rung of the ladder."""
-    from videottt.memory import WholeVideo
-    from videottt.offline import OfflineProgress, run_offline
-    from videottt.progress import Progress
-    from videottt.stream import OfflineUpdate
+    from videottt.core.progress import Progress
+    from videottt.ttt.memory import WholeVideo
+    from videottt.ttt.offline import OfflineProgress, run_offline
+    from videottt.ttt.stream import OfflineUpdate
 
     state = journal.resume()
     offline = OfflineProgress(**state["offline"]) if state else OfflineProgress()

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from videottt.errors import InputError
+from videottt.core.errors import InputError
 
 if TYPE_CHECKING:
-    from videottt.frames import FrameStore
-    from videottt.journal import Journal
-    from videottt.predictions import PredictionKey, PredictionWriter
+    from videottt.core.ids import JobKey
+    from videottt.store.frames import FrameStore
+    from videottt.store.journal import Journal
+    from videottt.store.predictions import PredictionWriter
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +38,7 @@ def claimed(options: argparse.Namespace) -> Iterator[bool]:
     if options.state is None:
         yield False
         return
-    from videottt.writers import sole_writer
+    from videottt.runtime.claims import sole_writer
 
     with sole_writer(options.state, options.output) as waited:
         yield waited
@@ -54,14 +55,14 @@ class PredictionJob:
         provenance: everything else that decides the numbers.
     """
 
-    key: "PredictionKey"
+    key: "JobKey"
     kind: str
     settings: dict[str, Any]
     provenance: dict[str, Any]
 
     def is_made(self, path: Path) -> bool:
         """Return whether a file is what this job would make."""
-        from videottt.predictions import PredictionReader
+        from videottt.store.predictions import PredictionReader
 
         try:
             with PredictionReader(path) as made:
@@ -94,10 +95,10 @@ def resumable_predictions(
     options: argparse.Namespace, job: PredictionJob, store: "FrameStore"
 ) -> Iterator[tuple["Journal | Unsaved", "PredictionWriter"]]:
     """Yield a journal to keep results in, and the writer of the file; it appears at the end."""
-    from videottt.interruption import Interruption
-    from videottt.journal import Journal
-    from videottt.predictions import write_predictions
-    from videottt.saved_state import SavedState
+    from videottt.runtime.interruption import Interruption
+    from videottt.runtime.saved_state import SavedState
+    from videottt.store.journal import Journal
+    from videottt.store.predictions import write_predictions
 
     with write_predictions(
         options.output,

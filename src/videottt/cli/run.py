@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from videottt.cli.arguments import add_verb, settings
-from videottt.errors import InputError
+from videottt.core.errors import InputError
 
 if TYPE_CHECKING:
     from videottt.models.checkpoint import Checkpoint
@@ -65,9 +65,9 @@ def run(options: argparse.Namespace) -> None:
     the command that it says, which works by hand. Stopped or killed, the same command goes on
     inside the video.
     """
-    from videottt.config import label_of, parse_method
-    from videottt.job_settings import method_settings_in
     from videottt.models.checkpoint import load_checkpoint
+    from videottt.study.config import label_of, parse_method
+    from videottt.study.job_settings import method_settings_in
 
     checkpoint = load_checkpoint(options.checkpoint)
     config, study_id = _study_for(options, checkpoint)
@@ -116,7 +116,7 @@ def _study_for(options: argparse.Namespace, checkpoint: "Checkpoint") -> tuple[d
     """
     import yaml
 
-    from videottt.config import check_known
+    from videottt.study.config import check_known
 
     try:
         config = yaml.safe_load(options.config.read_text(encoding="utf-8"))
@@ -142,7 +142,7 @@ def _study_for(options: argparse.Namespace, checkpoint: "Checkpoint") -> tuple[d
 
 def _check_method(config: dict, base: str, task: str) -> None:
     """Refuse methods that `videottt predict` cannot run on a task."""
-    from videottt.config import TASKS, check_known
+    from videottt.study.config import TASKS, check_known
 
     entry = config["methods"][base]
     check_known(task, TASKS, "task", "run")

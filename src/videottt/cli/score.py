@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from videottt.cli.arguments import add_verb, expanded, products, settings
-from videottt.errors import InputError, nearest
-from videottt.files import complete_file, sha256, write_text
+from videottt.core.errors import InputError, nearest
+from videottt.core.files import complete_file, sha256, write_text
 
 if TYPE_CHECKING:
-    from videottt.perception import Networks
-    from videottt.scores import Scores
+    from videottt.evaluation.perception import Networks
+    from videottt.evaluation.scores import Scores
 
 logger = logging.getLogger(__name__)
 
@@ -86,10 +86,10 @@ def add_verbs(verbs: Any) -> None:
 
 def score(options: argparse.Namespace) -> None:
     """Compare cached predictions with labels and write sufficient statistics."""
-    from videottt import scores
-    from videottt.frames import FrameStore
-    from videottt.metrics.colour import ColourErrors
-    from videottt.predictions import PredictionReader
+    from videottt.evaluation import scores
+    from videottt.evaluation.metrics.colour import ColourErrors
+    from videottt.store.frames import FrameStore
+    from videottt.store.predictions import PredictionReader
 
     with (
         FrameStore(options.frames) as store,
@@ -120,13 +120,13 @@ def _networks(options: argparse.Namespace, task: str) -> "Networks":
     Raises:
         InputError: there is no such network, or a file is absent or not of its network.
     """
-    from videottt.metrics import statistics_of
-    from videottt.metrics.colour import ColourErrors
-    from videottt.perception import NO_NETWORKS, load_networks
+    from videottt.evaluation.metrics import statistics_of
+    from videottt.evaluation.metrics.colour import ColourErrors
+    from videottt.evaluation.perception import NO_NETWORKS, load_networks
 
     if statistics_of(task) is not ColourErrors or not options.networks:
         return NO_NETWORKS
-    from videottt.device import prepare_device
+    from videottt.runtime.device import prepare_device
 
     device = prepare_device(options.device, options.threads)
     return load_networks({name: Path(path) for name, path in options.networks.items()}, device)
@@ -134,8 +134,8 @@ def _networks(options: argparse.Namespace, task: str) -> "Networks":
 
 def aggregate(options: argparse.Namespace) -> None:
     """Make one tidy table of every metric of every video and split."""
-    from videottt import scores
-    from videottt.checking import published
+    from videottt.data.check import published
+    from videottt.evaluation import scores
 
     known = published(options.published) if options.published else {}
     released = {dataset: entry["as_released"] for dataset, entry in known.items()}
@@ -152,8 +152,8 @@ def select(options: argparse.Namespace) -> None:
     """
     import pandas as pd
 
-    from videottt.metrics.colour import DISTANCES
-    from videottt.settings import build_settings
+    from videottt.core.settings import build_settings
+    from videottt.evaluation.metrics.colour import DISTANCES
 
     if options.metric in DISTANCES:
         raise InputError(
@@ -185,7 +185,7 @@ def select(options: argparse.Namespace) -> None:
 
 def _candidates(trial: Trial, metric: str) -> list[Candidate]:
     """Return what can be chosen of one trial, each with its mean score over seeds."""
-    from videottt import scores
+    from videottt.evaluation import scores
 
     read = [scores.read_scores(Path(path)) for path in trial.scores]
     found = []

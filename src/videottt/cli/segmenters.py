@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from videottt.cli.arguments import add_verb
 from videottt.cli.fixed import FixedMethod, add_job, predict_video
-from videottt.errors import InputError
-from videottt.files import sha256
+from videottt.core.errors import InputError
+from videottt.core.files import sha256
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from videottt.frames import FrameStore
+    from videottt.store.frames import FrameStore
 
 TASK = "semantic"
-# Ids of videottt.models.segmenters.
+# Ids of videottt.models.baselines.segmenters.
 NETWORKS = ("segformer_b4", "deeplabv3plus_r101")
 
 
@@ -35,9 +35,9 @@ def add_verbs(verbs: Any) -> None:
 
 def predict_segmenter(options: argparse.Namespace) -> None:
     """Segment one video frame by frame with a published network for Cityscapes."""
-    from videottt.device import prepare_device
-    from videottt.frames import FrameStore
-    from videottt.models.segmenters import SEGMENTERS, segment
+    from videottt.models.baselines.segmenters import SEGMENTERS, segment
+    from videottt.runtime.device import prepare_device
+    from videottt.store.frames import FrameStore
 
     with FrameStore(options.frames) as store:
         _check_classes(store, options.network)
@@ -67,7 +67,7 @@ def _check_classes(store: "FrameStore", network: str) -> None:
     Raises:
         InputError: they are not the 19 train ids of Cityscapes.
     """
-    from videottt.datasets.kitti_step import CITYSCAPES
+    from videottt.data.layouts.kitti_step import CITYSCAPES
 
     if store.space.classes == CITYSCAPES:
         return

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from videottt.cli.arguments import add_verb, names, settings
-from videottt.errors import InputError
+from videottt.core.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from videottt.figures.view import TaskView
-    from videottt.frames import FrameStore
+    from videottt.report.figures.view import TaskView
+    from videottt.store.frames import FrameStore
 
 logger = logging.getLogger(__name__)
 
@@ -127,9 +127,9 @@ def _add_figure(verb: argparse.ArgumentParser) -> None:
 
 def plot_curves(options: argparse.Namespace) -> None:
     """Plot how well each method does over the course of one video."""
-    from videottt.figures.curves import curves_figure
-    from videottt.figures.style import save_figure
-    from videottt.scores import read_scores
+    from videottt.evaluation.scores import read_scores
+    from videottt.report.figures.curves import curves_figure
+    from videottt.report.figures.style import save_figure
 
     scores = [read_scores(path) for path in options.scores]
     figure = curves_figure(scores, options.methods, options.labels, options.baseline)
@@ -138,9 +138,9 @@ def plot_curves(options: argparse.Namespace) -> None:
 
 def plot_bars(options: argparse.Namespace) -> None:
     """Plot the pooled mIoU, AP, PQ or PSNR of each method on each data set, task and split."""
-    from videottt.figures.bars import bars_figure
-    from videottt.figures.style import save_figure
-    from videottt.tables.reading import read_metrics
+    from videottt.report.figures.bars import bars_figure
+    from videottt.report.figures.style import save_figure
+    from videottt.report.tables.reading import read_metrics
 
     table = read_metrics(options.metrics)
     figure = bars_figure(table, options.methods, options.labels, options.baseline)
@@ -149,9 +149,9 @@ def plot_bars(options: argparse.Namespace) -> None:
 
 def plot_sweep(options: argparse.Namespace) -> None:
     """Plot how well a method does against one of its settings, such as the window size."""
-    from videottt.figures.style import save_figure
-    from videottt.figures.sweep import Sweep, sweep_figure
-    from videottt.tables.reading import read_metrics
+    from videottt.report.figures.style import save_figure
+    from videottt.report.figures.sweep import Sweep, sweep_figure
+    from videottt.report.tables.reading import read_metrics
 
     table = read_metrics(options.metrics)
     sweep = Sweep(options.method, options.setting, options.base_value)
@@ -161,8 +161,8 @@ def plot_sweep(options: argparse.Namespace) -> None:
 
 def plot_selection(options: argparse.Namespace) -> None:
     """Plot how the hyper-parameters of each method were selected, trial by trial."""
-    from videottt.figures.selection import selection_figure
-    from videottt.figures.style import save_figure
+    from videottt.report.figures.selection import selection_figure
+    from videottt.report.figures.style import save_figure
 
     if len(options.grids) != len(options.methods):
         raise InputError(
@@ -190,17 +190,17 @@ def _grid(path: Path) -> "pd.DataFrame":
 
 def _view(options: argparse.Namespace, store: "FrameStore", task: str) -> "TaskView":
     """Return a video as a task sees it, with ground truth unless `--unscored` is given."""
-    from videottt.figures.view import scored_view, unscored_view
+    from videottt.report.figures.view import scored_view, unscored_view
 
     return (unscored_view if options.unscored else scored_view)(store, task)
 
 
 def plot_reconstruction(options: argparse.Namespace) -> None:
     """Plot what the model saw, what it reconstructed and what it predicted, frame by frame."""
-    from videottt.figures.reconstruction import reconstruction_figure
-    from videottt.figures.style import save_figure
-    from videottt.frames import FrameStore
-    from videottt.predictions import PredictionReader
+    from videottt.report.figures.reconstruction import reconstruction_figure
+    from videottt.report.figures.style import save_figure
+    from videottt.store.frames import FrameStore
+    from videottt.store.predictions import PredictionReader
 
     with (
         FrameStore(options.frames) as store,
@@ -214,10 +214,10 @@ def plot_reconstruction(options: argparse.Namespace) -> None:
 
 def plot_strips(options: argparse.Namespace) -> None:
     """Plot adjacent frames on which a method gains most over the fixed model, and loses most."""
-    from videottt.figures.strips import strips_figure
-    from videottt.figures.style import save_figure
-    from videottt.frames import FrameStore
-    from videottt.predictions import PredictionReader
+    from videottt.report.figures.strips import strips_figure
+    from videottt.report.figures.style import save_figure
+    from videottt.store.frames import FrameStore
+    from videottt.store.predictions import PredictionReader
 
     with (
         FrameStore(options.frames) as store,
@@ -230,10 +230,10 @@ def plot_strips(options: argparse.Namespace) -> None:
 
 def plot_steps(options: argparse.Namespace) -> None:
     """Plot reconstruction, loss and the task's metric through gradient steps on single frames."""
-    from videottt.figures.steps import steps_figure
-    from videottt.figures.style import save_figure
-    from videottt.frames import FrameStore
-    from videottt.traces import read_traces
+    from videottt.report.figures.steps import steps_figure
+    from videottt.report.figures.style import save_figure
+    from videottt.store.frames import FrameStore
+    from videottt.store.traces import read_traces
 
     traces = read_traces(options.traces)
     with FrameStore(options.frames) as store:
@@ -243,10 +243,10 @@ def plot_steps(options: argparse.Namespace) -> None:
 
 def plot_colours(options: argparse.Namespace) -> None:
     """Plot frames of a video in the colours that each of several methods gives it."""
-    from videottt.figures.colours import colours_figure
-    from videottt.figures.style import save_figure
-    from videottt.frames import FrameStore
-    from videottt.predictions import PredictionReader
+    from videottt.report.figures.colours import colours_figure
+    from videottt.report.figures.style import save_figure
+    from videottt.store.frames import FrameStore
+    from videottt.store.predictions import PredictionReader
 
     with contextlib.ExitStack() as opened:
         store = opened.enter_context(FrameStore(options.frames))
@@ -258,9 +258,9 @@ def plot_colours(options: argparse.Namespace) -> None:
 
 def render_video(options: argparse.Namespace) -> None:
     """Render the predictions of the fixed model and of a method side by side, as a video."""
-    from videottt.figures import video
-    from videottt.frames import FrameStore
-    from videottt.predictions import PredictionReader
+    from videottt.report.figures import video
+    from videottt.store.frames import FrameStore
+    from videottt.store.predictions import PredictionReader
 
     with (
         FrameStore(options.frames) as store,
@@ -276,9 +276,9 @@ def render_video(options: argparse.Namespace) -> None:
 
 def render_prediction(options: argparse.Namespace) -> None:
     """Render predicted images as a film by themselves, such as an old one in colour."""
-    from videottt.figures.film import render_film
-    from videottt.frames import FrameStore
-    from videottt.predictions import PredictionReader
+    from videottt.report.figures.film import render_film
+    from videottt.store.frames import FrameStore
+    from videottt.store.predictions import PredictionReader
 
     with (
         FrameStore(options.frames) as store,
@@ -290,7 +290,7 @@ def render_prediction(options: argparse.Namespace) -> None:
 
 def _sound(options: argparse.Namespace) -> Path | None:
     """Return the video file that the sound is from; a folder of images has none."""
-    from videottt.datasets.video_file import find_source
+    from videottt.data.layouts.video_file import find_source
 
     if options.sound is None or options.sound.is_file():
         return options.sound

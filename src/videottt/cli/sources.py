@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from videottt.cli.arguments import add_verb, settings
-from videottt.errors import InputError
+from videottt.core.errors import InputError
 
 if TYPE_CHECKING:
-    from videottt.datasets.synthetic import RenderedFrame
-    from videottt.frames import SourceFrame
+    from videottt.data.synthetic import RenderedFrame
+    from videottt.store.frames import SourceFrame
 
 logger = logging.getLogger(__name__)
 
@@ -67,9 +67,9 @@ def render(options: argparse.Namespace) -> None:
 
     Written in the layout of a real data set below the output folder.
     """
-    from videottt.datasets import writer_named
-    from videottt.segments import ClassSpace
-    from videottt.settings import build_settings
+    from videottt.core.segments import ClassSpace
+    from videottt.core.settings import build_settings
+    from videottt.data.layouts import writer_named
 
     values = build_settings(RenderSettings, options.settings, "render")
     write = writer_named(values.layout)
@@ -89,7 +89,7 @@ def render(options: argparse.Namespace) -> None:
 
 
 def _frames(video: str, values: RenderSettings) -> Iterator["SourceFrame"]:
-    from videottt.frames import SourceFrame
+    from videottt.store.frames import SourceFrame
 
     for index, frame in enumerate(_rendered(video, values)):
         labels = (frame.semantic, frame.instance) if index % values.label_every == 0 else ()
@@ -97,8 +97,8 @@ def _frames(video: str, values: RenderSettings) -> Iterator["SourceFrame"]:
 
 
 def _rendered(video: str, values: RenderSettings) -> Iterator["RenderedFrame"]:
-    from videottt.datasets import synthetic
-    from videottt.settings import build_settings
+    from videottt.core.settings import build_settings
+    from videottt.data import synthetic
 
     if not values.phases:
         return synthetic.render_stills(values.frames, values.size, values.seed)

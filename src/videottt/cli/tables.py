@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from videottt.cli.arguments import add_verb, names, settings
-from videottt.errors import InputError
-from videottt.files import complete_file, write_text
+from videottt.core.errors import InputError
+from videottt.core.files import complete_file, write_text
 
 if TYPE_CHECKING:
-    from videottt.tables.layout import Layout
-    from videottt.tables.paper import PaperSource
+    from videottt.report.tables.layout import Layout
+    from videottt.report.tables.paper import PaperSource
 
 
 def add_verbs(verbs: Any) -> None:
@@ -66,7 +66,7 @@ def _add_shown(verb: argparse.ArgumentParser) -> None:
 
 def _layout(text: str) -> "Layout":
     """Read which methods are the rows of a table."""
-    from videottt.tables.layout import Layout
+    from videottt.report.tables.layout import Layout
 
     try:
         return Layout(**settings(text))
@@ -76,8 +76,8 @@ def _layout(text: str) -> "Layout":
 
 def _sources(text: str) -> dict[str, "PaperSource"]:
     """Read whose published numbers stand beside ours."""
-    from videottt.settings import build_settings
-    from videottt.tables.paper import PaperSource
+    from videottt.core.settings import build_settings
+    from videottt.report.tables.paper import PaperSource
 
     given = settings(text)
     try:
@@ -88,12 +88,12 @@ def _sources(text: str) -> dict[str, "PaperSource"]:
 
 def table(options: argparse.Namespace) -> None:
     """Write one table of a study as CSV, Markdown and LaTeX."""
-    from videottt.tables import formats
-    from videottt.tables.caption import caption
-    from videottt.tables.numbers import main_table, percentages, without_metrics
-    from videottt.tables.paper import read_paper
-    from videottt.tables.reading import read_metrics
-    from videottt.tables.sheets import sheets_of
+    from videottt.report.tables import formats
+    from videottt.report.tables.caption import caption
+    from videottt.report.tables.numbers import main_table, percentages, without_metrics
+    from videottt.report.tables.paper import read_paper
+    from videottt.report.tables.reading import read_metrics
+    from videottt.report.tables.sheets import sheets_of
 
     metrics = percentages(read_metrics(options.metrics))
     layout, labels = options.layout, options.labels
@@ -114,7 +114,7 @@ def table(options: argparse.Namespace) -> None:
 
 def data_table(options: argparse.Namespace) -> None:
     """Write table 2, what data sets consist of, as CSV, Markdown and LaTeX."""
-    from videottt.tables import data, formats
+    from videottt.report.tables import data, formats
 
     numbers = data.data_table(data.read_reports(options.reports), data.read_paper(options.paper))
     sheets, below = [data.data_sheet(numbers)], data.data_caption(numbers)
@@ -126,9 +126,9 @@ def data_table(options: argparse.Namespace) -> None:
 
 def colour_table(options: argparse.Namespace) -> None:
     """Write table 3, how well methods colourise, as CSV, Markdown and LaTeX."""
-    from videottt.tables import colour, formats
-    from videottt.tables.paper import read_columns
-    from videottt.tables.reading import read_metrics
+    from videottt.report.tables import colour, formats
+    from videottt.report.tables.paper import read_columns
+    from videottt.report.tables.reading import read_metrics
 
     labels, source = options.labels, options.beside.get(colour.TASK)
     paper = read_columns(options.paper, source.dataset, colour.TASK) if source else {}
@@ -145,9 +145,9 @@ def colour_table(options: argparse.Namespace) -> None:
 
 def class_table(options: argparse.Namespace) -> None:
     """Write the IoU, AP or PQ of each class of every method of a study as CSV."""
-    from videottt.tables import classes
-    from videottt.tables.numbers import percentages
-    from videottt.tables.reading import read_metrics
+    from videottt.report.tables import classes
+    from videottt.report.tables.numbers import percentages
+    from videottt.report.tables.reading import read_metrics
 
     frame = classes.class_table(percentages(read_metrics(options.metrics)), options.methods)
     with complete_file(options.output) as part:
@@ -156,9 +156,9 @@ def class_table(options: argparse.Namespace) -> None:
 
 def convention_table(options: argparse.Namespace) -> None:
     """Write each method's metric in every form, and its gain in each, as CSV and Markdown."""
-    from videottt.tables import conventions, formats
-    from videottt.tables.numbers import percentages
-    from videottt.tables.reading import read_metrics
+    from videottt.report.tables import conventions, formats
+    from videottt.report.tables.numbers import percentages
+    from videottt.report.tables.reading import read_metrics
 
     metrics = percentages(read_metrics(options.metrics))
     frame = conventions.convention_table(metrics, options.methods)

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from videottt.cli.arguments import add_verb, settings
 from videottt.cli.predict import task_for
-from videottt.errors import InputError
-from videottt.files import complete_file, sha256, write_text
+from videottt.core.errors import InputError
+from videottt.core.files import complete_file, sha256, write_text
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from videottt.frames import FrameStore
-    from videottt.method import Method
     from videottt.models.checkpoint import Checkpoint
+    from videottt.store.frames import FrameStore
+    from videottt.ttt.method import Method
 
 logger = logging.getLogger(__name__)
 
@@ -54,20 +54,20 @@ def theory(options: argparse.Namespace) -> None:
     At the weights of the checkpoint (theta_0), with respect to the encoder. Writes the inner
     products of the gradients, from which `plot-theory` makes every estimate in seconds.
     """
-    from videottt.device import prepare_device
-    from videottt.frames import FrameStore
-    from videottt.method import method_from
-    from videottt.models.checkpoint import load_checkpoint
-    from videottt.progress import Progress
-    from videottt.provenance import provenance
-    from videottt.stream import StreamKey
-    from videottt.theory.gradients import (
+    from videottt.core.ids import JobKey
+    from videottt.core.progress import Progress
+    from videottt.core.provenance import provenance
+    from videottt.evaluation.theory.gradients import (
         Sampling,
         labelled_run,
         stream_gradients,
         stream_statistics,
     )
-    from videottt.theory.statistics import TheoryKey, write_statistics
+    from videottt.evaluation.theory.statistics import TheoryKey, write_statistics
+    from videottt.models.checkpoint import load_checkpoint
+    from videottt.runtime.device import prepare_device
+    from videottt.store.frames import FrameStore
+    from videottt.ttt.method import method_from
 
     method = method_from(options.settings)
     sampling = Sampling(options.masks, options.point_draws, options.dimension)
@@ -78,7 +78,7 @@ def theory(options: argparse.Namespace) -> None:
         checkpoint.model.to(device)
         run = labelled_run(store, options.length)
         progress = Progress(len(run), "frames")
-        key = StreamKey(options.seed, store.dataset, store.video)
+        key = JobKey(options.seed, store.dataset, store.video)
         task = task_for(options, store, checkpoint, method)
         found = stream_gradients(checkpoint.model, task, method, store, run, key, sampling)
         statistics = stream_statistics(found, run, progress.report)
@@ -105,7 +105,7 @@ def _check(
     options: argparse.Namespace, store: "FrameStore", checkpoint: "Checkpoint", method: "Method"
 ) -> None:
     """Refuse what has no gradient of both losses."""
-    from videottt.objectives import objective_named
+    from videottt.ttt.objectives import objective_named
 
     objective = objective_named(method.objective, method.options)
     if not objective.trainable(checkpoint.model):
@@ -122,10 +122,10 @@ def _check(
 
 def plot_theory(options: argparse.Namespace) -> None:
     """Plot the theorem's bias and variance as measured, and its best windows beside figure 4."""
-    from videottt.figures.style import save_figure
-    from videottt.figures.theory import WindowSweep, theory_figure
-    from videottt.tables.reading import read_metrics
-    from videottt.theory.summary import constants_table, readable, stream_estimates
+    from videottt.evaluation.theory.summary import constants_table, readable, stream_estimates
+    from videottt.report.figures.style import save_figure
+    from videottt.report.figures.theory import WindowSweep, theory_figure
+    from videottt.report.tables.reading import read_metrics
 
     streams = stream_estimates(options.theory)
     sweep = read_metrics(options.sweep)

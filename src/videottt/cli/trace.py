@@ -10,8 +10,8 @@ import numpy as np
 
 from videottt.cli.arguments import add_verb
 from videottt.cli.predict import add_method_arguments, load_for, settings_of_job, task_for
-from videottt.errors import InputError
-from videottt.files import sha256
+from videottt.core.errors import InputError
+from videottt.core.files import sha256
 
 logger = logging.getLogger(__name__)
 
@@ -50,14 +50,14 @@ def _count(text: str) -> int:
 
 def trace(options: argparse.Namespace) -> None:
     """Learn from single frames of a video, each from the checkpoint, and keep every step."""
-    from videottt.device import prepare_device
-    from videottt.frames import FrameStore
-    from videottt.method import method_from
-    from videottt.objectives import objective_named
-    from videottt.predictions import PredictionKey
-    from videottt.provenance import provenance
-    from videottt.stream import Stream, StreamKey
-    from videottt.traces import frame_trace, write_traces
+    from videottt.core.ids import JobKey
+    from videottt.core.provenance import provenance
+    from videottt.runtime.device import prepare_device
+    from videottt.store.frames import FrameStore
+    from videottt.store.traces import frame_trace, write_traces
+    from videottt.ttt.method import method_from
+    from videottt.ttt.objectives import objective_named
+    from videottt.ttt.stream import Stream
 
     values, chosen = settings_of_job(options)
     method = method_from(values)
@@ -70,7 +70,7 @@ def trace(options: argparse.Namespace) -> None:
     with FrameStore(options.frames) as store:
         task = task_for(options, store, checkpoint, method)
         device = prepare_device(options.device, options.threads)
-        key = StreamKey(options.seed, store.dataset, store.video)
+        key = JobKey(options.seed, store.dataset, store.video)
         made = provenance(
             str(device),
             checkpoint=sha256(options.checkpoint),
@@ -87,7 +87,7 @@ def trace(options: argparse.Namespace) -> None:
             found = frame_trace(index, stream.trace(store.frame(index), index, options.steps))
             logger.info("frame %d: loss %.3f to %.3f", index, found.loss[0], found.loss[-1])
             traces.append(found)
-        ids = PredictionKey(store.dataset, options.task, options.method, options.seed, store.video)
+        ids = JobKey(store.dataset, options.task, options.method, options.seed, store.video)
         write_traces(
             options.output,
             ids,

@@ -14,13 +14,13 @@ import safetensors
 import safetensors.torch
 from torch import Tensor
 
-from videottt.errors import InputError, absent
-from videottt.files import complete_file
+from videottt.core.errors import InputError, absent
+from videottt.core.files import complete_file
+from videottt.core.segments import ClassSpace
+from videottt.core.settings import build_settings
+from videottt.models.baselines.published import differences
 from videottt.models.presets import preset_from, sizes_of
-from videottt.models.published import differences
 from videottt.models.y_shaped import YShapedModel
-from videottt.segments import ClassSpace
-from videottt.settings import build_settings
 
 FORMAT = "videottt checkpoint"
 VERSION = "2"

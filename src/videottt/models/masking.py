@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from videottt.errors import InputError, nearest
+from videottt.core.errors import InputError, nearest
 from videottt.models.inputs import normalise
 
 # What takes the place of masked pixels.

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from videottt.errors import InputError
+from videottt.core.errors import InputError
 
 # Larger than any model that is read here, smaller than what would fill a machine's memory.
 MOST_BYTES = 8 * 2**30

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from transformers import Mask2FormerConfig, SwinConfig
 
-from videottt.errors import InputError, nearest
-from videottt.settings import build_settings
+from videottt.core.errors import InputError, nearest
+from videottt.core.settings import build_settings
 
 # Queries of the decoder g: one for each colour of each pixel of a 4 x 4 patch (paper section 4.3).
 RECONSTRUCTION_QUERIES = 3 * 4 * 4

@@ -1,6 +1,7 @@
 """Files of weights that others published, in whatever form, as tensors by name."""
 
 import json
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import safetensors
 import torch
 from torch import Tensor
 
-from videottt.errors import InputError
+from videottt.core.errors import InputError
 from videottt.models.pickles import read_pickle
 
 # What a training program calls the weights among the other things that it saves.
@@ -19,6 +20,7 @@ PREFIX = "module."
 # First bytes of a file; the last two are of what torch saved before version 1.6.
 ZIP = b"PK\x03\x04"
 OLD_TORCH = b"\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19"
+MEND = "take the file that workflow/resources/datasets.yaml names"
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
@@ -97,3 +99,9 @@ def _unprefixed(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     if all(name.startswith(PREFIX) for name in tensors):
         return {name.removeprefix(PREFIX): tensor for name, tensor in tensors.items()}
     return tensors
+
+
+def misfit(path: Path, network: str, reason: object) -> InputError:
+    """Return the error for weights that are not those of a network."""
+    short = textwrap.shorten(str(reason), 240, placeholder=" ...")
+    return InputError(f"{path}: not the weights of {network} ({short}); {MEND}")

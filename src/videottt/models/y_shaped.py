@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from transformers import Mask2FormerForUniversalSegmentation
 from transformers.models.mask2former.modeling_mask2former import Mask2FormerLoss
 
-from videottt.errors import InputError, nearest
+from videottt.core.errors import InputError, nearest
+from videottt.core.randomness import global_draws
 from videottt.models.masking import masked
 from videottt.models.presets import (
     COLOUR_QUERIES,
@@ -16,7 +17,6 @@ from videottt.models.presets import (
     Preset,
     mask2former_config,
 )
-from videottt.randomness import global_draws
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,14 @@
-"""What the head h predicts: how it is trained, decoded, stored and scored.
+"""Define what the head h predicts: how it is trained and decoded.
 
-Adding a task: one file here that registers a `Task`, and its metrics in videottt.metrics.
+Adding a task: one file here that registers a `Task`, and one in videottt.evaluation.metrics.
 """
 
 from collections.abc import Sequence
 
-from videottt.decoding import Decoding
-from videottt.errors import InputError, nearest
-from videottt.segments import ClassSpace
+from videottt.core.errors import InputError, nearest
+from videottt.core.segments import ClassSpace
 from videottt.tasks.colorization import Colorization
+from videottt.tasks.decoding import Decoding
 from videottt.tasks.instance import InstanceSegmentation
 from videottt.tasks.panoptic import PanopticSegmentation
 from videottt.tasks.semantic import SemanticSegmentation

@@ -6,12 +6,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from videottt.colour import coloured, lab_of, made_grey
-from videottt.decoding import Decoding
-from videottt.errors import InputError
+from videottt.core.cielab import coloured, lab_of, made_grey
+from videottt.core.errors import InputError
+from videottt.core.segments import ClassSpace
 from videottt.models.inputs import Placement
 from videottt.models.y_shaped import YShapedModel
-from videottt.segments import ClassSpace
+from videottt.tasks.decoding import Decoding
 from videottt.tasks.task import LabelMaps, MainTaskLoss
 
 # What the head calls 1, in CIELAB's units: about the deviation of colours over natural images, so

@@ -6,12 +6,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from videottt.decoding import Decoding
-from videottt.errors import InputError
+from videottt.core.errors import InputError
+from videottt.core.segments import ClassSpace, Instances, instances_from
 from videottt.models.class_scores import query_masks
 from videottt.models.inputs import Placement
 from videottt.models.y_shaped import QueryOutputs
-from videottt.segments import ClassSpace, Instances, instances_from
+from videottt.tasks.decoding import Decoding
 from videottt.tasks.panoptic import segment_targets
 from videottt.tasks.segmentation import Segmentation
 from videottt.tasks.task import LabelMaps, check_classes

@@ -6,11 +6,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from videottt.decoding import Decoding
+from videottt.core.segments import VOID, ClassSpace, Panoptic
 from videottt.models.class_scores import query_masks
 from videottt.models.inputs import Placement
 from videottt.models.y_shaped import QueryOutputs
-from videottt.segments import VOID, ClassSpace, Panoptic
+from videottt.tasks.decoding import Decoding
 from videottt.tasks.segmentation import Segmentation
 from videottt.tasks.task import LabelMaps, check_classes
 

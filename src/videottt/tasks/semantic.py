@@ -6,11 +6,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from videottt.decoding import Decoding
+from videottt.core.segments import VOID, ClassSpace
 from videottt.models.class_scores import semantic_scores
 from videottt.models.inputs import Placement
 from videottt.models.y_shaped import QueryOutputs
-from videottt.segments import VOID, ClassSpace
+from videottt.tasks.decoding import Decoding
 from videottt.tasks.segmentation import Segmentation
 from videottt.tasks.task import LabelMaps, check_classes
 

@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from videottt.errors import InputError
+from videottt.core.errors import InputError
+from videottt.core.segments import ClassSpace, Prediction
 from videottt.models.inputs import Placement
 from videottt.models.y_shaped import HeadOutputs, QueryOutputs, YShapedModel
-from videottt.segments import ClassSpace, Prediction
 
 
 @dataclass(frozen=True)
@@ -59,10 +59,10 @@ class Task(Protocol):
     """Turns labels into a loss for training, and what the head says into a prediction.
 
     Made for the classes of a data set and those that a model names, with a
-    `videottt.decoding.Decoding`.
+    `videottt.tasks.decoding.Decoding`.
 
     Attributes:
-        kind: of the layer that its predictions are stored in; see videottt.layers.
+        kind: of the layer that its predictions are stored in; see videottt.store.layers.
         head: what the head of its models says: "segments" or "colours".
     """
 

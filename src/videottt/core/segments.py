@@ -1,0 +1,183 @@
+"""Segments of one frame: what instance and panoptic segmentation predict, and what labels say.
+
+Labels and predictions have the same two forms, so that anything that scores or draws the one takes
+the other.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from pycocotools import mask as coco_mask
+
+from videottt.core.errors import InputError, nearest
+
+VOID = 255  # of a map of classes
+
+
+@dataclass(frozen=True)
+class ClassSpace:
+    """The classes of a data set, in the order of their indices.
+
+    Attributes:
+        classes: their names.
+        things: names of those whose objects are counted one by one; the others are stuff.
+    """
+
+    classes: tuple[str, ...]
+    things: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in self.things:
+            if name not in self.classes:
+                raise InputError(f"things: no class '{name}'; {nearest(name, self.classes)}")
+
+    @property
+    def is_thing(self) -> np.ndarray:
+        """Return bool [classes]."""
+        return np.array([name in self.things for name in self.classes], bool)
+
+
+def stored_space(classes: str, things: str) -> ClassSpace:
+    """Return the classes that a file has as JSON: two lists of names.
+
+    Raises:
+        ValueError: they are not.
+    """
+    lists = json.loads(classes), json.loads(things)
+    if not all(isinstance(names, list) and all(map(_is_text, names)) for names in lists):
+        raise ValueError("its classes or things are not lists of names")
+    try:
+        return ClassSpace(*map(tuple, lists))
+    except InputError as error:
+        raise ValueError(str(error)) from None
+
+
+def _is_text(name: object) -> bool:
+    return isinstance(name, str)
+
+
+@dataclass(frozen=True)
+class Panoptic:
+    """Segments that share no pixel (COCO panoptic).
+
+    Attributes:
+        ids: uint16 [H, W], the segment of each pixel, 1 ... S; 0 = void.
+        classes: uint8 [S], of segment i + 1.
+        scores: float32 [S], in 0..1; 1 in labels.
+        crowd: bool [S], regions of a thing class whose objects are not told apart; labels only.
+    """
+
+    ids: np.ndarray
+    classes: np.ndarray
+    scores: np.ndarray
+    crowd: np.ndarray
+
+    @property
+    def semantic(self) -> np.ndarray:
+        """Return the class of each pixel: uint8 [H, W], 255 = void."""
+        return np.concatenate([[np.uint8(VOID)], self.classes]).astype(np.uint8)[self.ids]
+
+
+@dataclass(frozen=True)
+class Instances:
+    """Objects of one frame; their masks may overlap (COCO instances).
+
+    Attributes:
+        size: (H, W).
+        classes: uint8 [N], indices into all classes of the data set.
+        scores: float32 [N], in 0..1, not sorted; 1 in labels.
+        masks: N masks as COCO's compressed run lengths ("counts").
+        crowd: bool [N], regions whose objects are not told apart; labels only.
+    """
+
+    size: tuple[int, int]
+    classes: np.ndarray
+    scores: np.ndarray
+    masks: tuple[bytes, ...]
+    crowd: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.masks)
+
+    @property
+    def run_lengths(self) -> list[dict]:
+        """Return the masks as pycocotools takes them."""
+        return [{"size": list(self.size), "counts": counts} for counts in self.masks]
+
+    def pixels(self) -> np.ndarray:
+        """Return the masks as pixels: bool [N, H, W]."""
+        if not self.masks:
+            return np.zeros((0, *self.size), bool)
+        return coco_mask.decode(self.run_lengths).astype(bool).transpose(2, 0, 1)
+
+
+# What a task may predict of a frame: a map of classes, uint8 [H, W], 255 = void; segments; or an
+# image, uint8 [H, W, 3], RGB.
+Prediction = np.ndarray | Panoptic | Instances
+
+
+def instances_from(
+    masks: np.ndarray,
+    classes: Sequence[int] | np.ndarray,
+    scores: Sequence[float] | np.ndarray | None = None,
+    crowd: Sequence[bool] | np.ndarray | None = None,
+) -> Instances:
+    """Return instances of masks given as pixels.
+
+    Args:
+        masks: bool [N, H, W].
+        classes: integers [N].
+        scores: floats [N]; None = 1, as in labels.
+        crowd: booleans [N]; None = none.
+    """
+    number, *size = masks.shape
+    columns = np.asfortranarray(masks.transpose(1, 2, 0).astype(np.uint8))
+    encoded = coco_mask.encode(columns) if number else []
+    return Instances(
+        size=(int(size[0]), int(size[1])),
+        classes=np.asarray(classes, np.uint8).reshape(number),
+        scores=_column(scores, 1, np.float32, number),
+        masks=tuple(each["counts"] for each in encoded),
+        crowd=_column(crowd, False, np.bool_, number),
+    )
+
+
+def panoptic_from(semantic: np.ndarray, instance: np.ndarray, space: ClassSpace) -> Panoptic:
+    """Return the segments of two maps of labels: one for each pair of class and instance.
+
+    Pixels of a thing class that belong to no instance are a crowd, as in Cityscapes.
+
+    Args:
+        semantic: uint8 [H, W], 255 = void.
+        instance: integer [H, W], 0 = none.
+        space: the classes.
+    """
+    # A table of all pairs: a sort of all pixels takes ten times as long.
+    width = int(instance.max(initial=0)) + 1
+    pairs = semantic.astype(np.int64) * width + instance
+    found = np.flatnonzero(np.bincount(pairs.ravel())[: VOID * width])
+    place_of = np.zeros((VOID + 1) * width, np.uint16)
+    place_of[found] = np.arange(1, len(found) + 1)
+    classes, numbered = (found // width).astype(np.uint8), found % width > 0
+    return Panoptic(
+        ids=place_of[pairs],
+        classes=classes,
+        scores=np.ones(len(classes), np.float32),
+        crowd=space.is_thing[classes] & ~numbered,
+    )
+
+
+def instances_of(panoptic: Panoptic, space: ClassSpace) -> Instances:
+    """Return the segments of thing classes, crowds included, as instances."""
+    chosen = np.flatnonzero(space.is_thing[panoptic.classes])
+    masks = panoptic.ids[None] == (chosen + 1)[:, None, None]
+    columns = (each[chosen] for each in (panoptic.classes, panoptic.scores, panoptic.crowd))
+    return instances_from(masks, *columns)
+
+
+def _column(
+    values: Sequence | np.ndarray | None, default: object, dtype: type, length: int
+) -> np.ndarray:
+    return np.asarray([default] * length if values is None else values, dtype).reshape(length)

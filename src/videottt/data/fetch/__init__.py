@@ -1,0 +1,1 @@
+"""Fetch, verify and unpack the files that come from elsewhere."""

@@ -1,0 +1,176 @@
+"""What is in an archive of others: zip or tar by its content, and nothing that is not harmless."""
+
+import functools
+import gzip
+import re
+import stat
+import tarfile
+import textwrap
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from lzma import LZMAError
+from pathlib import Path, PurePosixPath
+from typing import IO, Any
+
+from videottt.core.errors import InputError
+
+CHUNK = 1 << 20  # bytes
+_DRIVE = re.compile(r"[A-Za-z]:")
+_ENCRYPTED = 0x1  # bit of the flags of a zip's member
+_DAMAGED = (
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    gzip.BadGzipFile,
+    zlib.error,
+    LZMAError,
+    EOFError,
+    NotImplementedError,
+    UnicodeDecodeError,
+)
+
+
+@dataclass(frozen=True)
+class Member:
+    """A file in an archive.
+
+    Attributes:
+        name: relative, without ``.`` and ``..``.
+        open: to read it.
+        read: bytes of the archive up to here, for progress.
+    """
+
+    name: str
+    open: Callable[[], Any]
+    read: int
+
+
+def members(archive: Path) -> Iterator[Member]:
+    """Yield the files of an archive in its order; each can be read until the next is asked for.
+
+    Raises:
+        InputError: the archive is damaged, cut short or encrypted, or holds a link, a device or a
+            name that leads out of the folder it is unpacked to; also while a file is read.
+    """
+    try:
+        yield from _zip_members(archive) if is_zip(archive) else _tar_members(archive)
+    except _DAMAGED as error:
+        reason = textwrap.shorten(str(error) or type(error).__name__, 100, placeholder=" ...")
+        raise InputError(
+            f"{archive}: is no zip or tar archive, or a damaged one ({reason}); remove it and "
+            "fetch it anew"
+        ) from None
+
+
+def read(archive: Path, member: Member) -> Iterator[bytes]:
+    """Yield the content of a file part by part; its checksum is compared at the end.
+
+    Raises:
+        InputError: it is damaged.
+    """
+    try:
+        with member.open() as content:
+            yield from iter(functools.partial(content.read, CHUNK), b"")
+    except _DAMAGED as error:
+        reason = textwrap.shorten(str(error) or type(error).__name__, 100, placeholder=" ...")
+        raise InputError(
+            f"{archive}: {member.name} is damaged ({reason}); remove the archive and fetch it anew"
+        ) from None
+
+
+def is_zip(archive: Path) -> bool:
+    """Return whether a file is a zip archive; a tar whose last member is one is none."""
+    return zipfile.is_zipfile(archive) and not tarfile.is_tarfile(archive)
+
+
+def size_within(archive: Path) -> int:
+    """Return how many bytes an archive says it holds; of a tar, its own size.
+
+    Raises:
+        InputError: it is a damaged zip.
+    """
+    if not is_zip(archive):
+        return archive.stat().st_size
+    try:
+        with zipfile.ZipFile(archive) as file:
+            return sum(info.file_size for info in file.infolist())
+    except _DAMAGED as error:
+        raise InputError(f"{archive}: a damaged zip ({error}); fetch it anew") from None
+
+
+def _zip_members(archive: Path) -> Iterator[Member]:
+    read = 0
+    with zipfile.ZipFile(archive) as file:
+        for info in file.infolist():
+            _check_name(archive, info.orig_filename)
+            if stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG, stat.S_IFDIR):
+                raise _unwelcome(archive, info.filename, "a link or device")
+            if info.flag_bits & _ENCRYPTED:
+                raise _unwelcome(archive, info.filename, "an encrypted file")
+            read += info.compress_size
+            if not info.is_dir():
+                yield Member(_plain(info.filename), functools.partial(file.open, info), read)
+
+
+def _tar_members(archive: Path) -> Iterator[Member]:
+    with (
+        archive.open("rb") as raw,
+        tarfile.open(fileobj=raw, mode="r:*", tarinfo=_StrictHeader) as file,
+    ):
+        while (info := file.next()) is not None:
+            # Else a million of them pile up.
+            file.members.clear()
+            _check_name(archive, info.name)
+            if not (info.isreg() or info.isdir()):
+                raise _unwelcome(archive, info.name, "a link or device")
+            # Python's own idea of what may be unpacked.
+            tarfile.data_filter(info, str(archive.parent))
+            if info.isreg():
+                yield Member(
+                    _plain(info.name), functools.partial(_extracted, file, info), raw.tell()
+                )
+        # The checksum of a compressed stream is at its end.
+        rest = file.fileobj
+        while rest is not None and rest.read(CHUNK):
+            pass
+
+
+class _StrictHeader(tarfile.TarInfo):
+    """Takes nothing but the end mark for the end: tarfile also takes a damaged header for it."""
+
+    @classmethod
+    def fromtarfile(cls, tarfile_: tarfile.TarFile) -> "_StrictHeader":
+        try:
+            return super().fromtarfile(tarfile_)
+        except (
+            tarfile.EmptyHeaderError,
+            tarfile.TruncatedHeaderError,
+            tarfile.InvalidHeaderError,
+        ) as error:
+            raise tarfile.ReadError(f"cut short, or {error}") from None
+
+
+def _extracted(file: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
+    content = file.extractfile(info)
+    if content is None:
+        raise tarfile.ReadError(f"{info.name} has no content")
+    return content
+
+
+def _plain(name: str) -> str:
+    return str(PurePosixPath(name))
+
+
+def _check_name(archive: Path, name: str) -> None:
+    """Raise an InputError if a name leads out of a folder, or means something else elsewhere."""
+    path = PurePosixPath(name)
+    harmless = name.isprintable() and "\\" not in name and not _DRIVE.match(name)
+    if not harmless or not name or path.is_absolute() or ".." in path.parts:
+        raise _unwelcome(archive, name, "a name that leads elsewhere")
+
+
+def _unwelcome(archive: Path, name: str, what: str) -> InputError:
+    return InputError(
+        f"{archive}: holds {name!r}, {what}, which no data set needs; nothing of it is unpacked"
+    )

@@ -1,0 +1,128 @@
+"""Logins at servers of data sets, with what the user has stored for them; nothing is asked."""
+
+import json
+import os
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import urljoin, urlsplit
+
+import platformdirs
+import requests
+
+from videottt.core.errors import InputError
+
+USERNAME = "CITYSCAPES_USERNAME"
+PASSWORD = "CITYSCAPES_PASSWORD"
+TIMEOUT = 60.0  # seconds without any answer
+_HERE = ("127.0.0.1", "::1", "localhost")
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """What to log in with.
+
+    Attributes:
+        username: or an e-mail address.
+        password: not part of any message.
+        origin: where both were found, for messages.
+    """
+
+    username: str
+    password: str = field(repr=False)
+    origin: str
+
+
+def cityscapes_credentials() -> Credentials | None:
+    """Return what the environment says, else what csDownload stored, else None.
+
+    csDownload is of the package cityscapesscripts.
+
+    Raises:
+        InputError: one of the two variables is missing, or csDownload's file cannot be read.
+    """
+    username, password = os.environ.get(USERNAME), os.environ.get(PASSWORD)
+    if username and password:
+        return Credentials(username, password, f"{USERNAME} and {PASSWORD}")
+    if username or password:
+        raise InputError(f"set both {USERNAME} and {PASSWORD}; only one of them is set")
+    path = Path(platformdirs.user_data_dir("cityscapesscripts", "cityscapes"), "credentials.json")
+    if not path.is_file():
+        return None
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        return Credentials(str(stored["username"]), str(stored["password"]), str(path))
+    except (OSError, ValueError, KeyError, TypeError):
+        raise InputError(
+            f"{path}: holds no user name and password; remove it and run 'csDownload -l'"
+        ) from None
+
+
+def log_in_to_cityscapes(session: requests.Session, url: str, credentials: Credentials) -> None:
+    """Log a session in at the server of `url`, as csDownload does.
+
+    The form's hidden fields are sent back as a browser does.
+
+    Raises:
+        InputError: the server cannot be reached, or refuses the credentials; or it would not be
+            safe to send them.
+    """
+    page = urljoin(url, "/login")
+    if urlsplit(page).scheme != "https" and urlsplit(page).hostname not in _HERE:
+        raise InputError(f"{page}: a password is sent over https only; correct the address")
+    try:
+        shown = session.get(page, timeout=TIMEOUT, allow_redirects=False)
+        shown.raise_for_status()
+        form = _HiddenFields()
+        form.feed(shown.text)
+        values = {"username": credentials.username, "password": credentials.password}
+        answer = session.post(
+            page,
+            data={**form.values, **values, "submit": "Login"},
+            timeout=TIMEOUT,
+            allow_redirects=False,
+        )
+        answer.raise_for_status()
+    except requests.RequestException as error:
+        # Not the error's own words: they may hold what was sent.
+        raise InputError(
+            f"{page}: cannot be reached ({type(error).__name__}); check the connection, try again "
+            "later"
+        ) from None
+    # Who is logged in is sent on to another page; who is not sees the form again.
+    if answer.status_code != requests.codes.found:
+        raise InputError(
+            f"{page}: refuses the user name and password of {credentials.origin}; correct them "
+            "there"
+        )
+
+
+def published_md5(session: requests.Session, url: str) -> str | None:
+    """Return the MD5 that Cityscapes publishes of a package, or None if it says nothing.
+
+    Args:
+        session: that is logged in.
+        url: of the package, ``.../file-handling/?packageID=<number>``.
+    """
+    try:
+        answer = session.get(
+            url.replace("/file-handling/", "/md5-sum/"), timeout=TIMEOUT, allow_redirects=False
+        )
+    except requests.RequestException:
+        return None
+    words = answer.text.split() if answer.status_code == requests.codes.ok else []
+    digits = words[0].lower() if words else ""
+    return digits if len(digits) == 32 and set(digits) <= set("0123456789abcdef") else None
+
+
+class _HiddenFields(HTMLParser):
+    """Gathers the hidden fields of a page, among them tokens against forged requests."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.values: dict[str, str] = {}
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = dict(attrs)
+        if tag == "input" and found.get("type") == "hidden" and found.get("name"):
+            self.values[str(found["name"])] = found.get("value") or ""

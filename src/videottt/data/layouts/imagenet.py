@@ -1,0 +1,139 @@
+"""ImageNet as its archives unpack: ``<split>/<wnid>/*.JPEG``; still images without dense labels.
+
+They are too many for a frame store: training reads them where they lie, through StillFolder.
+"""
+
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+
+from videottt.core.errors import InputError
+from videottt.core.segments import VOID, ClassSpace
+from videottt.data.layouts.images import image_size, read_image
+from videottt.data.layouts.listing import FrameFiles, Listing
+from videottt.store.frames import SourceFrame
+
+SUFFIXES = (".jpeg", ".jpg", ".png")
+
+
+def read(root: Path, split: str, video: str, space: ClassSpace) -> Iterator[SourceFrame]:
+    """Read the images of one folder in the order of their names: for small ones.
+
+    Args:
+        root: the folder that holds the splits.
+        split: not part of the path, therefore unused.
+        video: the folder below `root`: a split, or one class of it such as "val/n01440764".
+        space: there are no labels, therefore unused.
+
+    Raises:
+        InputError: there is no image, or one cannot be read.
+    """
+    yield from list_frames(root, split, video, space).read()
+
+
+def list_frames(root: Path, split: str, video: str, space: ClassSpace) -> Listing:
+    """Return the images of one folder; arguments as of `read`.
+
+    Raises:
+        InputError: there is no image.
+    """
+    return Listing(_Stills(root / video), stills=True)
+
+
+class _Stills(Sequence[FrameFiles]):
+    """Images of a folder, made one by one: a million of them at once would fill the memory."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._names = [name for name, _ in _listed(folder)]
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def __getitem__(self, index: int) -> FrameFiles:
+        path, name = self._folder / self._names[index], os.path.splitext(self._names[index])[0]
+        return FrameFiles(name, path, lambda: SourceFrame(name, read_image(path)))
+
+
+class StillFolder:
+    """Still images of a folder, read lazily; to training they are frames of which all is void.
+
+    It opens no file before it is asked for an image, so that it may be copied to other processes.
+
+    Attributes:
+        path: the folder; images may lie at any depth in it.
+        space: the classes, of which there are no labels.
+        names: of the images, below `path`, sorted.
+        labelled: bool [T], all true: the images themselves are what is to be learned.
+
+    Raises:
+        InputError: there is no image.
+    """
+
+    def __init__(self, path: Path, space: ClassSpace) -> None:
+        self.path = path
+        self.space = space
+        self.names = [name for name, _ in _listed(path)]
+        self.labelled = np.ones(len(self.names), bool)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing is open."""
+
+    def frame(self, index: int) -> np.ndarray:
+        """Return image `index`: uint8 [H, W, 3], RGB, whatever its file's colours are.
+
+        Raises:
+            InputError: the file cannot be read.
+        """
+        return read_image(self.path / self.names[index])
+
+    def semantic(self, index: int) -> np.ndarray:
+        """Return the labels of image `index`: uint8 [H, W], all void."""
+        return np.full(image_size(self.path / self.names[index]), VOID, np.uint8)
+
+    def instance(self, index: int) -> np.ndarray:
+        """Return the instance ids of image `index`: uint16 [H, W], all 0 for none."""
+        return np.zeros(image_size(self.path / self.names[index]), np.uint16)
+
+
+def fingerprint(path: Path) -> str:
+    """Return a hash of the names and sizes of a folder's images, in hexadecimal.
+
+    Their content is not read: of a million images that would take hours.
+
+    Raises:
+        InputError: there is no image.
+    """
+    digest = hashlib.sha256()
+    for name, size in _listed(path):
+        digest.update(f"{name}\0{size}\n".encode(errors="surrogateescape"))
+    return digest.hexdigest()
+
+
+def _listed(folder: Path) -> list[tuple[str, int]]:
+    """Return the names below `folder`, sorted, and sizes in bytes of all images."""
+    found = []
+    open_folders = [folder] if folder.is_dir() else []
+    while open_folders:
+        with os.scandir(open_folders.pop()) as entries:
+            for entry in entries:
+                if entry.is_dir():
+                    open_folders.append(Path(entry.path))
+                elif entry.name.lower().endswith(SUFFIXES):
+                    found.append((os.path.relpath(entry.path, folder), entry.stat().st_size))
+    if not found:
+        raise InputError(
+            f"{folder}: holds no image ({', '.join(SUFFIXES)}); unpack ImageNet there, or correct "
+            "data_root in config.yaml"
+        )
+    return sorted(found)

@@ -1,0 +1,1 @@
+"""Resize, cut and recolour frames, with every draw keyed."""

@@ -1,0 +1,56 @@
+"""Resize frames as detectron2 does, and pad them to what the encoder can take."""
+
+import numpy as np
+from PIL import Image
+
+# The encoder halves the resolution five times.
+STRIDE = 32
+
+Size = tuple[int, int]
+
+
+def input_size(size: tuple[int, int], shortest_edge: int, longest_edge: int) -> tuple[int, int]:
+    """Return (H, W) of a frame resized to a shortest edge, but no longer than a longest edge.
+
+    The arithmetic is that of detectron2's ResizeShortestEdge, operation by operation: a half is
+    where its rounding is decided (of 60 x 248 pixels with the edges 800 and 1333, for example).
+    """
+    height, width = size
+    scale = shortest_edge / min(height, width)
+    if height < width:
+        resized = float(shortest_edge), scale * width
+    else:
+        resized = scale * height, float(shortest_edge)
+    if max(resized) > longest_edge:
+        scale = longest_edge / max(resized)
+        resized = resized[0] * scale, resized[1] * scale
+    return int(resized[0] + 0.5), int(resized[1] + 0.5)
+
+
+def resize_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Return an image uint8 [H, W, 3] resized to `size`, as detectron2's ResizeTransform does it.
+
+    PIL's bilinear filter on bytes: antialiased, since its support grows as an image shrinks. That
+    is not torch's or OpenCV's "bilinear", which skip pixels, and not the same as a resize of the
+    normalised image, since every pixel is rounded to a byte.
+    """
+    if image.shape[:2] == size:
+        return image
+    resized = Image.fromarray(image).resize((size[1], size[0]), Image.Resampling.BILINEAR)
+    return np.array(resized)
+
+
+def pad_frame(image: np.ndarray) -> np.ndarray:
+    """Pad an image with black to multiples of 32, as the release pads what it trains on."""
+    below, right = -image.shape[0] % STRIDE, -image.shape[1] % STRIDE
+    return np.pad(image, ((0, below), (0, right), (0, 0))) if below or right else image
+
+
+def scaled_size(size: Size, crop: Size, scale: float) -> Size:
+    """Return (H, W) of an image of `size` that fits into `crop` times `scale`: ResizeScale.
+
+    At least 1 pixel, where detectron2 fails.
+    """
+    ratio = min(crop[0] * scale / size[0], crop[1] * scale / size[1])
+    height, width = (max(1, int(np.round(edge * ratio))) for edge in size)
+    return height, width

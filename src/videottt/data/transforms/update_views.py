@@ -1,0 +1,121 @@
+"""What an update is shown of a frame in the window: all of it, a random crop, or a random view.
+
+Images are uint8 [H, W, 3]. The arithmetic is that of detectron2 (v0.6, data/transforms), which the
+authors' release is built on, so that the same draws give the same pixels; what lies beyond a frame
+is filled in before normalisation. Random draws come from a generator on the CPU, image by image.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from videottt.core.errors import InputError
+from videottt.data.transforms.resize import STRIDE, Size, pad_frame, resize_image, scaled_size
+
+
+@dataclass(frozen=True)
+class Views:
+    """Large-scale jitter (Ghiasi et al., CVPR 2021) of the frames of an update.
+
+    The release's recipe for COCO Videos, that of Mask2Former's training on COCO: detectron2's
+    RandomFlip, ResizeScale and FixedSizeCrop, in this order, of the frame at its own size. The
+    paper does not say what its updates are shown.
+
+    Attributes:
+        crop: (H, W) of a view in pixels, multiples of 32.
+        scales: smallest and largest factor on the size at which a frame just fits into the crop.
+        flip: probability of a horizontal flip.
+        padding: grey level in 0..255 of a view below and to the right of the frame.
+    """
+
+    crop: Size = (1024, 1024)
+    scales: tuple[float, float] = (0.1, 2.0)
+    flip: float = 0.5
+    padding: int = 128
+
+    def __post_init__(self) -> None:
+        """Check what a schema would."""
+        check_crop(self.crop, "method: views.crop")
+        if not 0 < self.scales[0] <= self.scales[1]:
+            raise InputError(
+                f"method: views.scales is {list(self.scales)}, but must be the smallest and the "
+                "largest factor, above 0"
+            )
+        if not 0 <= self.flip <= 1:
+            raise InputError(f"method: views.flip is {self.flip}, but must be in 0..1")
+        if not 0 <= self.padding <= 255:
+            raise InputError(f"method: views.padding is {self.padding}, but must be in 0..255")
+
+
+def check_crop(crop: Size, where: str) -> None:
+    """Raise an InputError if the encoder cannot take images of a size."""
+    if len(crop) != 2 or any(edge < STRIDE or edge % STRIDE for edge in crop):
+        raise InputError(
+            f"{where} is {list(crop)}, but must be [height, width], both multiples of {STRIDE}"
+        )
+
+
+def view_for_update(
+    frame: np.ndarray, crop: Size | None, views: Views | None, draws: torch.Generator
+) -> np.ndarray:
+    """Return what an update is shown of one frame, height and width multiples of 32.
+
+    Args:
+        frame: uint8 [H, W, 3]; at the model's input size, but with `views` at its own.
+        crop: of a random crop, or None.
+        views: of a random view, or None; with neither, the whole frame is shown.
+        draws: where random draws come from; the whole frame needs none.
+    """
+    if views is not None:
+        return random_view(frame, views, draws)
+    return pad_frame(frame if crop is None else random_crop(frame, crop, draws))
+
+
+def random_crop(image: np.ndarray, crop: Size, draws: torch.Generator) -> np.ndarray:
+    """Return a random part of an image, no larger than the image: RandomCrop("absolute")."""
+    height, width = (min(crop[axis], image.shape[axis]) for axis in (0, 1))
+    top, left = (
+        int(torch.randint(image.shape[axis] - edge + 1, (1,), generator=draws))
+        for axis, edge in ((0, height), (1, width))
+    )
+    return image[top : top + height, left : left + width]
+
+
+def random_view(image: np.ndarray, views: Views, draws: torch.Generator) -> np.ndarray:
+    """Return a view of an image, uint8 [*views.crop, 3], by three draws."""
+    return view_at(image, views, *torch.rand(3, generator=draws, dtype=torch.float64).tolist())
+
+
+def view_at(image: np.ndarray, views: Views, flip: float, scale: float, place: float) -> np.ndarray:
+    """Flip, scale and cut an image: uint8 [*views.crop, 3].
+
+    The whole image is resized, then cut: cut first, its borders would be resized from less.
+
+    Args:
+        image: uint8 [H, W, 3].
+        views: the recipe.
+        flip: 0..1; the image is flipped below the recipe's probability.
+        scale: 0..1, from the smallest scale to the largest.
+        place: 0..1, of the cut, from the upper left to the lower right.
+    """
+    if flip < views.flip:
+        image = image[:, ::-1]
+    smallest, largest = views.scales
+    size = scaled_size(image.shape[:2], views.crop, smallest + (largest - smallest) * scale)
+    return fixed_size_crop(resize_image(image, size), views.crop, place, views.padding)
+
+
+def fixed_size_crop(image: np.ndarray, crop: Size, place: float, padding: int) -> np.ndarray:
+    """Return the part of an image at `place`, on grey where the image is smaller: FixedSizeCrop.
+
+    Args:
+        image: uint8 [H, W, 3].
+        crop: (H, W) of the result.
+        place: of the part, 0 = upper left to 1 = lower right; one number for both axes.
+        padding: grey level below and to the right of the image.
+    """
+    top, left = (int(np.round(max(image.shape[a] - crop[a], 0) * place)) for a in (0, 1))
+    part = image[top : top + crop[0], left : left + crop[1]]
+    short = [crop[axis] - part.shape[axis] for axis in (0, 1)]
+    return np.pad(part, ((0, short[0]), (0, short[1]), (0, 0)), constant_values=padding)

@@ -1,0 +1,1 @@
+"""Score cached predictions, measure the theory, and select hyper-parameters."""

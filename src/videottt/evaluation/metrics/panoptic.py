@@ -1,0 +1,162 @@
+"""Panoptic segmentation: panoptic quality (PQ) as Kirillov et al. define it, by panopticapi.
+
+A predicted segment matches a true one of its class where their IoU exceeds 1/2; then
+
+    PQ = sum of IoU of matches / (TP + FP / 2 + FN / 2) = SQ x RQ,
+    SQ = sum of IoU of matches / TP,  RQ = TP / (TP + FP / 2 + FN / 2),
+
+for each class, averaged over the classes that occur in the ground truth or wrongly in predictions.
+Void pixels do not count. A predicted segment that is mostly void, or crowd of its own class, is not
+a false positive, and a crowd that is not found is not a false negative.
+
+* pooled: TP, FP, FN and IoU are summed over frames, then divided once, as panopticapi does it;
+* frames: the PQ of each frame alone, averaged over frames (the authors' release, whose own
+  computation takes a crowd for any other segment).
+
+Averages over classes come from panopticapi's `pq_average`; where no class occurs, they are NaN.
+"""
+
+import contextlib
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import ClassVar, Self
+
+import numpy as np
+from PIL import Image
+
+from videottt.core.errors import InputError
+from videottt.core.segments import ClassSpace, Panoptic
+from videottt.evaluation.metrics.statistics import Headline, Statistics, defined_mean
+from videottt.store.frames import FrameStore
+
+# Part of a metric's id -> what panopticapi's `pq_average` is asked for.
+GROUPS = {"": None, "_things": True, "_stuff": False}
+QUALITIES = ("pq", "sq", "rq")
+
+
+@dataclass(frozen=True)
+class SegmentMatches(Statistics):
+    """How segments of N frames were matched.
+
+    Attributes:
+        tp: int64 [N, classes], predicted segments that match.
+        fp: int64 [N, classes], ... that do not, though they are not mostly void or crowd.
+        fn: int64 [N, classes], true segments without a match, crowds apart.
+        iou: float64 [N, classes], sum over the matches.
+    """
+
+    headline: ClassVar[Headline] = Headline("PQ", "pq_pooled", "pq_frames", "pq")
+    kind: ClassVar[str] = "panoptic"
+
+    tp: np.ndarray
+    fp: np.ndarray
+    fn: np.ndarray
+    iou: np.ndarray
+
+    @staticmethod
+    def label(store: FrameStore, index: int) -> Panoptic:
+        """Return the segments of frame `index`."""
+        return store.panoptic(index)
+
+    @classmethod
+    def of_frame(cls, label: Panoptic, prediction: Panoptic, space: ClassSpace) -> Self:
+        """Return how panopticapi matches the segments of one frame.
+
+        Raises:
+            InputError: panopticapi is not installed.
+        """
+        evaluation = _panopticapi()
+        categories = range(len(space.classes))
+        # panopticapi takes files only.
+        with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(None):
+            sides = [
+                _annotated(Path(folder, f"{side}.png"), segments)
+                for side, segments in (("label", label), ("prediction", prediction))
+            ]
+            found = evaluation.pq_compute_single_core(0, [sides], folder, folder, categories)
+        rows = [found[index] for index in categories]
+        counts = {n: np.array([[getattr(row, n) for row in rows]]) for n in ("tp", "fp", "fn")}
+        iou = np.array([[row.iou for row in rows]], np.float64)
+        return cls(space, **counts, iou=iou)
+
+    def metrics(self) -> dict[str, float]:
+        """Return PQ, SQ and RQ over all classes, things and stuff, and ``pq:<class>``.
+
+        Ids are ``pq``, ``sq`` or ``rq``, then nothing, ``_things`` or ``_stuff``, then ``_pooled``
+        or ``_frames``; classes are over all frames at once.
+
+        Raises:
+            InputError: panopticapi is not installed.
+        """
+        pooled = self._pooled()
+        values = {f"{name}_pooled": value for name, value in pooled._averages(0).items()}
+        frames = [self._averages(frame) for frame in range(len(self.tp))]
+        for name in frames[0]:
+            each = np.array([averages[name] for averages in frames])
+            values[f"{name}_frames"] = defined_mean(each)
+        values["frames_undefined"] = float(np.isnan([each["pq"] for each in frames]).sum())
+        number = (pooled.tp + 0.5 * pooled.fp + 0.5 * pooled.fn)[0]
+        nothing = np.full(number.shape, np.nan)
+        quality = np.divide(pooled.iou[0], number, out=nothing, where=number > 0)
+        of_class = zip(self.space.classes, quality, strict=True)
+        return values | {f"pq:{name}": float(value) for name, value in of_class}
+
+    def frame_values(self) -> np.ndarray:
+        """Return the PQ of each frame by itself: float64 [N], NaN where no class occurs.
+
+        Raises:
+            InputError: panopticapi is not installed.
+        """
+        return np.array([self._averages(frame)["pq"] for frame in range(len(self.tp))])
+
+    def _pooled(self) -> Self:
+        sums = {name: each.sum(axis=0, keepdims=True) for name, each in self.arrays().items()}
+        return type(self)(self.space, **sums)
+
+    def _averages(self, frame: int) -> dict[str, float]:
+        """Return the averages of panopticapi over the classes of one frame; NaN without any."""
+        statistics = _panopticapi().PQStat()
+        occurring = np.flatnonzero((self.tp + self.fp + self.fn)[frame]).tolist()
+        is_thing = self.space.is_thing
+        for index in occurring:
+            for name, each in self.arrays().items():
+                setattr(statistics[index], name, each[frame, index].item())
+        values = {}
+        for group, wanted in GROUPS.items():
+            of_group = [i for i in occurring if wanted is None or is_thing[i] == wanted]
+            chosen = {index: {"isthing": int(is_thing[index])} for index in of_group}
+            found = statistics.pq_average(chosen, wanted)[0] if chosen else {}
+            values |= {f"{each}{group}": float(found.get(each, np.nan)) for each in QUALITIES}
+        return values
+
+
+def _panopticapi() -> ModuleType:
+    try:
+        from panopticapi import evaluation
+    except ImportError:
+        raise InputError(
+            "PQ is computed by panopticapi, which is not installed: "
+            "pip install --no-deps panopticapi-lite==0.2.0 (its metadata asks for numpy < 2, which "
+            "it does not need)"
+        ) from None
+    return evaluation
+
+
+def _annotated(path: Path, segments: Panoptic) -> dict:
+    """Write the map of a frame as panopticapi reads it, and return its annotation."""
+    ids = segments.ids
+    channels = np.stack([ids & 255, ids >> 8, np.zeros_like(ids)], axis=-1).astype(np.uint8)
+    Image.fromarray(channels).save(path, compress_level=1)
+    areas = np.bincount(ids.ravel(), minlength=len(segments.classes) + 1)[1:]
+    columns = zip(segments.classes.tolist(), segments.crowd.tolist(), areas.tolist(), strict=True)
+    return {
+        "image_id": 0,
+        "file_name": path.name,
+        "segments_info": [
+            {"id": number, "category_id": index, "iscrowd": int(crowd), "area": area}
+            for number, (index, crowd, area) in enumerate(columns, start=1)
+            if area
+        ],
+    }

@@ -1,0 +1,365 @@
+"""Scores of one video: sufficient statistics, from which any aggregate is made in seconds.
+
+Layout of format version 5, for a video of T frames of which N have ground truth for the task::
+
+    /index             int64   [N]        frames that have ground truth, and are therefore scored
+    /statistics/*                         the arrays of the task's `metrics.Statistics`, gzip
+    /ladder/<N>/*                         ... of an offline method after each rung N of its ladder
+    /wall_time/*         float64 [T]        as in the prediction cache: wall time of every frame
+    /skipped_steps     int64   [T]        updates left out because loss or gradient was not finite
+    /resets            int64   [T]        1 where predictions had collapsed: the weights were reset
+    /memory/peak       int64   scalar     bytes
+    attributes         format, version, dataset, split, task, method, seed, video, fps,
+                       iteration (the rung in /statistics; -1 without a ladder), classes (JSON),
+                       things (JSON), provenance (JSON)
+"""
+
+import json
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+
+from videottt.core.errors import InputError
+from videottt.core.ids import JobKey
+from videottt.core.progress import Progress
+from videottt.core.segments import ClassSpace, Prediction, stored_space
+from videottt.evaluation.metrics import Statistics, headline, label_of, labelled, statistics_of
+from videottt.store.frames import FrameStore
+from videottt.store.hdf5 import attributes_of, new_file, read_checked, write_attributes
+from videottt.store.predictions import WALL_TIMES, PredictionReader
+
+FORMAT = "videottt scores"
+VERSION = 5
+# Statistics of one frame of its label, its prediction and the classes, as `Statistics.of_frame`.
+FrameScorer = Callable[[Prediction, Prediction, ClassSpace], Statistics]
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Scores:
+    """The scores of one job.
+
+    Attributes:
+        key: the ids of the job.
+        split: that the video is in.
+        fps: frames a second of the video.
+        index: int64 [N], frames that were scored.
+        statistics: of those frames.
+        wall_time: for each of `WALL_TIMES`, float64 [T].
+        skipped_steps: int64 [T].
+        resets: int64 [T].
+        peak_memory: bytes.
+        ladder: updates -> statistics after so many, for an offline method.
+        iteration: updates after which `statistics` were made, for an offline method.
+    """
+
+    key: JobKey
+    split: str
+    fps: float
+    index: np.ndarray
+    statistics: Statistics
+    wall_time: dict[str, np.ndarray]
+    skipped_steps: np.ndarray
+    resets: np.ndarray
+    peak_memory: int
+    ladder: dict[int, Statistics] = field(default_factory=dict)
+    iteration: int | None = None
+
+    @property
+    def space(self) -> ClassSpace:
+        """Return the classes."""
+        return self.statistics.space
+
+    def after(self, iteration: int) -> "Scores":
+        """Return the same scores, of the predictions made after `iteration` offline updates.
+
+        Raises:
+            InputError: there are none.
+        """
+        if iteration not in self.ladder:
+            raise InputError(
+                f"{self.key.method}: no scores after {iteration} updates; its ladder is "
+                f"{list(self.ladder)}"
+            )
+        return replace(self, statistics=self.ladder[iteration], iteration=iteration)
+
+    def oracle(self) -> "Scores":
+        """Return the best rung by these very scores: no method, but the paper's upper bound.
+
+        Paper section 6.1: "we report results from the best iteration on each test video, as
+        measured by actual test performance, which would not be available in real world".
+
+        Raises:
+            InputError: the method is not offline.
+        """
+        if not self.ladder:
+            raise InputError(
+                f"{self.key.method}: no scores to choose from; only an offline method has a ladder"
+            )
+        metric = headline(self.key.task).pooled
+        values = {rung: each.metrics()[metric] for rung, each in self.ladder.items()}
+        # NaN, where a metric is not defined, would compare as neither better nor worse.
+        return self.after(max(values, key=lambda rung: np.nan_to_num(values[rung], nan=-np.inf)))
+
+
+def score_video(
+    store: FrameStore,
+    predictions: PredictionReader,
+    split: str,
+    of_frame: FrameScorer | None = None,
+) -> Scores:
+    """Compare the predictions of one video with its labels; of an offline method, every rung.
+
+    Args:
+        store: the frames and labels.
+        predictions: of the same video.
+        split: that the video is in.
+        of_frame: how a frame is scored; None = as its task says, with no network.
+
+    Raises:
+        InputError: predictions and frames are not of the same video, classes or length, the
+            predictions are not what their task predicts, or no frame is labelled.
+    """
+    predictions.check_video(store)
+    _check_kind(predictions)
+    task = predictions.key.task
+    index = np.flatnonzero(labelled(store, task))
+    if not index.size:
+        raise InputError(f"{store.path}: no frame of '{store.video}' is labelled: nothing to score")
+    of_frame = of_frame or statistics_of(task).of_frame
+    rungs = predictions.ladder or [None]
+    progress = Progress(len(rungs) * len(index), "frames")
+    statistics = {}
+    for place, rung in enumerate(rungs):
+        parts = []
+        for frame in index.tolist():
+            predicted = _predicted(predictions, rung, frame)
+            parts.append(of_frame(label_of(store, frame, task), predicted, store.space))
+            progress.report(place * len(index) + len(parts))
+        statistics[rung] = parts[0].joined(parts)
+    last = rungs[-1]
+    return Scores(
+        key=predictions.key,
+        split=split,
+        fps=store.fps,
+        index=index,
+        statistics=statistics[last],
+        wall_time={name: predictions.wall_time(name) for name in WALL_TIMES},
+        skipped_steps=predictions.number("skipped_steps"),
+        resets=predictions.number("resets"),
+        peak_memory=predictions.peak_memory(),
+        ladder=statistics if predictions.ladder else {},
+        iteration=last,
+    )
+
+
+def _check_kind(predictions: PredictionReader) -> None:
+    task = predictions.key.task
+    wanted = statistics_of(task).kind
+    if predictions.kind != wanted:
+        raise InputError(
+            f"{predictions.path}: holds predictions of the form '{predictions.kind}', but the task "
+            f"'{task}' is scored on '{wanted}'; predict that video again"
+        )
+
+
+def _predicted(predictions: PredictionReader, rung: int | None, frame: int) -> Prediction:
+    if rung is None:
+        return predictions.prediction(frame)
+    return predictions.prediction_after(rung, frame)
+
+
+def write_scores(path: Path, scores: Scores, provenance: dict) -> None:
+    """Write scores, whole or not at all."""
+    with new_file(path) as file:
+        file["index"] = scores.index
+        _write_statistics(file.create_group("statistics"), scores.statistics)
+        for rung, statistics in scores.ladder.items():
+            _write_statistics(file.create_group(f"ladder/{rung}"), statistics)
+        file["skipped_steps"] = scores.skipped_steps
+        file["resets"] = scores.resets
+        file["memory/peak"] = scores.peak_memory
+        for name, values in scores.wall_time.items():
+            file[f"wall_time/{name}"] = values
+        write_attributes(
+            file,
+            format=FORMAT,
+            version=VERSION,
+            **scores.key.__dict__,
+            split=scores.split,
+            fps=scores.fps,
+            iteration=-1 if scores.iteration is None else scores.iteration,
+            classes=json.dumps(scores.space.classes),
+            things=json.dumps(scores.space.things),
+            provenance=json.dumps(provenance, sort_keys=True),
+        )
+
+
+def _write_statistics(group: h5py.Group, statistics: Statistics) -> None:
+    for name, values in statistics.arrays().items():
+        group.create_dataset(name, data=values, compression="gzip")
+
+
+def read_scores(path: Path) -> Scores:
+    """Read scores.
+
+    Raises:
+        InputError: the file is absent, holds no scores or has an unknown version.
+    """
+    with read_checked(path, FORMAT, VERSION) as file:
+        ids = attributes_of(file)
+        key = JobKey(ids["dataset"], ids["task"], ids["method"], int(ids["seed"]), ids["video"])
+        rungs = sorted(int(name) for name in file.get("ladder", ()))
+        space = stored_space(ids["classes"], ids["things"])
+        kind = _kind_of(key.task)
+
+        def statistics(name: str) -> Statistics:
+            arrays = {array: stored[:] for array, stored in file[name].items()}
+            found = kind.from_arrays(arrays, space)
+            found.check(len(file["index"]))
+            return found
+
+        wall_time = {name: file[f"wall_time/{name}"][:] for name in WALL_TIMES}
+        numbers = [*wall_time.values(), file["skipped_steps"][:], file["resets"][:]]
+        if len({len(values) for values in numbers}) > 1:
+            raise ValueError("its frames have times or counts of others")
+        if not np.isfinite(numbers).all() or np.min(numbers, initial=0) < 0:
+            raise ValueError("a time or a count is negative or not finite")
+        return Scores(
+            key=key,
+            split=ids["split"],
+            fps=float(ids["fps"]),
+            index=file["index"][:],
+            statistics=statistics("statistics"),
+            wall_time=wall_time,
+            skipped_steps=file["skipped_steps"][:],
+            resets=file["resets"][:],
+            peak_memory=int(file["memory/peak"][()]),
+            ladder={rung: statistics(f"ladder/{rung}") for rung in rungs},
+            iteration=int(ids["iteration"]) if rungs else None,
+        )
+
+
+def _kind_of(task: str) -> type[Statistics]:
+    try:
+        return statistics_of(task)
+    except InputError as error:
+        raise ValueError(str(error)) from None
+
+
+def aggregate(
+    scores: Iterable[Scores], released: Mapping[str, Mapping[str, int]] | None = None
+) -> pd.DataFrame:
+    """Return every metric of every video, and of every split in two ways or three.
+
+    Args:
+        scores: of all videos, methods and seeds.
+        released: data set -> video -> its number of frames in the authors' released code, where
+            that is another one.
+
+    Returns:
+        One row a number: dataset, split, task, method, seed, aggregation, video, metric, value.
+        `aggregation` is "video"; "pooled" (the frames of all videos of a split as if they were one
+        video); "frame_weighted" (mean of the videos' values, weighted by their scored frames; NaN
+        where a video's value is); or, of the headline metric by frame alone and of splits with a
+        video in `released`, "as_released" (likewise, weighted by these numbers). Metrics are those
+        of `Statistics.metrics` of the task, ``frames``, ``wall_time_<phase>`` per frame,
+        ``seconds_per_frame`` (adapt + predict), ``skipped_steps``, ``resets``,
+        ``peak_memory_bytes`` (the largest of the videos) and ``iteration`` (offline updates; NaN
+        for other methods, and where videos differ).
+
+    What is to be kept in mind when the pooled values are read is logged.
+
+    Raises:
+        InputError: videos of one split were scored with different classes or networks, or one
+            is there twice.
+    """
+    rows: list[dict] = []
+    groups: dict[tuple, list[Scores]] = {}
+    for each in scores:
+        ids = (each.key.dataset, each.split, each.key.task, each.key.method, each.key.seed)
+        members = groups.setdefault(ids, [])
+        if any(other.key.video == each.key.video for other in members):
+            raise InputError(
+                f"scores of {' '.join(map(str, ids))}: the video '{each.key.video}' is there "
+                "twice; name each file of scores once"
+            )
+        members.append(each)
+    names = ("dataset", "split", "task", "method", "seed")
+    for ids, members in groups.items():
+        common = dict(zip(names, ids, strict=True))
+        videos = [_values(each) for each in members]
+        for each, values in zip(members, videos, strict=True):
+            rows += _rows(common, "video", each.key.video, values)
+        pooled = _joined(members)
+        rows += _rows(common, "pooled", "all", _values(pooled))
+        for caveat in pooled.statistics.caveats():
+            logger.warning("%s: %s", " ".join(map(str, ids)), caveat)
+        rows += _rows(common, "frame_weighted", "all", _weighted(videos))
+        stated = (released or {}).get(common["dataset"], {})
+        if stated.keys() & {each.key.video for each in members}:
+            metric = headline(common["task"]).frames
+            lengths = [
+                stated.get(each.key.video, values["frames"])
+                for each, values in zip(members, videos, strict=True)
+            ]
+            mean = np.average([values[metric] for values in videos], weights=lengths)
+            rows += _rows(common, "as_released", "all", {metric: float(mean)})
+    return pd.DataFrame(rows)
+
+
+def _values(scores: Scores) -> dict[str, float]:
+    values = scores.statistics.metrics()
+    values["frames"] = float(len(scores.index))
+    for name, seconds in scores.wall_time.items():
+        values[f"wall_time_{name}"] = float(seconds.mean())
+    values["seconds_per_frame"] = values["wall_time_adapt"] + values["wall_time_predict"]
+    values["skipped_steps"] = float(scores.skipped_steps.sum())
+    values["resets"] = float(scores.resets.sum())
+    values["peak_memory_bytes"] = float(scores.peak_memory)
+    values["iteration"] = np.nan if scores.iteration is None else float(scores.iteration)
+    return values
+
+
+def _joined(members: list[Scores]) -> Scores:
+    first = members[0]
+    iterations = {each.iteration for each in members}
+    return replace(
+        first,
+        index=np.concatenate([each.index for each in members]),
+        statistics=first.statistics.joined([each.statistics for each in members]),
+        wall_time={n: np.concatenate([each.wall_time[n] for each in members]) for n in WALL_TIMES},
+        skipped_steps=np.concatenate([each.skipped_steps for each in members]),
+        resets=np.concatenate([each.resets for each in members]),
+        peak_memory=max(each.peak_memory for each in members),
+        ladder={},
+        iteration=first.iteration if len(iterations) == 1 else None,
+    )
+
+
+def _weighted(videos: list[dict[str, float]]) -> dict[str, float]:
+    """Return means weighted by scored frames; a value that is NaN in a video stays NaN."""
+    weights = np.array([values["frames"] for values in videos])
+    means = {
+        name: float(np.average([values[name] for values in videos], weights=weights))
+        for name in videos[0]
+    }
+    for count in ("frames", "frames_undefined", "skipped_steps", "resets"):
+        means[count] = float(sum(values[count] for values in videos))
+    means["peak_memory_bytes"] = max(values["peak_memory_bytes"] for values in videos)
+    if len({values["iteration"] for values in videos}) > 1:
+        means["iteration"] = np.nan
+    return means
+
+
+def _rows(common: dict, aggregation: str, video: str, values: dict[str, float]) -> list[dict]:
+    return [
+        {**common, "aggregation": aggregation, "video": video, "metric": metric, "value": value}
+        for metric, value in values.items()
+    ]

@@ -1,0 +1,285 @@
+"""Estimates of the theorem's quantities from the inner products of a stream's gradients.
+
+Every estimate is a function of weights on the frames: all 1 for the estimate itself, the counts of
+a moving-block bootstrap for its spread. Quantities are free of the noise of masks and points unless
+their name says otherwise: squares are products of two independent halves.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from videottt.core.errors import InputError
+from videottt.core.randomness import numpy_generator
+from videottt.evaluation.theory import bound
+from videottt.evaluation.theory.statistics import GradientStatistics
+
+REPLICATES = 1000
+# c = 1 is the theorem; "_scaled" uses c·∇ℓ_s with c by least squares, as both losses have units.
+VARIANTS = ("", "_scaled")
+
+
+@dataclass(frozen=True)
+class Estimates:
+    """Entry or row 0 is the estimate, those after it are bootstrap replicates (R of them).
+
+    Attributes:
+        windows: int64 [K], ascending.
+        constants: name -> float64 [1 + R]; maxima have no replicates (NaN).
+        curves: name -> float64 [1 + R, K], functions of the window.
+    """
+
+    windows: np.ndarray
+    constants: dict[str, np.ndarray]
+    curves: dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Inner products for every window and target t, each float64 [K, N].
+
+    m is ∇ℓ_m, s is ∇ℓ_s, and a bar is the mean over the window that ends at t.
+
+    Attributes:
+        bias: ‖m̄ - m_t‖².
+        own: ⟨s̄, s̄⟩.
+        cross: ⟨s̄, m_t⟩.
+        main: ⟨m_t, m_t⟩.
+        spread: of mm, ms and ss: ⟨ā - mean a, b̄ - mean b⟩, each [K, N].
+    """
+
+    bias: np.ndarray
+    own: np.ndarray
+    cross: np.ndarray
+    main: np.ndarray
+    spread: list[np.ndarray]
+
+
+def window_sizes(length: int) -> np.ndarray:
+    """Return the windows to compare: about two an octave, from 1 to half the stream.
+
+    Half, so that at least half of the frames have a full window of every size.
+    """
+    sizes = np.round(2 ** np.arange(0, np.log2(length // 2) + 1e-9, 0.5)).astype(np.int64)
+    return np.unique(np.append(sizes, length // 2))
+
+
+def block_length(length: int) -> int:
+    """Return the block of the bootstrap in frames: the square root of the stream's length."""
+    return max(1, round(length**0.5))
+
+
+def bootstrap_weights(length: int, replicates: int, *key: str | int) -> np.ndarray:
+    """Return how often each frame is drawn in a moving-block bootstrap (Künsch 1989).
+
+    Returns:
+        float64 [1 + replicates, length]; row 0 is all ones, the sums of all rows are `length`.
+    """
+    block = block_length(length)
+    draws = numpy_generator(*key, "block bootstrap")
+    blocks = -(-length // block)
+    starts = draws.integers(length - block + 1, size=(replicates, blocks))
+    drawn = (starts[:, :, None] + np.arange(block)).reshape(replicates, blocks * block)[:, :length]
+    weights = np.ones((1 + replicates, length))
+    for row, frames in zip(weights[1:], drawn, strict=True):
+        row[:] = np.bincount(frames, minlength=length)
+    return weights
+
+
+def estimate(
+    statistics: GradientStatistics, windows: np.ndarray, replicates: int, *key: str | int
+) -> Estimates:
+    """Return every constant and curve of the theorem, as measured.
+
+    Curves are means over the targets t that have a full window of the largest size, so that all
+    windows are compared on the same frames. For k = window, with m = ∇ℓ_m and s = ∇ℓ_s:
+
+    - ``bias``: ‖(1/k) Σ m - m_t‖², what the theorem bounds by k²β²η²;
+    - ``variance``: ‖(1/k) Σ δ - mean δ‖², what it bounds by σ²/k;
+    - ``total``: ‖(1/k) Σ s - m_t‖², the left side of equation 18;
+    - ``variance_scaled``, ``total_scaled``: with c·s for s;
+    - ``alignment``: the cosine of (1/k) Σ s and m_t; with the best c for each window, the left side
+      of equation 18 is (1 - alignment²) ``target_square``, whatever the unit of either loss.
+
+    The constants ``target_square``, ``target_change`` and ``target_sigma2`` are the mean ‖m_t‖²,
+    β²η² and σ² of the same targets; all others are of every frame.
+
+    Args:
+        statistics: of T frames.
+        windows: int64 [K], ascending, from 1 to 2 or more.
+        replicates: of the bootstrap over time.
+        key: what the bootstrap's draws are keyed by.
+
+    Raises:
+        InputError: the windows do not start at 1, or one is longer than the run of frames.
+    """
+    if windows[0] != 1 or not 2 <= windows[-1] <= len(statistics):
+        raise InputError(
+            f"theory: windows from {windows[0]} to {windows[-1]} on {len(statistics)} frames; "
+            "give windows from 1 to 2 or more, at most the number of frames"
+        )
+    weights = bootstrap_weights(len(statistics), replicates, *key, "frames")
+    # Targets are drawn on their own: a draw of all frames might hardly have any.
+    at = bootstrap_weights(len(statistics) + 1 - windows[-1], replicates, *key, "targets")
+    constants = _smoothness(statistics, weights) | _noise(statistics, weights)
+    rows = _rows(statistics, windows)
+    main, cross, own = (_mean(part, at) for part in (rows.main, rows.cross, rows.own))
+    last = _changes(_blocks(statistics.halves)[0])[windows[-1] - 2 :]
+    constants |= {"target_square": main[:, 0], "target_change": _mean(last, at)}
+    curves = {
+        "bias": _mean(rows.bias, at),
+        "alignment": _divided(cross, np.sqrt(np.clip(main * own, 0, None))),
+    }
+    constants["k_aligned"] = _best(windows, -curves["alignment"])
+    spread = [_mean(part, at) for part in rows.spread]
+    for variant in VARIANTS:
+        c = _scale(constants, variant)[:, None]
+        curves[f"variance{variant}"] = _of_delta(spread, c)
+        constants[f"target_sigma2{variant}"] = curves[f"variance{variant}"][:, 0]
+        curves[f"total{variant}"] = _of_delta([main, cross, own], c)
+        constants |= _bound_windows(constants, variant)
+        constants[f"k_measured{variant}"] = _best(windows, curves[f"total{variant}"])
+    return Estimates(windows, constants, curves)
+
+
+def _smoothness(statistics: GradientStatistics, weights: np.ndarray) -> dict[str, np.ndarray]:
+    """Return η, β and βη: how fast the input, and with it ∇ℓ_m and its labels, changes."""
+    length = len(statistics)
+    pairs = weights[:, :-1]
+    distances = statistics.distances
+    squares = _changes(statistics.halves[:length, :length])
+    noisy = _changes(statistics.averages[:length, :length])
+    moved = distances > 0
+    rates = np.divide(squares, distances**2, out=np.zeros_like(squares), where=moved)
+    moving = pairs * moved
+    found = {}
+    for name, values, counted in (
+        ("eta", distances**2, pairs),
+        ("beta", rates, moving),
+        ("beta_eta", squares, pairs),
+    ):
+        sizes = np.sqrt(np.clip(values, 0, None))
+        found[f"{name}_max"] = _only_value(sizes.max(), len(weights))
+        found[f"{name}_mean"] = _mean(sizes, counted)
+        found[f"{name}_rms"] = np.sqrt(np.clip(_mean(values, counted), 0, None))
+    found["point_noise_share_of_change"] = 1 - _mean(squares, pairs) / _mean(noisy, pairs)
+    return found
+
+
+def _noise(statistics: GradientStatistics, weights: np.ndarray) -> dict[str, np.ndarray]:
+    """Return σ², E δ, c, the cosine, and what the draws of masks and points add to σ²."""
+    length = len(statistics)
+    free, drawn = _blocks(statistics.halves), _blocks(statistics.averages)
+    shares = weights / weights.sum(axis=1, keepdims=True)
+    # Of mm, ms and ss: the mean over frames of the product, and the product of the means.
+    squares = [_mean(np.diag(block), weights) for block in free]
+    means = [_form(shares, block, shares) for block in free]
+    added = [_mean(np.diag(d) - np.diag(f), weights) for d, f in zip(drawn, free, strict=True)]
+    main, cross, own = squares
+    found = {
+        "main_sigma2": (main - means[0]) * length / (length - 1),
+        "main_norm_rms": np.sqrt(np.clip(main, 0, None)),
+        "own_norm_rms": np.sqrt(np.clip(own, 0, None)),
+        "cosine": _divided(cross, np.sqrt(np.clip(main * own, 0, None))),
+        "scale": _divided(cross, own),
+    }
+    for variant in VARIANTS:
+        c = _scale(found, variant)
+        squared, mean = _of_delta(squares, c), _of_delta(means, c)
+        variance = (squared - mean) * length / (length - 1)
+        masks, points = c**2 * added[2], added[0]
+        with_draws = variance + masks + points
+        found |= {
+            f"sigma2{variant}": variance,
+            f"sigma2_with_draws{variant}": with_draws,
+            f"mask_share{variant}": _divided(masks, with_draws),
+            f"point_share{variant}": _divided(points, with_draws),
+            f"delta_mean{variant}": np.sqrt(np.clip(mean, 0, None)),
+            f"delta_mean_share{variant}": _divided(mean, squared),
+        }
+    return found
+
+
+def _of_delta(parts: list[np.ndarray], c: np.ndarray) -> np.ndarray:
+    """Return the product of δ = m - c s with itself from those mm, ms and ss."""
+    return parts[0] - 2 * c * parts[1] + c**2 * parts[2]
+
+
+def _bound_windows(constants: dict[str, np.ndarray], variant: str) -> dict[str, np.ndarray]:
+    """Return the k* of the paper, with βη as RMS and as maximum, and those of both bounds."""
+    variance = constants[f"sigma2{variant}"]
+    change = constants["beta_eta_rms"] ** 2
+    worst = constants["beta_eta_max"] ** 2
+    return {
+        f"k_paper{variant}": bound.paper_window(variance, change),
+        f"k_bound{variant}": bound.bound_window(variance, change),
+        f"k_tight_bound{variant}": bound.tight_bound_window(variance, change),
+        f"k_paper_max{variant}": bound.paper_window(variance, worst),
+    }
+
+
+def _best(windows: np.ndarray, errors: np.ndarray) -> np.ndarray:
+    """Return the window with the least error in each row: float64 [1 + R]."""
+    known = np.where(np.isnan(errors), np.inf, errors)
+    return windows[known.argmin(axis=1)].astype(float)
+
+
+def _scale(constants: dict[str, np.ndarray], variant: str) -> np.ndarray:
+    scale = constants["scale"]
+    return np.ones_like(scale) if variant == "" else scale
+
+
+def _rows(statistics: GradientStatistics, windows: np.ndarray) -> _Rows:
+    length = len(statistics)
+    main, cross, own = _blocks(statistics.halves)
+    targets = np.arange(windows[-1] - 1, length)
+    found: dict[str, list[np.ndarray]] = {name: [] for name in ("bias", "own", "cross", "spread")}
+    at = np.eye(length)[targets]
+    behind = targets[:, None] - np.arange(length)
+    for window in windows:
+        average = ((behind >= 0) & (behind < window)) / window
+        moved, centred = average - at, average - 1 / length
+        found["bias"].append(_form(moved, main, moved))
+        found["own"].append(_form(average, own, average))
+        found["cross"].append(_form(at, cross, average))
+        found["spread"].append([_form(centred, block, centred) for block in (main, cross, own)])
+    spread = np.stack(found["spread"], axis=1)
+    return _Rows(
+        bias=np.stack(found["bias"]),
+        own=np.stack(found["own"]),
+        cross=np.stack(found["cross"]),
+        main=np.broadcast_to(np.diag(main)[targets], (len(windows), len(targets))),
+        spread=list(spread),
+    )
+
+
+def _form(left: np.ndarray, products: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Return row by row the inner product of the combinations `left` and `right`: [N]."""
+    return ((left @ products) * right).sum(axis=1)
+
+
+def _blocks(products: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the blocks mm, ms (row m, column s) and ss of a matrix [2T, 2T]."""
+    length = len(products) // 2
+    return products[:length, :length], products[:length, length:], products[length:, length:]
+
+
+def _changes(products: np.ndarray) -> np.ndarray:
+    """Return ‖a_{t+1} - a_t‖² from inner products: [T - 1]."""
+    squares = np.diag(products)
+    return squares[1:] + squares[:-1] - 2 * np.diag(products, 1)
+
+
+def _mean(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return means over the last axis of `values` [..., N], one a row of weights [R, N]."""
+    return weights @ values.T / weights.sum(axis=1).reshape(-1, *[1] * (values.ndim - 1))
+
+
+def _divided(above: np.ndarray, below: np.ndarray) -> np.ndarray:
+    return np.divide(above, below, out=np.full_like(above, np.nan), where=below > 0)
+
+
+def _only_value(value: float, length: int) -> np.ndarray:
+    result = np.full(length, np.nan)
+    result[0] = value
+    return result

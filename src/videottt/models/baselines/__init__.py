@@ -1,0 +1,1 @@
+"""Read and run the published networks that methods are compared with."""

@@ -1,0 +1,87 @@
+"""SegFormer-B4, "Simple and Efficient Design for Semantic Segmentation with Transformers".
+
+https://arxiv.org/abs/2105.15203, one of the two networks that the paper's section 5.1 compares
+Mask2Former with: transformers' implementation, with the weights that its authors trained on crops
+of 1024 x 1024 of Cityscapes (nvidia/segformer-b4-finetuned-cityscapes-1024-1024). It has 64.0 M
+parameters; the 64.1 M that the paper states are those with the 150 classes of ADE20K.
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from transformers import SegformerConfig, SegformerForSemanticSegmentation
+
+from videottt.models.baselines.published import fill, read_published
+
+CLASSES = 19
+
+# Where a published name differs from that of the installed transformers, in this order.
+RENAMED = (
+    (r"encoder\.patch_embeddings\.(\d+)\.", r"stages.\1.patch_embeddings."),
+    (r"encoder\.block\.(\d+)\.", r"stages.\1.blocks."),
+    (r"encoder\.layer_norm\.(\d+)\.", r"stages.\1.layer_norm."),
+    (r"\.attention\.self\.(query|key|value)\.", lambda found: f".attention.{found[1][0]}_proj."),
+    (r"\.attention\.self\.sr\.", ".attention.sequence_reduction.sequence_reduction."),
+    (r"\.attention\.self\.layer_norm\.", ".attention.sequence_reduction.layer_norm."),
+    (r"\.attention\.output\.dense\.", ".attention.o_proj."),
+    (r"\.mlp\.dense(\d)\.", r".mlp.fc\1."),
+    (r"\.layer_norm_1\.", ".layernorm_before."),
+    (r"\.layer_norm_2\.", ".layernorm_after."),
+    (r"^decode_head\.linear_c\.", "decode_head.linear_projections."),
+)
+# Of the norms before attention, before the MLP and after a stage, as the weights were trained
+# (NVlabs/SegFormer, mix_transformer.py); transformers has 1e-5 for all norms.
+NORM_EPSILON = 1e-6
+
+
+class SegFormerB4(nn.Module):
+    """The network; its parameters are those of transformers, below `network`."""
+
+    def __init__(self, classes: int = CLASSES) -> None:
+        super().__init__()
+        # Table 6 of the SegFormer paper; what is not said here is alike in all of its sizes.
+        config = SegformerConfig(
+            depths=(3, 8, 27, 3),
+            hidden_sizes=(64, 128, 320, 512),
+            decoder_hidden_size=768,
+            num_labels=classes,
+        )
+        self.network = SegformerForSemanticSegmentation(config)
+        for stage in self.network.segformer.stages:
+            stage.layer_norm.eps = NORM_EPSILON
+            for block in stage.blocks:
+                block.layernorm_before.eps = block.layernorm_after.eps = NORM_EPSILON
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return logits, float [B, classes, h/4, w/4], of images float [B, 3, h, w]."""
+        return self.network(images).logits
+
+
+def load_segformer_b4(path: Path) -> SegFormerB4:
+    """Return the network with its published weights, in eval mode, on the CPU.
+
+    Args:
+        path: pytorch_model.bin or model.safetensors; nothing but tensors is read of it.
+
+    Raises:
+        InputError: the file is absent, holds anything but weights, or those of another network.
+    """
+    weights = current_names(read_published(path))
+    with torch.device("meta"):
+        model = SegFormerB4()
+    fill(model.network, weights, path, "SegFormer-B4 for Cityscapes")
+    return model.eval()
+
+
+def current_names(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return weights under the names that the installed transformers has for published ones."""
+    return {_current_name(name): tensor for name, tensor in weights.items()}
+
+
+def _current_name(name: str) -> str:
+    for published, current in RENAMED:
+        name = re.sub(published, current, name)
+    return name

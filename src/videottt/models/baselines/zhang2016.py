@@ -1,0 +1,128 @@
+"""The colourizer that the paper compares with: "Colorful Image Colorization", Zhang et al. 2016.
+
+The network of https://arxiv.org/abs/1603.08511 (table 4 there) as its authors published it for
+PyTorch, https://github.com/richzhang/colorization (colorizers/eccv16.py and base_color.py): its
+parameters have the published names, so that ``colorization_release_v2-9b330a0b.pth`` fits. It knows
+no video: every frame is colourised by itself, and nothing is learned from it.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from torch.nn import functional
+
+from videottt.core.cielab import coloured, grey_frame, lab_of
+from videottt.models.weights import misfit, read_tensors
+
+# Of every stage: channels, number of convolutions, stride of the last of them, dilation.
+STAGES = (
+    (64, 2, 2, 1),
+    (128, 2, 2, 1),
+    (256, 3, 2, 1),
+    (512, 3, 1, 1),
+    (512, 3, 1, 2),
+    (512, 3, 1, 2),
+    (512, 3, 1, 1),
+)
+HEAD = 256  # channels of the last stage, which is at a quarter of the input's size
+BINS = 313  # colours of the ab plane that are told apart
+SHRINKING = 4  # from input to colours
+
+LIGHTNESS_CENTRE, LIGHTNESS_SCALE, AB_SCALE = 50.0, 100.0, 110.0
+# What the authors' demo_release.py resizes to, whatever the shape of the image.
+SIZE = (256, 256)
+
+
+class Zhang2016(nn.Module):
+    """From lightness to colours: a distribution over bins of the ab plane, and its mean."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        before = 1
+        for number, (channels, convolutions, stride, dilation) in enumerate(STAGES, start=1):
+            strides = [1] * (convolutions - 1) + [stride]
+            layers: list[nn.Module] = []
+            for each in strides:
+                layers += [
+                    nn.Conv2d(before, channels, 3, each, padding=dilation, dilation=dilation),
+                    nn.ReLU(),
+                ]
+                before = channels
+            self.add_module(f"model{number}", nn.Sequential(*layers, nn.BatchNorm2d(channels)))
+        self.model8 = nn.Sequential(
+            nn.ConvTranspose2d(before, HEAD, 4, stride=2, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(HEAD, HEAD, 3, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(HEAD, HEAD, 3, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(HEAD, BINS, 1),
+        )
+        self.model_out = nn.Conv2d(BINS, 2, 1, bias=False)
+
+    def forward(self, lightness: Tensor) -> Tensor:
+        """Return colours, float [B, 2, H, W], of L, float [B, 1, H, W] in 0..100.
+
+        H and W are multiples of 8.
+        """
+        features = (lightness - LIGHTNESS_CENTRE) / LIGHTNESS_SCALE
+        for number in range(1, len(STAGES) + 2):
+            features = self.get_submodule(f"model{number}")(features)
+        ab = self.model_out(features.softmax(dim=1))
+        return AB_SCALE * functional.interpolate(ab, scale_factor=SHRINKING, mode="bilinear")
+
+
+def load_zhang2016(path: Path) -> Zhang2016:
+    """Return the network with published weights, in eval mode, on the CPU.
+
+    Only tensors are read from the file: it can run no code.
+
+    Raises:
+        InputError: the file is absent, is no file of weights, or its weights are those of another
+            network.
+    """
+    weights = read_tensors(path)
+    network = Zhang2016()
+    # How many batches a norm has seen decides nothing here, and older files do not have it.
+    expected = {
+        name: tensor.shape
+        for name, tensor in network.state_dict().items()
+        if not name.endswith("num_batches_tracked")
+    }
+    found = {
+        name: tensor.shape
+        for name, tensor in weights.items()
+        if not name.endswith("num_batches_tracked")
+    }
+    if found != expected:
+        names = sorted(dict(expected.items() ^ found.items()))
+        reason = f"{len(names)} of its parameters differ in name or shape, such as {names[0]}"
+        raise misfit(path, "Zhang et al. 2016, eccv16", reason)
+    network.load_state_dict(weights, strict=False)
+    return network.eval()
+
+
+@torch.inference_mode()
+def colourise(network: Zhang2016, frame: np.ndarray) -> np.ndarray:
+    """Return a frame as the network colours it, as light as it was: RGB, uint8 [H, W, 3].
+
+    As in the authors' demo: the network sees the grey frame resized to `SIZE`, and its colours are
+    resized to the frame.
+
+    Args:
+        network: in eval mode.
+        frame: RGB, uint8 [H, W, 3], of which only the lightness counts.
+    """
+    device = network.model_out.weight.device
+    height, width = SIZE
+    grey = Image.fromarray(grey_frame(frame)).resize((width, height), Image.Resampling.BICUBIC)
+    lightness = lab_of(_batch(np.array(grey), device))[:, :1]
+    ab = functional.interpolate(network(lightness), size=frame.shape[:2], mode="bilinear")
+    return coloured(_batch(frame, device), ab)[0].cpu().numpy()
+
+
+def _batch(image: np.ndarray, device: torch.device) -> Tensor:
+    return torch.from_numpy(image[None]).to(device)

@@ -1,0 +1,164 @@
+"""The paper's figure 2: the task's metric of each method, by data set, task and split."""
+
+import textwrap
+from collections.abc import Mapping, Sequence
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from videottt.core.errors import InputError, nearest
+from videottt.evaluation.metrics import headline
+from videottt.report.figures.style import STYLE, method_colours, seeds_text
+
+GROUP = ["dataset", "task", "split"]
+COLUMNS = 3
+# Inches.
+PANEL_WIDTH, LABEL_WIDTH, BAR_HEIGHT, MARGIN_HEIGHT = 3.1, 2.9, 0.27, 0.85
+# Share of its place that a bar fills.
+FILLED = 0.8
+
+
+@matplotlib.rc_context(STYLE)
+def bars_figure(
+    table: pd.DataFrame,
+    methods: Sequence[str],
+    labels: Mapping[str, str],
+    baseline: str | None = None,
+) -> Figure:
+    """Draw a bar for each method and split: the mean over seeds, with their standard deviation.
+
+    A panel shows the pooled headline metric of its task; a method that does not exist for the task
+    has no bar there.
+
+    Args:
+        table: tidy metrics as `scores.aggregate` makes them.
+        methods: ids, from the top.
+        labels: names to show of methods; one without a name shows its id.
+        baseline: method whose mean is a line across all bars; None: no line.
+
+    Raises:
+        InputError: the table lacks a column or has nothing of a method, or the baseline is none
+            of the methods.
+    """
+    groups = _groups(table, methods)
+    if baseline not in (None, *methods):
+        raise InputError(f"baseline: no method '{baseline}'; {nearest(baseline, methods)}")
+    colours = method_colours(methods)
+    rows = -(-len(groups) // COLUMNS)
+    columns = -(-len(groups) // rows)
+    width = max(6.5, LABEL_WIDTH + PANEL_WIDTH * columns)
+    height = rows * (MARGIN_HEIGHT + BAR_HEIGHT * len(methods)) + 0.8
+    figure = Figure(figsize=(width, height), layout="constrained")
+    grid = figure.subplots(rows, columns, sharey=True, squeeze=False)
+    for axes in grid.flat[len(groups) :]:
+        axes.set_axis_off()
+    for axes, (ids, values) in zip(grid.flat, groups.items(), strict=False):
+        _panel(axes, values, [methods.index(method) for method in values.index], colours)
+        if baseline in values.index:
+            axes.axvline(
+                values["mean"][baseline], color="0.15", linewidth=1, linestyle=(0, (4, 3)), zorder=3
+            )
+        axes.set_title(_heading(ids, list(groups)))
+        axes.set_xlabel(metric_text(ids[1]))
+    names = [textwrap.fill(labels.get(method, method), 46) for method in methods]
+    grid[0, 0].set_yticks(range(len(methods)), names)
+    grid[0, 0].set_ylim(len(methods) - 0.4, -0.6)
+    _note(figure, groups, None if baseline is None else labels.get(baseline, baseline))
+    return figure
+
+
+def _groups(table: pd.DataFrame, methods: Sequence[str]) -> dict[tuple, pd.DataFrame]:
+    """Return, for each (dataset, task, split), mean, std and count over seeds of each method."""
+    pooled = pooled_values(table)
+    known = set(pooled.method)
+    for method in methods:
+        if method not in known:
+            raise InputError(
+                f"metrics: no pooled metric of method '{method}'; {nearest(method, known)}"
+            )
+    pooled = pooled[pooled.method.isin(methods)]
+    return {
+        ids: rows.groupby("method", sort=False).value.agg(["mean", "std", "count"])
+        for ids, rows in pooled.groupby(GROUP, sort=False)
+    }
+
+
+def pooled_values(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of a table of metrics that are the pooled headline metric, in its unit.
+
+    Args:
+        table: tidy metrics as `scores.aggregate` makes them.
+
+    Raises:
+        InputError: the table lacks a column, has an unknown task, or holds no such metric.
+    """
+    missing = {*GROUP, "method", "seed", "aggregation", "metric", "value"} - set(table.columns)
+    if missing:
+        raise InputError(f"metrics: no column '{min(missing)}'; make them with 'aggregate'")
+    headlines = {task: headline(task) for task in table.task.unique()}
+    metric = table.task.map({task: each.pooled for task, each in headlines.items()})
+    pooled = table[(table.aggregation == "pooled") & (table.metric == metric)]
+    if pooled.empty:
+        wanted = ", ".join(metric.unique()) or "metric"
+        raise InputError(f"metrics: no pooled '{wanted}'; make them with 'aggregate'")
+    scale = pooled.task.map({task: each.scale for task, each in headlines.items()})
+    return pooled.assign(value=scale * pooled.value)
+
+
+def metric_text(task: str) -> str:
+    """Return what the axis of a task's pooled headline metric says."""
+    metric = headline(task)
+    return f"pooled {metric.name} ({metric.unit})"
+
+
+def _panel(
+    axes: Axes,
+    values: pd.DataFrame,
+    places: Sequence[int],
+    colours: Mapping[str, tuple[float, float, float]],
+) -> None:
+    mean, spread = values["mean"].to_numpy(), values["std"].to_numpy()
+    places = np.array(places)
+    axes.barh(places, mean, FILLED, color=[colours[method] for method in values.index])
+    several = ~np.isnan(spread)
+    axes.errorbar(
+        mean[several], places[several], xerr=spread[several],
+        fmt="none", ecolor="0.2", elinewidth=1, capsize=2, zorder=4,
+    )  # fmt: skip
+    for place, value, beside in zip(places, mean, spread, strict=True):
+        known, end = not np.isnan(value), np.nansum([value, beside])
+        text = f"{value:.1f}" + ("" if np.isnan(beside) else f" ± {beside:.1f}") if known else "–"
+        axes.annotate(
+            text,
+            (end, place),
+            xytext=(4, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=8,
+            # The baseline's line may run behind the number.
+            bbox={"boxstyle": "square,pad=0.1", "facecolor": "white", "edgecolor": "none"},
+            zorder=5,
+        )
+    highest = np.nan_to_num(mean + np.nan_to_num(spread)).max()
+    axes.set_xlim(0, 1.3 * highest if highest > 0 else 1)
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    axes.grid(axis="x", color="0.9", linewidth=0.6)
+    axes.set_axisbelow(True)
+
+
+def _heading(ids: tuple, every: Sequence[tuple]) -> str:
+    """Return data set and split; the task only where there are several."""
+    dataset, task, split = ids
+    several = len({each[1] for each in every}) > 1
+    return f"{dataset}, {split}" + (f", {task}" if several else "")
+
+
+def _note(figure: Figure, groups: Mapping[tuple, pd.DataFrame], baseline: str | None) -> None:
+    seeds = seeds_text({count for rows in groups.values() for count in rows["count"]})
+    parts = [seeds, None if baseline is None else f"dashed line: {baseline}"]
+    if text := "; ".join(part for part in parts if part):
+        figure.legend(handles=[], loc="outside lower center", title=text)

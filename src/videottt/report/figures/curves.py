@@ -1,0 +1,159 @@
+"""How well each method does over the course of one video."""
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from videottt.core.errors import InputError, nearest
+from videottt.evaluation.metrics import Headline, headline
+from videottt.evaluation.scores import Scores
+from videottt.report.figures.style import STYLE, method_colours
+
+# Up to so many frames, each has a visible point.
+FEW = 60
+
+
+@matplotlib.rc_context(STYLE)
+def curves_figure(
+    scores: Sequence[Scores],
+    methods: Sequence[str],
+    labels: Mapping[str, str],
+    baseline: str | None = None,
+) -> Figure:
+    """Draw the metric of every frame over time, and how much more it is than the baseline's.
+
+    The metric is the task's: mean IoU over the classes in the ground truth, AP, PQ or PSNR of
+    the frame by itself. A frame where it is not defined is a gap; frames without labels are passed
+    over.
+
+    Args:
+        scores: of one video: the same seeds of each method.
+        methods: ids, in the order of the legend.
+        labels: names to show of methods; one without a name shows its id.
+        baseline: method that the lower panel subtracts, seed by seed; None: no lower panel.
+
+    Raises:
+        InputError: the scores are not of one video and task, or do not have every method once for
+            the same seeds.
+    """
+    values = _values(scores, methods)
+    if baseline not in (None, *methods):
+        raise InputError(f"baseline: no method '{baseline}'; {nearest(baseline, methods)}")
+    first = scores[0]
+    timestamps = first.index / first.fps
+    seeds, count = values[methods[0]].shape
+    window = max(5, count // 20) | 1
+    colours = method_colours(methods)
+
+    metric = headline(first.key.task)
+    figure, panels = _panels(metric, None if baseline is None else labels.get(baseline, baseline))
+    thin = {"marker": "." if count <= FEW else None, "markersize": 3}
+    for method in methods:
+        raw = values[method].mean(axis=0)
+        panels[0].plot(
+            timestamps, raw, color=colours[method], alpha=0.22, linewidth=0.6, zorder=1, **thin
+        )
+        smooth = rolling_mean(values[method], window)
+        _line(panels[0], timestamps, smooth, colours[method], labels.get(method, method))
+        if baseline is not None:
+            gain = smooth - rolling_mean(values[baseline], window)
+            _line(panels[1], timestamps, gain, colours[method])
+    panels[0].set_title(f"{first.key.dataset}, video {first.key.video}")
+    panels[-1].set_xlim(timestamps[0], timestamps[-1] if count > 1 else None)
+    title = _title(window, seeds, _all_frames(first))
+    figure.legend(loc="outside lower center", ncols=min(3, len(methods)), title=title)
+    return figure
+
+
+def _panels(metric: Headline, baseline: str | None) -> tuple[Figure, Sequence[Axes]]:
+    """Return an empty figure with one panel, or with two where there is a baseline of that name."""
+    ratios = [1] if baseline is None else [2.4, 1]
+    figure = Figure(figsize=(8, 4 if baseline is None else 5.2), layout="constrained")
+    panels = figure.subplots(len(ratios), 1, sharex=True, squeeze=False, height_ratios=ratios)[:, 0]
+    panels[0].set_ylabel(f"{metric.name} of the frame ({metric.unit})")
+    if baseline is not None:
+        panels[1].set_title(f"gain over {baseline}", loc="left", fontsize=9, pad=3)
+        panels[1].set_ylabel("points" if metric.unit == "%" else metric.unit)
+    panels[-1].set_xlabel("time in the video (s)")
+    figure.align_ylabels()
+    return figure, panels
+
+
+def rolling_mean(values: np.ndarray, window: int) -> np.ndarray:
+    """Return centred means over `window` frames, fewer at the ends: float64 [S, N].
+
+    Args:
+        values: float64 [S, N]; a NaN stays NaN and counts in no mean.
+        window: frames, odd.
+    """
+    table = pd.DataFrame(values.T)
+    means = table.rolling(window, center=True, min_periods=1).mean()
+    return means.where(table.notna()).to_numpy().T
+
+
+def _line(
+    axes: Axes, timestamps: np.ndarray, values: np.ndarray, colour: tuple, label: str | None = None
+) -> None:
+    """Draw the mean over seeds of values [S, N], and their standard deviation as a band."""
+    mean = values.mean(axis=0)
+    axes.plot(timestamps, mean, color=colour, linewidth=1.6, label=label)
+    # Between two gaps there is no line to draw.
+    defined = np.pad(~np.isnan(mean), 1)
+    alone = defined[1:-1] & ~defined[:-2] & ~defined[2:]
+    axes.plot(timestamps[alone], mean[alone], "_", color=colour, markersize=4, markeredgewidth=1.6)
+    if len(values) > 1:
+        spread = values.std(axis=0, ddof=1)
+        axes.fill_between(
+            timestamps, mean - spread, mean + spread, color=colour, alpha=0.15, linewidth=0
+        )
+    axes.grid(axis="y", color="0.9", linewidth=0.6)
+
+
+def _all_frames(scores: Scores) -> bool:
+    return len(scores.index) == len(scores.resets)
+
+
+def _title(window: int, seeds: int, all_frames: bool) -> str:
+    frames = "frames" if all_frames else "labelled frames"
+    text = f"thick: centred mean over {window} {frames}; thin: each of them"
+    return text if seeds == 1 else text + f"; band: standard deviation over {seeds} seeds"
+
+
+def _values(scores: Sequence[Scores], methods: Sequence[str]) -> dict[str, np.ndarray]:
+    """Return the metric of each frame in its unit by method: float64 [seeds, N], seeds in order."""
+    first = scores[0]
+    scale = headline(first.key.task).scale
+    found: dict[str, dict[int, np.ndarray]] = {method: {} for method in methods}
+    for each in scores:
+        ids = (each.key.dataset, each.key.task, each.key.video)
+        if ids != (first.key.dataset, first.key.task, first.key.video):
+            raise InputError(
+                f"scores of video '{ids[2]}' ({ids[0]}, {ids[1]}) beside those of "
+                f"'{first.key.video}' ({first.key.dataset}, {first.key.task}); give those of one"
+            )
+        if not np.array_equal(each.index, first.index):
+            raise InputError(
+                f"video '{ids[2]}': {len(each.index)} frames are scored for '{each.key.method}' "
+                f"seed {each.key.seed}, but {len(first.index)} for '{first.key.method}' seed "
+                f"{first.key.seed}, or other ones; score again"
+            )
+        if each.key.method not in found:
+            raise InputError(
+                f"scores of method '{each.key.method}', which is not to be shown; "
+                + nearest(each.key.method, methods)
+            )
+        if each.key.seed in found[each.key.method]:
+            raise InputError(f"two scores of method '{each.key.method}', seed {each.key.seed}")
+        found[each.key.method][each.key.seed] = scale * each.statistics.frame_values()
+    seeds = sorted(found[first.key.method])
+    for method, values in found.items():
+        if sorted(values) != seeds:
+            raise InputError(
+                f"method '{method}' has scores of seeds {sorted(values)}, but "
+                f"'{first.key.method}' of {seeds}; give the same of each"
+            )
+    return {m: np.stack([values[seed] for seed in seeds]) for m, values in found.items()}

@@ -1,0 +1,158 @@
+"""Pictures to an mp4 file, one by one, through the bundled ffmpeg."""
+
+import contextlib
+import subprocess
+import tempfile
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import ffmpeg
+import imageio_ffmpeg
+import numpy as np
+from ffmpeg.nodes import FilterableStream
+
+from videottt.core.errors import InputError
+from videottt.core.files import complete_file
+
+
+@dataclass(frozen=True)
+class Sound:
+    """The part of a video's sound that belongs to pictures.
+
+    Attributes:
+        path: of the video; one without sound will do.
+        start: seconds, on the video's clock, of the first picture.
+        duration_s: seconds that the pictures last.
+    """
+
+    path: Path
+    start: float
+    length: float
+
+
+def encode_video(
+    path: Path,
+    pictures: Iterable[np.ndarray],
+    size: tuple[int, int],
+    fps: float,
+    sound: Sound | None = None,
+) -> None:
+    """Write an H.264 video that plays everywhere; equal pictures give equal bytes.
+
+    Args:
+        path: of the mp4 file.
+        pictures: uint8 [height, width, 3], RGB; taken one by one.
+        size: (height, width), both even.
+        fps: frames a second.
+        sound: of which the first track is added as AAC, if there is one; None: no sound.
+
+    Raises:
+        InputError: the video with the sound is not there, or ffmpeg fails; its last line is in the
+            message.
+    """
+    if sound is not None and not sound.path.is_file():
+        raise InputError(f"{sound.path}: no such file; give the video whose sound is to be added")
+    with contextlib.ExitStack() as opened:
+        # Opened before the output, of which complete_file would take an error for one.
+        files = [] if sound is None else [opened.enter_context(sound.path.open("rb")).fileno()]
+        audio = ([], {}) if sound is None else _audio(sound, *files)
+        part = opened.enter_context(complete_file(path))
+        status, said = _fed(_command(part, size, fps, *audio), pictures, files)
+        if status:
+            beside = "" if sound is None else f" beside the sound of {sound.path}"
+            raise InputError(f"{path}{beside}: ffmpeg failed with status {status}: {said}")
+
+
+def _fed(
+    command: Sequence[str], pictures: Iterable[np.ndarray], files: Collection[int]
+) -> tuple[int, str]:
+    """Run ffmpeg on pictures, with open files; return its exit status and the last it said."""
+    # ffmpeg's complaints go to a file: a pipe that nobody reads would block it when full.
+    with tempfile.TemporaryFile() as complaints:
+        # A broken pipe means that ffmpeg gave up: its exit status and last line say why.
+        with (
+            contextlib.suppress(BrokenPipeError),
+            subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=complaints,
+                pass_fds=files,
+            ) as process,
+        ):
+            try:
+                for picture in pictures:
+                    process.stdin.write(picture.tobytes())
+                    # Nothing may be left to write if the next picture cannot be made.
+                    process.stdin.flush()
+            except BrokenPipeError:
+                raise
+            except BaseException:
+                process.kill()
+                raise
+        complaints.seek(0)
+        lines = complaints.read().decode(errors="replace").split("\n")
+        last = next((line for line in reversed(lines) if line.strip()), "no message")
+        return process.returncode, last
+
+
+def _command(
+    path: Path,
+    size: tuple[int, int],
+    fps: float,
+    audio: Sequence[FilterableStream],
+    options: Mapping[str, str | int],
+) -> list[str]:
+    height, width = size
+    # With the colour space named in the file, players show the very colours of the figures.
+    named = {"colorspace": "bt709", "color_primaries": "bt709", "color_trc": "bt709"}
+    pictures = (
+        ffmpeg.input(
+            "pipe:",
+            format="rawvideo",
+            pix_fmt="rgb24",
+            s=f"{width}x{height}",
+            framerate=f"{fps:.9g}",
+        )
+        .filter("scale", out_color_matrix="bt709", out_range="tv", flags="accurate_rnd+bitexact")
+        .filter("setparams", **named)
+    )
+    return (
+        ffmpeg.output(
+            pictures,
+            *audio,
+            # The name may have a colon, which ffmpeg would take for the end of a protocol.
+            f"file:{path}",
+            vcodec="libx264",
+            crf=20,
+            pix_fmt="yuv420p",
+            # One thread and no date or version, so that two runs agree byte for byte.
+            threads=1,
+            fflags="+bitexact",
+            map_metadata=-1,
+            movflags="+faststart",
+            **{"flags:v": "+bitexact"},
+            **options,
+        )
+        .global_args("-loglevel", "error", "-filter_threads", "1")
+        .compile(cmd=imageio_ffmpeg.get_ffmpeg_exe(), overwrite_output=True)
+    )
+
+
+def _audio(sound: Sound, descriptor: int) -> tuple[list[FilterableStream], dict[str, str | int]]:
+    """Return ffmpeg's input with a sound, whose file is open, and how it is written."""
+    # No name is taken for a pattern or an address, and no playlist makes ffmpeg open another file.
+    source = ffmpeg.input("fd:", fd=descriptor, protocol_whitelist="fd")
+    options = {
+        "acodec": "aac",
+        "ac": 2,
+        # Silence where the sound begins after the pictures, or has a gap. Nothing is sought by
+        # time, which not every format does exactly.
+        "af": f"atrim=start={sound.start:.6f},asetpts=PTS-{sound.start:.6f}/TB,"
+        "aresample=async=1:first_pts=0",
+        "t": f"{sound.length:.6f}",
+        "map_chapters": -1,
+        "flags:a": "+bitexact",
+    }
+    return [source["a:0?"]], options

@@ -1,0 +1,42 @@
+"""Predicted images as a film by themselves: a video in colour."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from videottt.report.figures.encoding import encode_video
+from videottt.report.figures.pairing import check_images
+from videottt.report.figures.timing import shown_frames, sound_of
+from videottt.store.frames import FrameStore
+from videottt.store.predictions import PredictionReader
+
+
+def render_film(
+    store: FrameStore, predictions: PredictionReader, path: Path, sound: Path | None = None
+) -> None:
+    """Write the predicted images of a video as a video of the same size, rate and length.
+
+    Odd edges are made even by repeating the last row or column, as H.264 needs it.
+
+    Args:
+        store: the frames, whose times count.
+        predictions: images of these frames.
+        path: of the mp4 file.
+        sound: the video that the frames are from: its sound is added, if it has any.
+
+    Raises:
+        InputError: the predictions are not of this video or no images, or ffmpeg fails.
+    """
+    predictions.check_video(store)
+    check_images(predictions)
+    height, width = store.size
+    padding = (0, height % 2), (0, width % 2), (0, 0)
+
+    def pictures() -> Iterator[np.ndarray]:
+        for index, count in shown_frames(store):
+            picture = np.pad(predictions.prediction(index), padding, mode="edge")
+            yield from [picture] * count
+
+    size = (height + height % 2, width + width % 2)
+    encode_video(path, pictures(), size, store.fps, sound_of(store, sound))

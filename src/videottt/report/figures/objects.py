@@ -1,0 +1,149 @@
+"""A colour for each object, which it keeps from frame to frame."""
+
+import colorsys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from pycocotools import mask as coco_mask
+from scipy.optimize import linear_sum_assignment
+
+from videottt.core.segments import ClassSpace, Instances
+from videottt.report.figures.style import class_colours
+
+COLOURS = 40  # of objects, before two that are seen at once share one
+SAME = 0.1  # IoU from which objects of one class in two frames are taken for one
+DARKEST = 45  # lightness of an object's colour, in 0..100: some frames are taken at night
+# Frames for which an object that is not predicted keeps its colour.
+MEMORY = 5
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """An object of an earlier frame.
+
+    Attributes:
+        label: its class.
+        mask: run lengths of its last mask, as pycocotools takes them.
+        place: of its colour.
+        age: frames since it was last seen.
+    """
+
+    label: int
+    mask: dict
+    place: int
+    age: int
+
+
+class ObjectColours:
+    """Colours of the objects that one method predicts of a video, or of its labels.
+
+    An object has the colour of the object of its class in an earlier frame that it overlaps most
+    (assigned one to one, by IoU). A new one has that of the object of the same frame that it
+    overlaps in what is shown beside, or else one that is not in use.
+
+    Args:
+        space: the classes.
+        beside: colours of what is shown beside, which must be asked for each frame before these.
+
+    Attributes:
+        space: the classes.
+        classes: uint8 [256, 3], RGB, their colours.
+    """
+
+    def __init__(self, space: ClassSpace, beside: "Sequence[ObjectColours]" = ()) -> None:
+        self.space = space
+        self.classes = class_colours(space.classes)
+        self._palette = object_colours(self.classes[: len(space.classes)][~space.is_thing])
+        self._beside = tuple(beside)
+        self._seen: list[_Seen] = []
+
+    def of(self, found: Instances) -> np.ndarray:
+        """Return the colours of the objects of the next frame: uint8 [N, 3], RGB."""
+        earlier = _matches(found, self._seen)
+        places = {row: self._seen[match].place for row, match in earlier.items()}
+        lost = [seen for row, seen in enumerate(self._seen) if row not in earlier.values()]
+        in_use = [*places.values(), *(seen.place for seen in lost)]
+        uses = np.bincount(np.array(in_use, np.int64), minlength=len(self._palette))
+        for beside in self._beside:
+            for row, match in _matches(found, beside._seen).items():
+                place = beside._seen[match].place
+                if row not in places and not uses[place]:
+                    places[row] = place
+                    uses[place] += 1
+        for row in range(len(found)):
+            if row not in places:
+                places[row] = int(uses.argmin())
+                uses[places[row]] += 1
+        masks = found.run_lengths
+        self._seen = [
+            _Seen(int(found.classes[row]), masks[row], place, 0) for row, place in places.items()
+        ] + [replace(seen, age=seen.age + 1) for seen in lost if seen.age < MEMORY]
+        return self._palette[[places[row] for row in range(len(found))]].reshape(-1, 3)
+
+
+def colours_side_by_side(space: ClassSpace, number: int) -> list[ObjectColours]:
+    """Return the colours of so many rows of labels or predictions of one video.
+
+    Each row is coloured like those before it where they have the same objects.
+    """
+    rows: list[ObjectColours] = []
+    for _ in range(number):
+        rows.append(ObjectColours(space, beside=rows))
+    return rows
+
+
+def _matches(found: Instances, seen: Sequence[_Seen]) -> dict[int, int]:
+    """Return which object of a list each object is, where it is one of them."""
+    if not (len(found) and seen):
+        return {}
+    overlap = coco_mask.iou(found.run_lengths, [each.mask for each in seen], [0] * len(seen))
+    labels = np.array([each.label for each in seen])
+    overlap = np.where(found.classes[:, None] == labels, overlap, 0)
+    pairs = zip(*linear_sum_assignment(overlap, maximize=True), strict=True)
+    return {int(row): int(column) for row, column in pairs if overlap[row, column] >= SAME}
+
+
+def object_colours(stuff: np.ndarray) -> np.ndarray:
+    """Return bright colours for objects: uint8 [COLOURS, 3], RGB.
+
+    Each is as unlike those before it, and the colours of stuff, as can be.
+
+    Args:
+        stuff: uint8 [N, 3], RGB.
+    """
+    grid = [
+        colorsys.hsv_to_rgb(hue / 24, saturation, value)
+        for hue in range(24)
+        for saturation in (0.6, 0.8, 1.0)
+        for value in (0.7, 0.85, 1.0)
+    ]
+    candidates = np.rint(255 * np.array(grid)).astype(np.uint8)
+    places = _lab(candidates)
+    bright = places[:, 0] >= DARKEST
+    candidates, places = candidates[bright], places[bright]
+    # It is more important to tell an object from others than from what surrounds it.
+    distance = 2 * _distance(places, _lab(stuff)).min(axis=1, initial=100.0)
+    chosen: list[int] = []
+    for _ in range(COLOURS):
+        chosen.append(int(distance.argmax()))
+        distance = np.minimum(distance, _distance(places, places[chosen[-1:]])[:, 0])
+    return candidates[chosen]
+
+
+def _distance(some: np.ndarray, others: np.ndarray) -> np.ndarray:
+    return np.linalg.norm(some[:, None] - others[None], axis=-1)
+
+
+def _lab(colours: np.ndarray) -> np.ndarray:
+    """Return CIELAB of sRGB colours uint8 [N, 3], under D65, where distances are as they are seen.
+
+    Reference: IEC 61966-2-1 and CIE 15.
+    """
+    parts = colours.reshape(-1, 3) / 255
+    linear = np.where(parts > 0.04045, ((parts + 0.055) / 1.055) ** 2.4, parts / 12.92)
+    to_xyz = [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]
+    ratios = linear @ np.array(to_xyz).T / [0.95047, 1.0, 1.08883]
+    bent = np.where(ratios > (6 / 29) ** 3, np.cbrt(ratios), ratios / (3 * (6 / 29) ** 2) + 4 / 29)
+    x, y, z = bent.T
+    return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=-1)

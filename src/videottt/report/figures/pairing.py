@@ -1,0 +1,41 @@
+"""Which predictions may stand beside which frames."""
+
+from videottt.core.errors import InputError
+from videottt.store.frames import FrameStore
+from videottt.store.predictions import PredictionReader
+
+
+def check_same_video(store: FrameStore, first: PredictionReader, *others: PredictionReader) -> None:
+    """Check that methods predicted the video of a frame store, all for one task and seed.
+
+    Raises:
+        InputError: predictions and frames are not of the same video, classes or length, or two
+            methods are not of the same task and seed.
+    """
+    first.check_video(store)
+    for other in others:
+        other.check_video(store)
+        if (first.key.task, first.key.seed) != (other.key.task, other.key.seed):
+            raise InputError(
+                f"{first.path}: is task '{first.key.task}', seed {first.key.seed}, but "
+                f"{other.path} is task '{other.key.task}', seed {other.key.seed}; give methods of "
+                "one task and seed"
+            )
+
+
+def check_images(predictions: PredictionReader) -> None:
+    """Check that predictions are images.
+
+    Raises:
+        InputError: they are not.
+    """
+    if predictions.kind != "images":
+        raise InputError(
+            f"{predictions.path}: task '{predictions.key.task}' predicts '{predictions.kind}', not "
+            "images; give predictions of the task 'colorization'"
+        )
+
+
+def distinct(fixed: PredictionReader, predictions: PredictionReader) -> list[PredictionReader]:
+    """Return both, or one of them where both are of the same job."""
+    return [fixed] if fixed.key == predictions.key else [fixed, predictions]

@@ -1,0 +1,93 @@
+"""The paper's figure 3: gradient descent on the reconstruction of one frame."""
+
+from collections.abc import Sequence
+
+import matplotlib
+import numpy as np
+import seaborn
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from videottt.evaluation.metrics import headline
+from videottt.report.figures.panels import Picture, bare_axes, masked_input, show_picture
+from videottt.report.figures.style import STYLE
+from videottt.report.figures.view import TaskView
+from videottt.store.traces import FrameTrace, Traces
+
+# Steps whose reconstruction is shown, beside the last one.
+SHOWN = (0, 1, 5)
+# Inches.
+PANEL_WIDTH, TITLE_HEIGHT, CURVE_HEIGHT, LEGEND_HEIGHT = 1.6, 0.28, 2.2, 0.35
+
+
+@matplotlib.rc_context(STYLE)
+def steps_figure(view: TaskView, traces: Traces) -> Figure:
+    """Draw what a model reconstructs of a frame through gradient steps, its loss and its metric.
+
+    A row of pictures a frame: the frame, what the model was shown of it, and the masked patches as
+    it reconstructs them; the others are left white, as in the paper. Below are the loss of the
+    masked reconstruction and the task's metric of the frame by itself, such as its mean IoU, after
+    each step, a line a frame; a frame without labels has none.
+
+    Raises:
+        InputError: the frames are not those that were traced.
+    """
+    store = view.store
+    traces.check_video(store)
+    last = len(traces.frames[0].loss) - 1
+    shown = sorted({step for step in SHOWN if step < last} | {last})
+    rows, columns = len(traces.frames), 2 + len(shown)
+    height = PANEL_WIDTH * store.size[0] / store.size[1]
+    heights = [rows * (height + TITLE_HEIGHT), CURVE_HEIGHT]
+    figure = Figure(
+        figsize=(PANEL_WIDTH * columns + 0.4, sum(heights) + LEGEND_HEIGHT), layout="constrained"
+    )
+    figure.get_layout_engine().set(w_pad=0.03, h_pad=0.02, wspace=0.01, hspace=0.01)
+    above, below = figure.subfigures(2, 1, height_ratios=heights)
+    pictures = above.subplots(rows, columns, squeeze=False)
+    curves = below.subplots(1, 2)
+    colours = seaborn.color_palette("colorblind", rows)
+    for axes_row, trace, colour in zip(pictures, traces.frames, colours, strict=True):
+        _draw_pictures(axes_row, view, trace, shown)
+        name = f"frame {trace.index}, {store.timestamps[trace.index]:.1f} s"
+        axes_row[0].set_ylabel(name, color=colour, fontsize=9)
+        _draw_curve(curves[0], trace.loss, colour, name)
+        _draw_curve(curves[1], _values(view, trace), colour, name)
+    curves[0].set_ylabel("reconstruction loss")
+    metric = headline(view.task)
+    curves[1].set_ylabel(f"{metric.name} of the frame ({metric.unit})")
+    if not any(view.known[trace.index] for trace in traces.frames):
+        curves[1].text(0.5, 0.5, "no labels", transform=curves[1].transAxes, ha="center")
+    handles, names = curves[0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside lower center", ncols=min(4, rows))
+    return figure
+
+
+def _draw_pictures(
+    axes_row: Sequence[Axes], view: TaskView, trace: FrameTrace, shown: Sequence[int]
+) -> None:
+    frame = view.observed(trace.index)
+    hidden = [np.where(trace.visible[..., None], 255, trace.pixels[step]) for step in shown]
+    titles = ["Input", "Masked input", *(_step_name(step) for step in shown)]
+    images = [frame, masked_input(frame, trace.visible), *hidden]
+    for axes, title, image in zip(axes_row, titles, images, strict=True):
+        show_picture(axes, Picture(image), view.store.size, PANEL_WIDTH)
+        bare_axes(axes)
+        axes.set_title(title, fontsize=9, pad=3)
+
+
+def _step_name(step: int) -> str:
+    return "Before any step" if step == 0 else f"After {step} step{'s' if step > 1 else ''}"
+
+
+def _draw_curve(axes: Axes, values: np.ndarray, colour: tuple, name: str) -> None:
+    axes.plot(values, "o-", color=colour, linewidth=1.4, markersize=3, label=name)
+    axes.set_xlabel("gradient steps on the frame")
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.grid(axis="y", color="0.9", linewidth=0.6)
+
+
+def _values(view: TaskView, trace: FrameTrace) -> np.ndarray:
+    """Return the task's metric of the frame in its unit after each step; NaN without labels."""
+    truth = view.truth(trace.index)
+    return np.array([view.value(each, truth) for each in trace.prediction])

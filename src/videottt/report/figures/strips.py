@@ -1,0 +1,182 @@
+"""The paper's figures 7 and 8: a fixed model and a learning one on adjacent frames."""
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+
+from videottt.core.errors import InputError
+from videottt.evaluation.metrics import Headline, headline
+from videottt.report.figures.objects import colours_side_by_side
+from videottt.report.figures.pairing import check_same_video
+from videottt.report.figures.panels import (
+    Picture,
+    bare_axes,
+    pictures_of,
+    quality_text,
+    show_picture,
+)
+from videottt.report.figures.style import STYLE, class_legend
+from videottt.report.figures.view import TaskView, scored_view
+from videottt.store.frames import FrameStore
+from videottt.store.predictions import PredictionReader
+
+LENGTH = 3  # adjacent frames of one strip
+# Inches: of a panel beside another strip, of one below another, and of what is around panels.
+NARROW, WIDE, TITLE_HEIGHT, LABEL_WIDTH, LEGEND_HEIGHT = 1.75, 3.3, 0.19, 0.3, 0.5
+# Frames wider than this many heights are shown one strip below the other.
+WIDE_FROM = 2.0
+
+
+@dataclass(frozen=True)
+class Strip:
+    """Adjacent frames, and how much better a method does on them than the fixed model.
+
+    Attributes:
+        start: first frame.
+        length: number of frames.
+        gain: what the task's metric says of single frames, of the method less that of the fixed
+            model, in points or dB, mean over the frames that have it.
+    """
+
+    start: int
+    length: int
+    gain: float
+
+
+def frame_values(view: TaskView, predictions: PredictionReader) -> np.ndarray:
+    """Return the task's metric of every frame by itself, in its unit: float64 [T].
+
+    NaN where nothing is labelled, and where the metric is not defined. The metric is that of
+    `metrics.headline`.
+    """
+    found = np.full(len(view.store), np.nan)
+    for index in np.flatnonzero(view.known).tolist():
+        found[index] = view.value(predictions.prediction(index), view.truth(index))
+    return found
+
+
+def extreme_strips(gains: np.ndarray, length: int) -> list[Strip]:
+    """Return the strip of adjacent frames with the largest gain, and the one with the smallest.
+
+    Candidates are all runs of `length` frames with as many labelled frames as such a run has at
+    most; of equals, those with these frames in the middle, and of these the first. One strip is
+    returned where there is one candidate only.
+
+    Args:
+        gains: float64 [T], in the metric of single frames; NaN where nothing is labelled.
+        length: frames of a strip; a shorter video is one strip.
+
+    Raises:
+        InputError: no frame has a gain.
+    """
+    if np.isnan(gains).all():
+        raise InputError("strips: no frame of the video is labelled, so none can be compared")
+    length = min(length, len(gains))
+    runs = np.lib.stride_tricks.sliding_window_view(gains, length)
+    known = ~np.isnan(runs)
+    scored = known.sum(axis=1)
+    starts = np.flatnonzero(scored == scored.max())
+    # Where labels are sparse, runs around one labelled frame differ in nothing else.
+    aside = np.abs(known[starts] @ (np.arange(length) - (length - 1) / 2))
+    starts = starts[np.argsort(aside, kind="stable")]
+    means = np.nanmean(runs[starts], axis=1)
+    chosen = dict.fromkeys((int(means.argmax()), int(means.argmin())))
+    return [Strip(int(starts[i]), length, float(means[i])) for i in chosen]
+
+
+@matplotlib.rc_context(STYLE)
+def strips_figure(
+    store: FrameStore,
+    fixed: PredictionReader,
+    predictions: PredictionReader,
+    labels: Mapping[str, str],
+) -> Figure:
+    """Draw the adjacent frames on which a method gains most over a fixed model, and loses most.
+
+    One column a frame; rows are what the model saw, both predictions with the task's metric of the
+    frame, and the ground truth. An object has one colour in all of a strip.
+
+    Raises:
+        InputError: the files are not of one video, task and seed, or no frame is labelled.
+    """
+    check_same_video(store, fixed, predictions)
+    readers = (fixed, predictions)
+    view = scored_view(store, fixed.key.task)
+    metric = headline(view.task)
+    values = [frame_values(view, reader) for reader in readers]
+    strips = extreme_strips(values[1] - values[0], LENGTH)
+    names = [
+        textwrap.fill(labels.get(r.key.method, r.key.method), 16, break_long_words=False)
+        for r in readers
+    ]
+    aspect = store.size[1] / store.size[0]
+    below = aspect >= WIDE_FROM or len(strips) == 1
+    blocks = (len(strips), 1) if below else (1, len(strips))
+    panel = WIDE if below else NARROW
+    frames = strips[0].length
+    figure = Figure(
+        figsize=(
+            blocks[1] * (frames * panel + LABEL_WIDTH) + LABEL_WIDTH,
+            blocks[0] * (4 * (panel / aspect + TITLE_HEIGHT) + 0.45),
+        ),
+        layout="constrained",
+    )
+    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0.01, hspace=0.01)
+    drawn = []
+    for part, strip in zip(figure.subfigures(*blocks, squeeze=False).flat, strips, strict=True):
+        part.suptitle(_title(strip, strips, metric))
+        grid = part.subplots(4, frames, squeeze=False)
+        indices = range(strip.start, strip.start + strip.length)
+        drawn += _draw(grid, view, readers, indices, panel)
+        for column, index in zip(grid.T, indices, strict=True):
+            for axes, found in zip(column[1:3], values, strict=True):
+                text = quality_text(metric, found[index])
+                unknown = f"{metric.name} undefined" if view.known[index] else "not labelled"
+                axes.set_title(text or unknown, fontsize=8.5, pad=2)
+        for axes, row_name in zip(grid[:, 0], ("Input", *names, view.truth_name), strict=True):
+            axes.set_ylabel(row_name, fontsize=9)
+    if any(classes.size for classes in drawn):
+        figure.set_figheight(figure.get_figheight() + LEGEND_HEIGHT)
+    class_legend(figure, drawn, store.classes)
+    return figure
+
+
+def _draw(
+    grid: np.ndarray,
+    view: TaskView,
+    readers: Sequence[PredictionReader],
+    indices: range,
+    inches: float,
+) -> list[np.ndarray]:
+    """Draw one strip on axes [4, frames], and return the classes of its panels' legends."""
+    store = view.store
+    objects = colours_side_by_side(store.space, 1 + len(readers))
+    legends = []
+    for column, index in zip(grid.T, indices, strict=True):
+        for axes in column:
+            bare_axes(axes)
+        frame = view.observed(index)
+        column[0].set_title(f"frame {index}, {store.timestamps[index]:.1f} s", fontsize=9, pad=3)
+        row = [view.truth(index), *(reader.prediction(index) for reader in readers)]
+        truth, *predicted = pictures_of(frame, row, objects)
+        for axes, picture in zip(column, [Picture(frame), *predicted, truth], strict=True):
+            if picture is not None:
+                show_picture(axes, picture, store.size, inches)
+                legends += [picture.overlay.legend] if picture.overlay else []
+    return legends
+
+
+def _title(strip: Strip, strips: Sequence[Strip], metric: Headline) -> str:
+    """Return what a strip is: the largest gain may be a loss, the smallest may be a gain."""
+    what = "loss" if strip.gain < 0 else "gain"
+    if len(strips) > 1:
+        gains = [each.gain for each in strips]
+        outer = max(gains) if what == "gain" else min(gains)
+        what = f"{'Largest' if strip.gain == outer else 'Smallest'} {what}"
+    unit = "points" if metric.unit == "%" else metric.unit
+    text = f"{what.capitalize()}: {strip.gain:+.1f} {unit} of frame {metric.name}"
+    return text.replace("-", "−")

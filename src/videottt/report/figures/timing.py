@@ -1,0 +1,37 @@
+"""Frames with time stamps as pictures of a constant rate."""
+
+from pathlib import Path
+
+import numpy as np
+
+from videottt.report.figures.encoding import Sound
+from videottt.store.frames import FrameStore
+
+
+def shown_frames(store: FrameStore) -> list[tuple[int, int]]:
+    """Return which frames a video at the rate of a store shows, and each for how many pictures.
+
+    Picture k shows the frame that is on show in the middle of its time, (k + 1/2) / fps after the
+    first, so that time stamps which are rounded, or not quite regular, give each frame once. Where
+    frames come at a variable rate, some are shown longer and some not at all, and pictures keep in
+    time with the sound. All last from the first time stamp to one period after the last.
+    """
+    after = store.timestamps - store.timestamps[0]
+    count = round(float(after[-1]) * store.fps) + 1
+    middles = (np.arange(count) + 0.5) / store.fps
+    shown = np.searchsorted(after, middles, side="right") - 1
+    frames, pictures = np.unique(shown, return_counts=True)
+    return list(zip(frames.tolist(), pictures.tolist(), strict=True))
+
+
+def sound_of(store: FrameStore, path: Path | None) -> Sound | None:
+    """Return what is heard while the frames of a store are shown.
+
+    Args:
+        store: the frames.
+        path: of the video that they are from; None: no sound.
+    """
+    if path is None:
+        return None
+    pictures = sum(count for _, count in shown_frames(store))
+    return Sound(path, start=float(store.timestamps[0]), length=pictures / store.fps)

@@ -1,0 +1,175 @@
+"""The fixed model and a learning one side by side, as a video."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from videottt.evaluation.metrics import headline
+from videottt.report.figures.encoding import encode_video
+from videottt.report.figures.objects import ObjectColours, colours_side_by_side
+from videottt.report.figures.overlay import Overlay, captions, laid_over
+from videottt.report.figures.pairing import check_same_video, distinct
+from videottt.report.figures.panels import Picture, pictures_of, quality_text
+from videottt.report.figures.timing import shown_frames, sound_of
+from videottt.report.figures.view import TaskView
+from videottt.store.predictions import PredictionReader
+
+MIN_PANEL_WIDTH = 400  # pixels
+# Pixels of height and width, but for bars and gaps: players show no more.
+LARGEST = (2160, 3840)
+MIN_FPS = 5.0
+GAP = 4  # pixels between panels
+BAR, INK = (28, 28, 28), (240, 240, 240)
+
+
+@dataclass(frozen=True)
+class _Panel:
+    """A picture, and the two ends of the bar above it.
+
+    Attributes:
+        title: at the left of the bar.
+        note: at the right of the bar.
+    """
+
+    title: str
+    note: str
+    picture: Picture
+
+
+class _Layout:
+    """Where panels stand; each has the frame's size times a factor, a whole one if it enlarges."""
+
+    def __init__(self, size: tuple[int, int], columns: int, rows: int) -> None:
+        self.whole = -(-MIN_PANEL_WIDTH // size[1])
+        room = (edge / count for edge, count in zip(LARGEST, (rows, columns), strict=True))
+        self.factor = min(self.whole, *(part / edge for part, edge in zip(room, size, strict=True)))
+        self.panel = (round(size[0] * self.factor), round(size[1] * self.factor))
+        self.large = (size[0] * self.whole, size[1] * self.whole)
+        font_size = max(16, self.panel[1] // 40)
+        self.font = ImageFont.load_default(size=font_size)
+        self.name_font = ImageFont.load_default(size=max(12, self.panel[1] // 60))
+        self.bar = round(font_size * 1.75)
+        self.columns = columns
+        self.steps = (self.bar + self.panel[0] + GAP, self.panel[1] + GAP)
+        # H.264 with 4:2:0 colour needs even sizes.
+        self.size = tuple(
+            count * step - GAP + (count * step - GAP) % 2
+            for count, step in zip((rows, columns), self.steps, strict=True)
+        )
+
+    def drawn(self, panels: Sequence[_Panel]) -> np.ndarray:
+        """Return one picture of all panels: uint8 [height, width, 3]."""
+        canvas = Image.new("RGB", self.size[::-1])
+        for place, panel in enumerate(panels):
+            row, column = divmod(place, self.columns)
+            top, left = row * self.steps[0], column * self.steps[1]
+            canvas.paste(self._bar(panel), (left, top))
+            canvas.paste(self._picture(panel.picture), (left, top + self.bar))
+        return np.asarray(canvas)
+
+    def _picture(self, picture: Picture) -> Image.Image:
+        image = Image.fromarray(picture.image).resize(self.large[::-1], Image.Resampling.BICUBIC)
+        if picture.overlay is not None:
+            image = laid_over(image, picture.overlay)
+        image = image.resize(self.panel[::-1], Image.Resampling.BICUBIC)
+        if picture.overlay is not None:
+            self._name(image, picture.overlay)
+        return image
+
+    def _name(self, picture: Image.Image, overlay: Overlay) -> None:
+        """Write the names of segments on a picture."""
+        draw = ImageDraw.Draw(picture)
+        margin = self.name_font.size / 4
+
+        def measure(text: str) -> tuple[float, float]:
+            width = draw.textlength(text, font=self.name_font)
+            return width + 2 * margin, self.name_font.size + margin
+
+        for each in captions(overlay, self.factor, measure):
+            right, bottom = each.left + each.width, each.top + each.height
+            draw.rectangle((each.left, each.top, right, bottom), BAR)
+            middle = ((each.left + right) / 2, (each.top + bottom) / 2)
+            draw.text(middle, each.text, INK, self.name_font, anchor="mm")
+
+    def _bar(self, panel: _Panel) -> Image.Image:
+        width = self.panel[1]
+        bar = Image.new("RGB", (width, self.bar), BAR)
+        draw = ImageDraw.Draw(bar)
+        margin = self.bar // 3
+        room = width - 3 * margin - draw.textlength(panel.note, font=self.font)
+        title = panel.title
+        while len(title) > 1 and draw.textlength(title, font=self.font) > room:
+            title = title[:-2] + "…"
+        middle = self.bar // 2
+        draw.text((margin, middle), title, INK, self.font, anchor="lm")
+        draw.text((width - margin, middle), panel.note, INK, self.font, anchor="rm")
+        return bar
+
+
+def render_video(
+    view: TaskView,
+    fixed: PredictionReader,
+    predictions: PredictionReader,
+    labels: Mapping[str, str],
+    path: Path,
+    sound: Path | None = None,
+) -> None:
+    """Write a video of what the model saw, the ground truth if any, and what two methods predict.
+
+    It is read, drawn and encoded frame by frame, and as long as the video itself; one of very few
+    frames a second is shown faster, unless it has a sound.
+
+    Args:
+        view: of the video.
+        fixed: predictions of a model that does not learn.
+        predictions: of the method; where they are those of `fixed`, they are shown once.
+        labels: names to show of methods; one without a name shows its id.
+        path: of the mp4 file.
+        sound: the video that the frames are from: its sound is added, if it has any.
+
+    Raises:
+        InputError: the files are not of one video, task and seed, or ffmpeg fails.
+    """
+    store = view.store
+    check_same_video(store, fixed, predictions)
+    readers = distinct(fixed, predictions)
+    fps = max(store.fps, MIN_FPS) if sound is None else store.fps
+    panels = 1 + bool(view.known.any()) + len(readers)
+    layout = _Layout(store.size, *((2, 2) if panels == 4 else (panels, 1)))
+    speed = "" if fps == store.fps else f", shown at {MIN_FPS:g} fps"
+
+    def pictures() -> Iterator[np.ndarray]:
+        objects = colours_side_by_side(store.space, 1 + len(readers))
+        for index, count in shown_frames(store):
+            note = f"frame {index + 1} of {len(store)}, {store.timestamps[index]:.1f} s{speed}"
+            found = _panels(view, readers, labels, index, note, objects)
+            yield from [layout.drawn(found)] * count
+
+    encode_video(path, pictures(), layout.size, fps, sound_of(store, sound))
+
+
+def _panels(
+    view: TaskView,
+    readers: Sequence[PredictionReader],
+    labels: Mapping[str, str],
+    index: int,
+    note: str,
+    objects: Sequence[ObjectColours],
+) -> list[_Panel]:
+    """Return the panels of frame `index`; that of the input has a note."""
+    frame, truth = view.observed(index), view.truth(index)
+    found = [reader.prediction(index) for reader in readers]
+    below, *predicted = pictures_of(frame, [truth, *found], objects)
+    panels = [_Panel("Input", note, Picture(frame))]
+    if view.known.any():
+        missing = "" if truth is not None else "no labels"
+        panels.append(_Panel(view.truth_name, missing, below or Picture(frame)))
+    metric = headline(view.task)
+    for reader, prediction, picture in zip(readers, found, predicted, strict=True):
+        title = labels.get(reader.key.method, reader.key.method)
+        quality = quality_text(metric, view.value(prediction, truth))
+        panels.append(_Panel(title, quality, picture))
+    return panels

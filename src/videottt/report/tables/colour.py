@@ -1,0 +1,286 @@
+"""Table 3: how well methods colourise, and the paper's numbers in the same columns."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from videottt.core.errors import InputError
+from videottt.evaluation.metrics import headline
+from videottt.evaluation.metrics.colour import ENOUGH, SPLITS
+from videottt.report.tables.caption import other_than_paper, spread_text
+from videottt.report.tables.numbers import ByMethod, Row, by_seed, check_metrics, spread
+from videottt.report.tables.sheets import ABSENT, Sheet, bold_best, firsts, number, spread_cell
+
+TASK = "colorization"
+TITLE = "Table 3: colorization"
+FEW = "‡"
+COUNT = ",.0f"
+PAPER = "paper: COCO Videos"
+PAPER_DATASET = "coco_videos"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A metric of table 3.
+
+    Attributes:
+        heading: as the paper has it.
+        metric: id of it in `scores.aggregate`.
+        paper: name of it in the paper's numbers.
+        form: in which it is written.
+        sign: 1 if more is better, -1 if less is, 0 where it is not for the table to say.
+    """
+
+    heading: str
+    metric: str
+    paper: str
+    form: str
+    sign: int
+
+
+FID = Column("FID ↓", "fid_pooled", "fid", ".2f", -1)
+IS = Column("IS ↑ (± splits)", "inception_score_pooled", "is", ".2f", 1)
+LPIPS = Column("LPIPS ↑", "lpips_frames", "lpips", ".3f", 0)
+PSNR = Column("PSNR ↑ (dB)", "psnr_frames", "psnr", ".2f", 1)
+SSIM = Column("SSIM ↑", "ssim_frames", "ssim", ".3f", 1)
+IS_SPREAD = "inception_score_std_pooled"
+
+# Of every network of others: what it is needed for, and the metrics that are NaN without it.
+NETWORKS = {
+    "inception": ("FID and IS", (FID.metric, IS.metric, IS_SPREAD)),
+    "alexnet": ("LPIPS", (LPIPS.metric,)),
+}
+
+
+def colour_table(
+    metrics: pd.DataFrame,
+    methods: Sequence[str],
+    paper: Mapping[str, Mapping[str, float]],
+    notes: Mapping[str, str],
+) -> pd.DataFrame:
+    """Return every number of colorization: over the videos of a split, and of every video.
+
+    Args:
+        metrics: as `scores.aggregate` returns it; other tasks are left out.
+        methods: ids, in the order of rows; one without metrics has no row.
+        paper: method id -> name -> the paper's number.
+        notes: id of `NETWORKS` or of a method -> why it is not there. What a missing network leaves
+            undefined is a number that does not exist.
+
+    Returns:
+        dataset, split, aggregation, video, method, seeds, and ``<metric>_mean``, ``<metric>_std``
+        over seeds of every metric there is, costs included; where the aggregation is "pooled" also
+        ``paper_<name>``, whatever the data set. None: there is no such number, such as a deviation
+        of one seed; NaN: not defined.
+
+    Raises:
+        InputError: `metrics` lacks a column, or has no colorization by any of the methods.
+    """
+    check_metrics(metrics)
+    chosen = metrics[metrics.task == TASK]
+    names = list(dict.fromkeys(chosen.metric))
+    without = {metric for network, (_, of) in NETWORKS.items() if network in notes for metric in of}
+    stated = list(dict.fromkeys(name for numbers in paper.values() for name in numbers))
+    rows: list[Row] = []
+    for (aggregation, video), part in chosen.groupby(["aggregation", "video"], sort=False):
+        for (dataset, _, split), ours in by_seed(part).items():
+            place = {"dataset": dataset, "split": split, "aggregation": aggregation, "video": video}
+            for method in methods:
+                if (method, headline(TASK).pooled) not in ours:
+                    continue
+                row = {**place, "method": method, **_numbers(ours, method, names, without)}
+                published = paper.get(method, {}) if aggregation == "pooled" else {}
+                rows.append(row | {f"paper_{name}": published.get(name) for name in stated})
+    if not rows:
+        raise InputError("metrics: no colorization by any of the methods; score one first")
+    order = ["pooled", "frame_weighted", "as_released", "video"]
+    rows.sort(key=lambda row: order.index(row["aggregation"]))
+    # Objects, because None and NaN are different things here.
+    return pd.DataFrame(rows, dtype=object)
+
+
+def _numbers(ours: ByMethod, method: str, names: Sequence[str], without: set[str]) -> Row:
+    row: Row = {"seeds": len(ours[method, headline(TASK).pooled])}
+    for name in names:
+        mean, deviation = spread(list(ours.get((method, name), {}).values()))
+        if name in without and mean is not None and math.isnan(mean):
+            mean = deviation = None
+        row[f"{name}_mean"], row[f"{name}_std"] = mean, deviation
+    return row
+
+
+def colour_sheet(
+    table: pd.DataFrame,
+    paper: Mapping[str, Mapping[str, float]],
+    labels: Mapping[str, str],
+) -> Sheet:
+    """Return table 3 as text: our rows for each data set and split, and below them the paper's.
+
+    Args:
+        table: of `colour_table`.
+        paper: method id -> name -> the paper's number, in the order of its rows; maybe of none.
+        labels: names to show of methods; one without a name shows its id.
+    """
+    ours = pooled_rows(table)
+    groups = [f"{row.dataset} {row.split}" for row in ours.itertuples()] + [PAPER] * len(paper)
+    methods = [*ours.method, *paper]
+    columns = {"Data": firsts(groups), "Method": [labels.get(each, each) for each in methods]}
+    columns[FID.heading] = _fid_cells(ours) + _published(paper, FID.paper, FID.form)
+    columns["frames"] = [number(each, COUNT) for each in ours.frames_mean]
+    columns["frames"] += _published(paper, "frames", COUNT)
+    columns[IS.heading] = _inception_cells(ours) + [
+        spread_cell(numbers.get(IS.paper), numbers.get(f"{IS.paper}_std"), IS.form)
+        for numbers in paper.values()
+    ]
+    if max(ours.seeds) > 1:
+        seeds = [number(each, IS.form) for each in ours[f"{IS.metric}_std"]]
+        columns["IS ± seeds"] = seeds + [ABSENT] * len(paper)
+    for column in (LPIPS, PSNR, SSIM):
+        columns[column.heading] = _bold(ours, column, _cells(ours, column))
+        columns[column.heading] += _published(paper, column.paper, column.form)
+    rows = [list(row) for row in zip(*columns.values(), strict=True)]
+    return Sheet([("", heading) for heading in columns], rows, groups)
+
+
+def pooled_rows(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of a colour table that are over all videos of a split at once."""
+    return table[table.aggregation == "pooled"].reset_index(drop=True)
+
+
+def _fid_cells(ours: pd.DataFrame) -> list[str]:
+    marks = [FEW * (frames < ENOUGH) for frames in ours.frames_mean]
+    cells = [
+        cell + mark * (cell not in (ABSENT, "NaN"))
+        for cell, mark in zip(_cells(ours, FID), marks, strict=True)
+    ]
+    return _bold(ours, FID, cells)
+
+
+def _inception_cells(ours: pd.DataFrame) -> list[str]:
+    """Return the inception score with its deviation over splits of the frames, mean over seeds."""
+    pairs = zip(ours[f"{IS.metric}_mean"], ours[f"{IS_SPREAD}_mean"], strict=True)
+    return _bold(ours, IS, [spread_cell(mean, deviation, IS.form) for mean, deviation in pairs])
+
+
+def _cells(ours: pd.DataFrame, column: Column) -> list[str]:
+    pairs = zip(ours[f"{column.metric}_mean"], ours[f"{column.metric}_std"], strict=True)
+    return [spread_cell(mean, deviation, column.form) for mean, deviation in pairs]
+
+
+def _bold(ours: pd.DataFrame, column: Column, cells: list[str]) -> list[str]:
+    if not column.sign:
+        return cells
+    return bold_best(ours, column.metric, cells, by=["dataset", "split"], sign=column.sign)
+
+
+def _published(paper: Mapping[str, Mapping[str, float]], name: str, form: str) -> list[str]:
+    return [number(numbers.get(name), form) for numbers in paper.values()]
+
+
+def colour_caption(
+    table: pd.DataFrame,
+    paper: Mapping[str, Mapping[str, float]],
+    labels: Mapping[str, str],
+    model: str,
+    notes: Mapping[str, str],
+    without: Sequence[str],
+) -> str:
+    """Return what the numbers of table 3 are, what is missing, and what must not be read into it.
+
+    Args:
+        table: of `colour_table`.
+        paper: as for `colour_sheet`.
+        labels: likewise.
+        model: preset of the study.
+        notes: id of `NETWORKS` or of a method -> why it is not there.
+        without: ids of the methods without metrics.
+    """
+    ours = pooled_rows(table)
+    sentences = [*_missing(ours, labels, notes, without), *_spreads(ours), *_few(ours), *METRICS]
+    if paper:
+        sentences += _about_paper(ours, model)
+    return " ".join(sentences)
+
+
+# What the metrics are, of whatever study.
+METRICS = (
+    "FID compares the Inception features of all coloured frames with those of the originals; IS is "
+    "of the coloured frames alone. Both depend on the number of frames: they compare only where it "
+    "is the same.",
+    "LPIPS (AlexNet) is a distance between a coloured frame and its original: lower is closer. The "
+    "arrow is the paper's, which takes a larger distance for the better: that rewards vividness, "
+    "not fidelity.",
+    "LPIPS, PSNR and SSIM are means over frames of 8-bit RGB. The paper has PSNR and SSIM for "
+    "completeness only: a grey frame has many good colourings (section 5.4).",
+    "NaN: not defined. The CSV has every number, also of each video, and what it costs.",
+)
+
+
+def _missing(
+    ours: pd.DataFrame,
+    labels: Mapping[str, str],
+    notes: Mapping[str, str],
+    without: Sequence[str],
+) -> list[str]:
+    """Return what the table lacks, and why."""
+    sentences = [
+        f"{ABSENT}: no {needed}, because {_clause(notes[network])}."
+        for network, (needed, (metric, *_)) in NETWORKS.items()
+        if network in notes and ours[f"{metric}_mean"].isna().any()
+    ]
+    sentences += [
+        f"{labels.get(method, method)} has no row of ours, because {_clause(notes[method])}."
+        for method in without
+        if method in notes
+    ]
+    others = [labels.get(method, method) for method in without if method not in notes]
+    if others:
+        sentences.append(f"Not run: {', '.join(others)}.")
+    return sentences
+
+
+def _clause(text: str) -> str:
+    return text.strip().rstrip(".")
+
+
+def _spreads(ours: pd.DataFrame) -> list[str]:
+    splits = f"± of IS: standard deviation over {SPLITS} splits of the frames, as in the paper"
+    if min(ours.frames_mean) < SPLITS:
+        splits += " (of one frame each where there are fewer)"
+    most = max(ours.seeds)
+    if most == 1:
+        return [f"One seed. {splits}."]
+    return [
+        f"Other than of IS: {spread_text(most)}. {splits}, mean over seeds; its deviation over "
+        "seeds has a column of its own.",
+        "Bold: better than every other row of ours on the same data by more than the larger of the "
+        "two deviations over seeds; not in LPIPS, whose better end is open.",
+    ]
+
+
+def _few(ours: pd.DataFrame) -> list[str]:
+    """Return what is wrong with some of the numbers for want of frames, or of errors."""
+    sentences = []
+    if ((ours.frames_mean < ENOUGH) & ours[f"{FID.metric}_mean"].notna()).any():
+        sentences.append(
+            f"{FEW} FID of fewer than {ENOUGH:,} frames, the number of its features, is biased: it "
+            "cannot be compared with the paper's."
+        )
+    if (ours.frames_undefined_mean > 0).any():
+        sentences.append("PSNR leaves out frames without any error.")
+    return sentences
+
+
+def _about_paper(ours: pd.DataFrame, model: str) -> list[str]:
+    datasets = list(dict.fromkeys(ours.dataset))
+    others = [f"{PAPER_DATASET}, not {each}" for each in datasets if each != PAPER_DATASET]
+    same = (
+        "" if PAPER_DATASET not in datasets else ", nor which of the released videos its three are"
+    )
+    return [
+        *other_than_paper(others, model),
+        "The paper does not state which network its LPIPS is of, nor over what its PSNR and SSIM "
+        f"are averaged{same}.",
+    ]

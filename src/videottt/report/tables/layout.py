@@ -1,0 +1,96 @@
+"""Which methods stand in which table, and in which order."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from videottt.core.errors import InputError, nearest
+
+OTHER = "Other"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The rows of one table.
+
+    Attributes:
+        id: of the table, for example "table1".
+        title: what the table shows.
+        settings: ``{"label": ..., "methods": [...]}`` of each group of rows, in order; an empty
+            label is not shown.
+        baselines: method id -> id of the method that it is compared with, besides
+            `numbers.REFERENCE`.
+        oracles: ids of methods whose settings were chosen on the labels they are scored with.
+    """
+
+    id: str
+    title: str
+    settings: list[dict[str, Any]]
+    baselines: dict[str, str] = field(default_factory=dict)
+    oracles: list[str] = field(default_factory=list)
+
+    @property
+    def rows(self) -> Iterator[tuple[str, str]]:
+        """Yield label of the setting and method id of each row."""
+        for setting in self.settings:
+            for method in setting["methods"]:
+                yield setting["label"], method
+
+
+def layout_of(tables: Mapping[str, Any], table: str, methods: Sequence[str]) -> dict[str, Any]:
+    """Return the attributes of one table's Layout, with the rows that a study has.
+
+    Args:
+        tables: as in config.yaml.
+        table: id of one of them.
+        methods: ids of the study's methods. One that is in no table becomes a row of the last, in
+            the setting `OTHER`, so that none is lost.
+
+    Raises:
+        InputError: there is no such table, or none of its methods is in the study.
+    """
+    if table not in tables:
+        raise InputError(f"config.yaml: tables: unknown table '{table}'; {nearest(table, tables)}")
+    entry = tables[table]
+    chosen = [
+        {
+            "label": setting.get("label", ""),
+            "methods": [method for method in setting["methods"] if method in methods],
+        }
+        for setting in entry["settings"]
+    ]
+    if table == list(tables)[-1]:
+        chosen.append({"label": OTHER, "methods": _in_no_table(tables, methods)})
+    chosen = [setting for setting in chosen if setting["methods"]]
+    if not chosen:
+        raise InputError(
+            f"config.yaml: tables.{table}: the study has none of its methods; add one to the "
+            f"study's methods, or ask for another table: {', '.join(tables_of(tables, methods))}"
+        )
+    shown = {method for setting in chosen for method in setting["methods"]}
+    return {
+        "id": table,
+        "title": entry["title"],
+        "settings": chosen,
+        "baselines": {m: b for m, b in entry.get("baselines", {}).items() if m in shown},
+        "oracles": [method for method in entry.get("oracles", []) if method in shown],
+    }
+
+
+def tables_of(tables: Mapping[str, Any], methods: Sequence[str]) -> list[str]:
+    """Return the ids of the tables that have a row for one of a study's methods."""
+    last = list(tables)[-1:] if _in_no_table(tables, methods) else []
+    return [
+        table
+        for table, entry in tables.items()
+        if table in last or set(_methods_in(entry)) & set(methods)
+    ]
+
+
+def _in_no_table(tables: Mapping[str, Any], methods: Sequence[str]) -> list[str]:
+    placed = {method for entry in tables.values() for method in _methods_in(entry)}
+    return [method for method in methods if method not in placed]
+
+
+def _methods_in(entry: Mapping[str, Any]) -> list[str]:
+    return [method for setting in entry["settings"] for method in setting["methods"]]

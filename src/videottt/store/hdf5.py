@@ -1,0 +1,261 @@
+"""HDF5 files that notice damage, lead nowhere else, and are written once.
+
+Their metadata are of a form in which HDF5 keeps checksums, and zlib keeps one of every chunk. Of
+all that is left (attributes and small data sets) the last attribute that is written, ``checksum``,
+is the SHA-256: a file without it was never finished.
+"""
+
+import contextlib
+import hashlib
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+
+import h5py
+import numpy as np
+
+from videottt.core.errors import InputError, absent
+from videottt.core.files import complete_file
+from videottt.core.segments import Prediction
+from videottt.store.layers import Layer
+
+# The first version of HDF5 whose metadata all have checksums.
+METADATA = "v110"
+CHECKSUM = "checksum"
+# Nothing relies on it. HDF5_USE_FILE_LOCKING is stronger, where it is set.
+LOCKING = "best-effort"
+# Others might be a library on this machine that HDF5 would load and run.
+FILTERS = (h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32)
+LINUX = sys.platform == "linux"
+DEPTH = 4  # of groups in each other
+# What h5py raises where a file is damaged, or is not what it seems.
+DAMAGED = (OSError, RuntimeError, LookupError, ValueError, TypeError, AttributeError)
+
+
+@contextlib.contextmanager
+def new_file(path: Path) -> Iterator[h5py.File]:
+    """Yield an HDF5 file to write; `path` appears, complete, only if the block succeeds.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    with complete_file(path) as part:
+        # Without a cache of chunks a write fails where it is asked for, not when a data set is
+        # closed, which cannot be reported.
+        file = h5py.File(part, "w", libver=METADATA, locking=LOCKING, rdcc_nbytes=0)
+        try:
+            yield file
+            write_attributes(file, **{CHECKSUM: _checksum(file)})
+            file.flush()
+        except BaseException:
+            _drop(file)
+            raise
+        file.close()
+
+
+def _drop(file: h5py.File) -> None:
+    """Close a file that is not wanted any more.
+
+    What it has still to write goes nowhere: where it failed, as on a full disk, HDF5 would try it
+    again and again, and crash at the end of the process.
+    """
+    with _temporary() as nowhere:
+        os.dup2(nowhere.fileno(), file.id.get_vfd_handle())
+    file.close()
+
+
+def write_attributes(file: h5py.File, **attributes: Any) -> None:
+    """Write attributes: numbers, lists of them, or text.
+
+    Text has the length that it has: what HDF5 keeps for text of any length has no checksum, and
+    damaged it makes HDF5 read for ever.
+    """
+    for name, value in attributes.items():
+        if isinstance(value, str):
+            content = value.encode()
+            kind = h5py.string_dtype("utf-8", max(len(content), 1))
+            file.attrs.create(name, content, dtype=kind)
+        else:
+            file.attrs[name] = value
+
+
+def attributes_of(file: h5py.File) -> dict[str, Any]:
+    """Return all attributes that `write_attributes` wrote; others are left out."""
+    found = {}
+    for name in file.attrs:
+        if not file.attrs.get_id(name).dtype.hasobject:
+            value = file.attrs[name]
+            found[name] = value.decode() if isinstance(value, bytes) else value
+    return found
+
+
+def _temporary() -> IO[bytes]:
+    # The disk for temporary files may be the full one.
+    return os.fdopen(os.memfd_create("h5"), "rb+") if LINUX else tempfile.TemporaryFile()
+
+
+def open_checked(path: Path, file_format: str, version: int) -> h5py.File:
+    """Open an HDF5 file for reading after checking what it is.
+
+    Raises:
+        InputError: the file is absent, unreadable, damaged, not finished, of another format or of
+            another version, or leads to other files.
+    """
+    if not path.is_file():
+        raise absent(path)
+    try:
+        file = h5py.File(path, "r", locking=LOCKING)
+    except OSError as error:
+        raise _unreadable(path, error) from None
+    try:
+        attributes = attributes_of(file)
+        found = (attributes.get("format"), int(attributes.get("version", 0)))
+        if found == (file_format, version):
+            _check_contained(file, DEPTH)
+            if attributes.get(CHECKSUM) != _checksum(file):
+                raise ValueError("its checksum is missing or wrong")
+            return file
+    except DAMAGED as error:
+        file.close()
+        raise InputError(
+            f"{path}: is damaged or was never finished ({_line(error)}); make it again"
+        ) from None
+    file.close()
+    raise InputError(
+        f"{path}: is '{found[0]}' version {found[1]}, but this program reads '{file_format}' "
+        f"version {version}; make it again with this version of videottt"
+    )
+
+
+@contextlib.contextmanager
+def read_checked(path: Path, file_format: str, version: int) -> Iterator[h5py.File]:
+    """Yield an HDF5 file to read in the block.
+
+    Raises:
+        InputError: as `open_checked`; or what is read in the block is damaged or not there.
+    """
+    with open_checked(path, file_format, version) as file:
+        try:
+            yield file
+        except DAMAGED as error:
+            raise InputError(
+                f"{path}: is not what it should be ({_line(error)}); make it again"
+            ) from None
+
+
+def _unreadable(path: Path, error: OSError) -> InputError:
+    if "unable to lock file" in str(error):
+        return InputError(
+            f"{path}: cannot be locked ({_line(error)}): set hdf5_locking: 'off' in config.yaml, "
+            "or HDF5_USE_FILE_LOCKING=FALSE, if this file system has no locks"
+        )
+    return InputError(f"{path}: not a readable HDF5 file ({_line(error)}); make it again")
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
+def _check_contained(group: h5py.Group, depth: int) -> None:
+    """Raise a ValueError if anything in a group is elsewhere, or needs more than HDF5 to read."""
+    if not depth:
+        raise ValueError("its groups lie too deep in each other")
+    if any(group.attrs.get_id(name).dtype.hasobject for name in group.attrs):
+        raise ValueError("an attribute has no fixed length")
+    for name in group:
+        if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+            raise ValueError(f"'{name}' is a link to elsewhere")
+        node = group[name]
+        if isinstance(node, h5py.Group):
+            _check_contained(node, depth - 1)
+            continue
+        if node.is_virtual or node.external:
+            raise ValueError(f"'{name}' lies in another file")
+        made = node.id.get_create_plist()
+        used = {made.get_filter(place)[0] for place in range(made.get_nfilters())}
+        if not used <= set(FILTERS):
+            raise ValueError(f"'{name}' is compressed in an unknown way")
+        if node.attrs or node.dtype.hasobject:
+            raise ValueError(f"'{name}' has attributes, or no fixed length")
+
+
+def _checksum(file: h5py.File) -> str:
+    """Return the SHA-256 of all attributes, and of the data sets that zlib does not check."""
+    found = hashlib.sha256()
+
+    def add(name: str, node: h5py.Group | h5py.Dataset) -> None:
+        attributes = {
+            key: np.asarray(node.attrs[key]).tolist()
+            for key in sorted(node.attrs)
+            if key != CHECKSUM
+        }
+        found.update(f"{name} {attributes}\n".encode())
+        if isinstance(node, h5py.Dataset) and node.compression is None:
+            found.update(np.asarray(node[()]).data)
+
+    add("", file)
+    file.visititems(add)
+    return found.hexdigest()
+
+
+class StoredFile:
+    """An open HDF5 file of one format; a context manager.
+
+    Attributes:
+        path: of the file.
+    """
+
+    def __init__(self, path: Path, file_format: str, version: int) -> None:
+        self.path = path
+        self._file = open_checked(path, file_format, version)
+
+    def _read(self, name: str, index: int) -> np.ndarray:
+        """Return one frame's chunk of a data set.
+
+        Raises:
+            InputError: the chunk is damaged.
+        """
+        with self._reported(f"frame {index} cannot be read"):
+            return self._file[name][index]
+
+    def _from_layer(self, layer: Layer, index: int) -> Prediction:
+        """Return one frame of a layer.
+
+        Raises:
+            InputError: it is damaged.
+        """
+        with self._reported(f"frame {index} cannot be read"):
+            return layer.read(index)
+
+    @contextlib.contextmanager
+    def _reported(self, what: str) -> Iterator[None]:
+        """Report what fails in the block as bad input."""
+        try:
+            yield
+        except DAMAGED as error:
+            raise InputError(f"{self.path}: {what} ({_line(error)}); make the file again") from None
+
+    @contextlib.contextmanager
+    def _closed_on_error(self) -> Iterator[None]:
+        """Report that the file is not what its format says, and close it."""
+        try:
+            with self._reported("is not what it should be"):
+                yield
+        except InputError:
+            self._file.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._file.close()

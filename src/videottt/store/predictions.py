@@ -1,0 +1,303 @@
+"""The prediction cache: one HDF5 file per (dataset, task, method, seed, video), defined here only.
+
+Layout of format version 5, for a video of T frames of height H and width W::
+
+    /prediction        group of T frames in one of the forms of videottt.store.layers: maps of classes
+                       (semantic), panoptic maps or lists of instances
+    /loss              float64 [T]        of the objective, before the update; NaN without one
+    /gradient_norm     float64 [T]        before clipping; NaN without an update
+    /skipped_steps     int64   [T]        updates left out because loss or gradient was not finite
+    /resets            int64   [T]        1 where predictions had collapsed: the weights were reset
+    /ladder/<N>        the same; offline methods only: the prediction after N updates, for each
+                       rung N but the last, which is in /prediction
+    /updates/loss      float64 [N]        ... and the loss of each of their updates, before it
+    /wall_time/load      float64 [T]        wall time of reading the frame
+    /wall_time/adapt     float64 [T]        ... of learning: the sum of the next five
+    /wall_time/adapt_*   float64 [T]        ... reset, sample, forward, backward, optimizer
+    /wall_time/predict   float64 [T]        ... of predicting the frame
+    /wall_time/write     float64 [T]        ... of writing the prediction into this file
+    /memory/peak       int64   scalar     bytes: of the GPU's memory, or resident on a CPU
+    /look/index        int64   [N]        frames of which a reconstruction was kept
+    /look/visible      bool    [N, h, w]  the patches shown to the model
+    /look/pixels       uint8   [N, h, w, 3]  its reconstruction
+    attributes         format, version, dataset, task, method, seed, video, classes (JSON),
+                       settings (JSON), provenance (JSON), ladder (rungs, ascending)
+
+Everything but ``/wall_time``, ``/memory`` and what comes of them, the attribute ``checksum`` of
+videottt.store.hdf5, is a function of the inputs alone: two runs on one machine agree bit for bit. Files
+are written whole or not at all.
+"""
+
+import contextlib
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from videottt.core.errors import InputError
+from videottt.core.frame_result import ADAPT_PHASES, FrameResult
+from videottt.core.ids import JobKey
+from videottt.core.segments import Prediction
+from videottt.store.frames import FrameStore
+from videottt.store.hdf5 import StoredFile, attributes_of, new_file, write_attributes
+from videottt.store.layers import LAYERS, Layer, check_prediction, layer_of
+
+FORMAT = "videottt predictions"
+VERSION = 5
+NUMBERS = ("loss", "gradient_norm", "skipped_steps", "resets")
+COUNTS = ("skipped_steps", "resets")
+WALL_TIMES = ("load", "adapt", *(f"adapt_{phase}" for phase in ADAPT_PHASES), "predict", "write")
+
+
+class PredictionWriter:
+    """Writes the results of one job frame by frame; made by `write_predictions`."""
+
+    def __init__(self, file: h5py.File, kind: str, frames: int, size: tuple[int, int]) -> None:
+        self._file = file
+        self._kind, self._frames, self._size = kind, frames, size
+        self._predictions = self._created("prediction")
+        self._numbers = {name: np.zeros(frames) for name in NUMBERS}
+        self._wall_time = {name: np.zeros(frames) for name in WALL_TIMES}
+        self._looks: list[tuple[int, np.ndarray, np.ndarray]] = []
+        self._updates: list[float] = []
+        self._rungs: dict[int, Layer] = {}
+        self._peak = 0
+
+    def _created(self, name: str) -> Layer:
+        return LAYERS[self._kind].create(self._file, name, self._frames, self._size)
+
+    def add(self, result: FrameResult) -> None:
+        """Write the result of one frame, and what it cost."""
+        start = time.perf_counter()
+        self._predictions.write(result.index, result.prediction)
+        for name, values in self._numbers.items():
+            values[result.index] = getattr(result, name)
+        spent = {f"adapt_{phase}": result.wall_time[phase] for phase in ADAPT_PHASES}
+        spent["adapt"] = sum(spent.values())
+        spent["load"], spent["predict"] = result.wall_time["load"], result.wall_time["predict"]
+        spent["write"] = time.perf_counter() - start
+        for name, wall_time in spent.items():
+            self._wall_time[name][result.index] = wall_time
+
+    def update(self, loss: float) -> None:
+        """Keep the loss of one update of offline training."""
+        self._updates.append(loss)
+
+    def add_to_rung(self, updates: int, result: FrameResult) -> None:
+        """Write what is predicted of one frame after some updates of offline training.
+
+        For all rungs of the ladder but the last, whose results are added as others are.
+        """
+        if updates not in self._rungs:
+            self._rungs[updates] = self._created(f"ladder/{updates}")
+        self._rungs[updates].write(result.index, result.prediction)
+
+    def peak_memory(self, size: int) -> None:
+        """Keep how much memory the job took at most, in bytes."""
+        self._peak = size
+
+    def look(self, index: int, visible: np.ndarray, pixels: np.ndarray) -> None:
+        """Keep a reconstruction to look at: bool [h, w] and uint8 [h, w, 3]."""
+        self._looks.append((index, visible, pixels))
+
+    def finish(self) -> None:
+        """Write what was gathered over the frames."""
+        for name, values in self._numbers.items():
+            self._file[name] = values.astype(np.int64) if name in COUNTS else values
+        for name, values in self._wall_time.items():
+            self._file[f"wall_time/{name}"] = values
+        self._file["memory/peak"] = np.int64(self._peak)
+        if self._updates:
+            self._file["updates/loss"] = np.array(self._updates)
+        if self._looks:
+            for name, column in zip(
+                ("index", "visible", "pixels"), zip(*self._looks, strict=True), strict=True
+            ):
+                self._file.create_dataset(f"look/{name}", data=np.stack(column), compression="gzip")
+
+
+@contextlib.contextmanager
+def write_predictions(
+    path: Path,
+    key: JobKey,
+    *,
+    kind: str,
+    frames: int,
+    size: tuple[int, int],
+    classes: Sequence[str],
+    settings: dict,
+    provenance: dict,
+) -> Iterator[PredictionWriter]:
+    """Yield a writer for one job; the file appears only if the block succeeds.
+
+    Args:
+        path: of the file.
+        key: the ids of the job.
+        kind: of the predictions, one of `layers.LAYERS`.
+        frames: their number.
+        size: (H, W).
+        classes: names of all classes of the data set.
+        settings: of the method.
+        provenance: how the file is made.
+    """
+    with new_file(path) as file:
+        write_attributes(
+            file,
+            format=FORMAT,
+            version=VERSION,
+            dataset=key.dataset,
+            task=key.task,
+            method=key.method,
+            seed=key.seed,
+            video=key.video,
+            classes=json.dumps(list(classes)),
+            settings=json.dumps(settings, sort_keys=True),
+            ladder=settings.get("ladder", []),
+            provenance=json.dumps(provenance, sort_keys=True),
+        )
+        writer = PredictionWriter(file, kind, frames, size)
+        yield writer
+        writer.finish()
+
+
+class PredictionReader(StoredFile):
+    """Predictions read lazily; use it as a context manager.
+
+    Attributes:
+        key: the ids of the job.
+        classes: names of the classes.
+        settings: of the method.
+        provenance: how the file was made.
+        ladder: numbers of updates at which an offline method predicted; empty for others.
+        kind: of the predictions, one of `layers.LAYERS`.
+        size: (H, W) of the frames.
+
+    Raises:
+        InputError: the file is absent, is no prediction cache, has an unknown version, or lacks
+            anything of any frame.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, FORMAT, VERSION)
+        with self._closed_on_error():
+            attributes = attributes_of(self._file)
+            self.key = JobKey(
+                attributes["dataset"],
+                attributes["task"],
+                attributes["method"],
+                int(attributes["seed"]),
+                attributes["video"],
+            )
+            self.classes: list[str] = json.loads(attributes["classes"])
+            self.settings: dict = json.loads(attributes["settings"])
+            self.provenance: dict = json.loads(attributes["provenance"])
+            self.ladder: list[int] = [int(rung) for rung in attributes["ladder"]]
+            self._predictions = layer_of(self._file["prediction"])
+            self.kind = self._predictions.kind
+            self.size: tuple[int, int] = self._predictions.size
+            self._check()
+
+    def _check(self) -> None:
+        """Raise a ValueError if anything of any frame is missing, or cannot be."""
+        self._predictions.check()
+        for rung in self.ladder[:-1]:
+            layer = self._rung(rung)
+            layer.check()
+            found = (layer.kind, layer.size, len(layer))
+            if found != (self.kind, self.size, len(self)):
+                raise ValueError(f"{rung} updates have other predictions than {self.ladder[-1]}")
+        counts = [self.number(name) for name in COUNTS]
+        wall_time = [self.wall_time(name) for name in WALL_TIMES]
+        for values in (*(self.number(name) for name in NUMBERS), *wall_time):
+            if values.shape != (len(self),):
+                raise ValueError(f"{len(self)} frames, but numbers of {len(values)}")
+        if any((values < 0).any() for values in counts) or not np.isfinite(wall_time).all():
+            raise ValueError("a count is negative, or a time is not finite")
+        self.peak_memory()
+
+    def __len__(self) -> int:
+        return len(self._predictions)
+
+    def check_video(self, store: FrameStore) -> None:
+        """Check that these predictions are of the video in `store`.
+
+        Raises:
+            InputError: data set, video, classes, number or size of frames differ.
+        """
+        found = (self.key.dataset, self.key.video, len(self), self.classes, self.size)
+        if found != (store.dataset, store.video, len(store), store.classes, store.size):
+            raise InputError(
+                f"{self.path}: predicts {len(self)} frames of '{self.key.video}' "
+                f"({self.key.dataset}) of {self.size[1]}x{self.size[0]}, but {store.path} holds "
+                f"{len(store)} frames of '{store.video}' ({store.dataset}) of "
+                f"{store.size[1]}x{store.size[0]}; predict that video again"
+            )
+
+    def check_job(self, job: Mapping[str, Any]) -> None:
+        """Check that these predictions are those of a job.
+
+        Args:
+            job: some of the fields of JobKey and what they should be.
+
+        Raises:
+            InputError: one is another, or there is no such field.
+        """
+        for name, wanted in job.items():
+            found = getattr(self.key, name, None)
+            if found != wanted:
+                raise InputError(
+                    f"{self.path}: its {name} is '{found}', not '{wanted}': the file of another "
+                    "job; predict that video again"
+                )
+
+    def prediction(self, index: int) -> Prediction:
+        """Return the prediction of frame `index`."""
+        return self._checked(self._predictions, index)
+
+    def prediction_after(self, updates: int, index: int) -> Prediction:
+        """Return the prediction of frame `index` after `updates` updates of offline training.
+
+        Raises:
+            InputError: the method did not predict there.
+        """
+        if updates not in self.ladder:
+            raise InputError(
+                f"{self.path}: no prediction after {updates} updates; its ladder is {self.ladder}"
+            )
+        if updates == self.ladder[-1]:
+            return self.prediction(index)
+        return self._checked(self._rung(updates), index)
+
+    def _rung(self, updates: int) -> Layer:
+        return layer_of(self._file[f"ladder/{updates}"])
+
+    def _checked(self, layer: Layer, index: int) -> Prediction:
+        with self._reported(f"frame {index} cannot be read"):
+            prediction = layer.read(index)
+            check_prediction(prediction, len(self.classes))
+            return prediction
+
+    def number(self, name: str) -> np.ndarray:
+        """Return one of `NUMBERS` for every frame, [T]."""
+        with self._reported(f"'{name}' cannot be read"):
+            return self._file[name][:]
+
+    def peak_memory(self) -> int:
+        """Return how much memory the job took at most, in bytes."""
+        return int(self._file["memory/peak"][()])
+
+    def wall_time(self, name: str) -> np.ndarray:
+        """Return the wall time of one of `WALL_TIMES` for every frame: float64 [T]."""
+        return self._file[f"wall_time/{name}"][:]
+
+    def looks(self) -> list[tuple[int, np.ndarray, np.ndarray]]:
+        """Return the reconstructions that were kept: (frame, visible, pixels)."""
+        if "look" not in self._file:
+            return []
+        look = self._file["look"]
+        with self._reported("what was kept to look at cannot be read"):
+            return list(zip(look["index"][:], look["visible"][:], look["pixels"][:], strict=True))

@@ -1,0 +1,218 @@
+"""What a run costs: its jobs by stage, from measured times where there are any, else stated."""
+
+import csv
+import io
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from tabulate import tabulate
+
+from videottt.study.costs import Known, frames_of
+from videottt.study.jobs import Job
+from videottt.study.pricing import Cost, cost_of
+
+HOUR = 3600.0
+SHOWN = 0.01  # hours, at least
+# Jobs that differ in nothing else cost the same for each of their frames.
+REPEATED = ("seed", "video", "trial")
+# How much of the time of a stage's jobs was worked out from jobs like them that are done.
+MEASURED, PARTLY, STATED, NOTHING = "measured", "measured in part", "stated", ""
+UNITS = (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3))
+
+
+@dataclass(frozen=True)
+class Stage:
+    """The jobs of one rule.
+
+    Attributes:
+        rule: its name; "total" for all of them.
+        jobs: to be run.
+        done: that are done already.
+        gpu_hours: of one GPU, of the jobs to be run, as all that follows.
+        cpu_hours: of one core, of those that need no GPU.
+        results_bytes: written below results/.
+        data_bytes: put below data_root.
+        network_bytes: fetched.
+        times: where the hours are from: one of the words above.
+    """
+
+    rule: str
+    jobs: int
+    done: int
+    gpu_hours: float
+    cpu_hours: float
+    results_bytes: float
+    data_bytes: float
+    network_bytes: float
+    times: str
+
+
+def price(jobs: Iterable[Job], known: Known) -> list[Stage]:
+    """Return what the jobs that are not done cost, by rule, in the order in which rules appear.
+
+    The times of jobs of which others like them are done (of another seed, video or trial) are those
+    stated, times what the others took in truth over what was stated of them.
+    """
+    jobs = list(jobs)
+    factors = _measured_factors([job for job in jobs if job.done], known)
+    rules: dict[str, list[Job]] = {}
+    for job in jobs:
+        rules.setdefault(job.rule, []).append(job)
+    return [_stage(rule, each, factors, known) for rule, each in rules.items()]
+
+
+def total(stages: Sequence[Stage]) -> Stage:
+    """Return the sum of some stages."""
+    numbers = {
+        each.name: sum(getattr(stage, each.name) for stage in stages)
+        for each in fields(Stage)
+        if each.name not in ("rule", "times")
+    }
+    return Stage("total", **numbers, times=_common([stage.times for stage in stages]))
+
+
+def _stage(rule: str, jobs: list[Job], factors: dict[Hashable, float], known: Known) -> Stage:
+    costs, words = [Cost()], []
+    waiting = [job for job in jobs if not job.done]
+    for job in waiting:
+        cost, factor = cost_of(job, known), factors.get(_kind(job))
+        costs.append(cost if factor is None else cost.slower(factor))
+        if cost.gpu_seconds or cost.cpu_seconds:
+            words.append(STATED if factor is None else MEASURED)
+
+    def summed(name: str) -> float:
+        return sum(getattr(cost, name) for cost in costs)
+
+    return Stage(
+        rule,
+        len(waiting),
+        len(jobs) - len(waiting),
+        summed("gpu_seconds") / HOUR,
+        summed("cpu_seconds") / HOUR,
+        summed("results"),
+        summed("data"),
+        summed("network"),
+        _common(words),
+    )
+
+
+def _common(words: Iterable[str]) -> str:
+    found = {word for word in words if word}
+    return PARTLY if len(found) > 1 else next(iter(found), NOTHING)
+
+
+def _kind(job: Job) -> Hashable:
+    ids = tuple((name, value) for name, value in job.wildcards.items() if name not in REPEATED)
+    return job.rule, ids
+
+
+def _measured_factors(done: list[Job], known: Known) -> dict[Hashable, float]:
+    """Return, by kind of job, how many times the stated seconds the jobs that are done took."""
+    taken: dict[Hashable, float] = {}
+    stated: dict[Hashable, float] = {}
+    for job in done:
+        seconds = _benchmark(job.benchmark)
+        if seconds is not None:
+            cost, kind = cost_of(job, known), _kind(job)
+            taken[kind] = taken.get(kind, 0.0) + seconds
+            stated[kind] = stated.get(kind, 0.0) + cost.gpu_seconds + cost.cpu_seconds
+    return {kind: taken[kind] / stated[kind] for kind in taken if stated[kind]}
+
+
+def _benchmark(path: Path | None) -> float | None:
+    """Return the seconds that Snakemake noted of a job, None if it did not."""
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            return float(list(csv.DictReader(file, delimiter="\t"))[-1]["s"])
+    except (AttributeError, OSError, IndexError, KeyError, ValueError):
+        return None
+
+
+def text(stages: Sequence[Stage], known: Known, jobs: Iterable[Job]) -> str:
+    """Return a plan to read: a row a stage, the sum, and what it is worked out from."""
+    everything = total(stages)
+    heads = (
+        "stage",
+        "jobs",
+        "done",
+        "GPU-hours",
+        "CPU-hours",
+        "results",
+        "data",
+        "network",
+        "times",
+    )
+    rows = [_row(stage) for stage in (*stages, everything)]
+    align = ("left", *["right"] * 7, "left")
+    table = tabulate(rows, heads, tablefmt="simple", colalign=align, disable_numparse=True)
+    head = (
+        f"study '{known.config['study']}': {everything.jobs:,} jobs to run, "
+        f"{everything.done:,} done"
+    )
+    return "\n".join([head, "", table, "", *_notes(known, jobs)])
+
+
+def _row(stage: Stage) -> list[str]:
+    sizes = (stage.results_bytes, stage.data_bytes, stage.network_bytes)
+    hours = (stage.gpu_hours, stage.cpu_hours)
+    return [
+        stage.rule,
+        f"{stage.jobs:,}",
+        f"{stage.done:,}",
+        *map(hours_text, hours),
+        *map(size_text, sizes),
+        stage.times,
+    ]
+
+
+def hours_text(hours: float) -> str:
+    """Return hours to read, as in ``0.25`` or ``1,200``."""
+    if 0 < hours < 10:
+        return f"{hours:.2f}" if hours >= SHOWN else f"<{SHOWN}"
+    return f"{hours:,.0f}" if hours else "-"
+
+
+def size_text(size: float) -> str:
+    """Return bytes to read, as in ``12 GB``."""
+    for unit, factor in UNITS:
+        if size >= factor:
+            return f"{size / factor:.3g} {unit}"
+    return f"{size:.0f} B" if size else "-"
+
+
+def _notes(known: Known, jobs: Iterable[Job]) -> list[str]:
+    notes = [
+        "GPU-hours: of one A100, as in the paper's table 1. CPU-hours: of one core, of jobs that "
+        "need no GPU.",
+        "stated: workflow/resources/costs.yaml, which says where from. measured: jobs of the same "
+        "kind, already done here.",
+    ]
+    if known.config["device"] == "cpu":
+        notes[0] = "device is 'cpu': everything is priced on one core."
+    unknown = _unknown_videos(known, jobs)
+    if unknown:
+        notes.append(f"{known.stated['frames']:,} frames assumed of: {', '.join(unknown)}.")
+    return notes
+
+
+def _unknown_videos(known: Known, jobs: Iterable[Job]) -> list[str]:
+    """Return the videos of jobs to be run of which nobody has said how long they are."""
+    videos = {
+        (job.wildcards["dataset"], job.wildcards["video"])
+        for job in jobs
+        if not job.done and {"dataset", "video"} <= set(job.wildcards)
+    }
+    return ["/".join(ids) for ids in sorted(videos) if frames_of(*ids, known) is None]
+
+
+def csv_text(stages: Sequence[Stage]) -> str:
+    """Return a plan as CSV: a row a stage, and the sum."""
+    names = [each.name for each in fields(Stage)]
+    file = io.StringIO()
+    writer = csv.DictWriter(file, names, lineterminator="\n")
+    writer.writeheader()
+    for stage in (*stages, total(stages)):
+        values = {name: getattr(stage, name) for name in names}
+        writer.writerow({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in values.items()})
+    return file.getvalue()

@@ -1,0 +1,69 @@
+"""Labelled still images for joint training, in an endless, shuffled and augmented sequence."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from videottt.core.errors import InputError
+from videottt.core.randomness import generator, numpy_generator
+from videottt.data.layouts.imagenet import StillFolder
+from videottt.data.transforms.recipe import Augmentation, augment
+from videottt.store.frames import FrameStore
+
+
+class StillImages(Dataset):
+    """The labelled frames of several frame stores as an endless, shuffled, augmented sequence.
+
+    Sample i is a function of (seed, i) alone: epoch i // n has its own permutation, and every draw
+    of the augmentation is keyed by i.
+
+    Raises:
+        InputError: there is no labelled frame.
+    """
+
+    def __init__(
+        self,
+        stores: Sequence[FrameStore | StillFolder],
+        augmentation: Augmentation,
+        seed: int,
+        samples: int,
+    ) -> None:
+        self._stores = stores
+        self._augmentation = augmentation
+        self._seed = seed
+        self._samples = samples
+        self._drawn = -1, torch.empty(0, dtype=torch.int64)
+        self._stills = [
+            (store, int(index)) for store in stores for index in np.flatnonzero(store.labelled)
+        ]
+        if not self._stills:
+            where = ", ".join(str(store.path) for store in stores) or "the list of frame stores"
+            raise InputError(f"{where}: no labelled frame to train on")
+
+    def __len__(self) -> int:
+        return self._samples
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Return an image with its labels, all of the crop's size.
+
+        Returns:
+            image uint8 [H, W, 3], classes uint8 [H, W] (255 = void), instances int32 [H, W] (0 =
+            none).
+        """
+        epoch, position = divmod(index, len(self._stills))
+        store, frame = self._stills[self._order(epoch)[position]]
+        draws = numpy_generator(self._seed, "augmentation", index)
+        layers = store.frame(frame), store.semantic(frame), store.instance(frame)
+        found = augment(*layers, self._augmentation, draws)
+        image, semantic, instance = (torch.from_numpy(layer) for layer in found)
+        return image, semantic, instance
+
+    def _order(self, epoch: int) -> Tensor:
+        # Drawn once an epoch: of a million images it takes longer than to read one.
+        if self._drawn[0] != epoch:
+            draws = generator(self._seed, "training order", epoch)
+            self._drawn = epoch, torch.randperm(len(self._stills), generator=draws)
+        return self._drawn[1]

@@ -1,0 +1,88 @@
+"""Offline test-time training: all frames of a video, before predicting any (paper section 6.1)."""
+
+import itertools
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from videottt.core.frame_result import PHASES, FrameResult
+from videottt.ttt.memory import WholeVideo
+from videottt.ttt.stream import OfflineUpdate, Stream
+
+
+@dataclass
+class OfflineProgress:
+    """How far a video has come.
+
+    Attributes:
+        updates: taken so far.
+        predicted: frames predicted after these updates.
+        skipped: updates left out because loss or gradient was not finite.
+        spent: wall time of all updates, by phase.
+    """
+
+    updates: int = 0
+    predicted: int = 0
+    skipped: int = 0
+    spent: dict[str, float] = field(default_factory=lambda: dict.fromkeys(PHASES, 0.0))
+
+    def state(self) -> dict[str, Any]:
+        """Return it as plain data; `OfflineProgress(**state)` is the way back."""
+        return asdict(self)
+
+    def count(self, update: OfflineUpdate) -> None:
+        """Add an update."""
+        self.updates += 1
+        self.predicted = 0
+        self.skipped += not np.isfinite([update.loss, update.gradient_norm]).all()
+        for phase, seconds in update.wall_time.items():
+            self.spent[phase] += seconds
+
+
+def run_offline(
+    stream: Stream,
+    video: WholeVideo,
+    after_update: Callable[[OfflineUpdate], None],
+    progress: OfflineProgress | None = None,
+) -> Iterator[tuple[int, Iterator[FrameResult]]]:
+    """Train on a whole video, and predict it at each rung of the method's ladder.
+
+    Args:
+        stream: a model with its method; its model is trained in place.
+        video: all frames.
+        after_update: called back after every update.
+        progress: where to go on from, with a stream restored to there; it is kept up to date.
+
+    Yields:
+        a number of updates, and the results of all frames predicted after them; the results have
+        to be used up before the next rung. The time of all updates so far is spread evenly over
+        the frames.
+    """
+    progress = progress or OfflineProgress()
+    for first, last in itertools.pairwise([0, *stream.method.ladder]):
+        if last < progress.updates:
+            continue
+        for update in stream.train_offline(video, max(first, progress.updates), last):
+            progress.count(update)
+            after_update(update)
+        yield last, _predicted(stream, video, progress)
+
+
+def _predicted(
+    stream: Stream, video: WholeVideo, progress: OfflineProgress
+) -> Iterator[FrameResult]:
+    for index in range(progress.predicted, len(video)):
+        start = time.perf_counter()
+        frame = video.batch([index])[0]
+        loaded = time.perf_counter() - start
+        result = stream.predict(frame, index)
+        # No update belongs to a frame: those left out are counted with the first.
+        result.skipped_steps = progress.skipped if index == 0 else 0
+        for phase, seconds in progress.spent.items():
+            result.wall_time[phase] += seconds / len(video)
+        result.wall_time["load"] += loaded
+        progress.predicted = index + 1
+        yield result

@@ -1,0 +1,644 @@
+import copy
+import dataclasses
+import io
+import json
+import os
+import pickle
+import re
+from collections import OrderedDict
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+import transformers
+
+from support import SMALLEST, SPACE, changed, import_for, small_model, weights_of
+from videottt.cli import main
+from videottt.core.errors import InputError
+from videottt.core.randomness import generator
+from videottt.core.segments import ClassSpace
+from videottt.models.checkpoint import Checkpoint, load_checkpoint
+from videottt.models.convert import export_checkpoint
+from videottt.models.convert.exporting import detectron2_arrays
+from videottt.models.convert.layouts import DETECTRON2, HUGGING_FACE
+from videottt.models.pickles import read_pickle
+from videottt.models.presets import PRESETS, mask2former_config
+from videottt.models.weights import read_tensors
+from videottt.models.y_shaped import YShapedModel
+
+PATCHES = "backbone.patch_embed.proj.weight"
+# What no file tells: the paper's.
+SIZES = dataclasses.replace(SMALLEST, drop_path_rate=0.3, loss_points=12544, mask_patch=16)
+
+
+@torch.no_grad()
+def stirred(model):
+    """Make every parameter its own: norms start equal, and could be taken for each other."""
+    draws = generator("stirred")
+    for name, parameter in model.named_parameters():
+        if ".swin.layernorm." not in name:
+            parameter += 0.05 * torch.randn(parameter.shape, generator=draws)
+    return model
+
+
+@pytest.fixture(scope="module")
+def joint():
+    model = stirred(small_model(seed=5))
+    return Checkpoint(model.eval(), list(SPACE.classes), SPACE, True, {})
+
+
+@pytest.fixture(scope="module")
+def arrays(joint):
+    return detectron2_arrays(joint.model, decoder=True)
+
+
+@pytest.fixture
+def zoo(arrays):
+    """What a file of Mask2Former's model zoo holds: RGB, no g, the old name of the queries."""
+    names = [name for name in arrays if not name.startswith("recon_head.")]
+    model = {name.replace(".query_feat.", ".static_query."): arrays[name] for name in names}
+    return model | {PATCHES: model[PATCHES][:, :3]}
+
+
+def pickled(path, model, **others):
+    path.write_bytes(pickle.dumps({"model": model, "__author__": "somebody", **others}))
+    return path
+
+
+def images(batch=1):
+    return torch.randn(batch, 3, 64, 96, generator=generator("images"))
+
+
+def same_weights(first, second, parts):
+    differing = changed(weights_of(first), second)
+    return not {name for name in differing if name.split(".")[0] in parts}
+
+
+# detectron2
+
+
+def test_a_model_of_the_zoo_predicts_what_it_did_when_its_fourth_channel_is_zero(
+    zoo, joint, tmp_path
+):
+    path = pickled(tmp_path / "model_final_a407fd.pkl", zoo)
+    found = import_for(path, "semantic", SPACE, fourth_channel="zeros")
+    assert (found.has_head, found.has_decoder) == (True, False)
+    assert found.model.preset == SIZES
+    assert found.classes == list(SPACE.classes)
+    weights = found.model.encoder.swin.embeddings.patch_embeddings.projection.weight
+    assert weights.shape[1] == 4
+    assert not weights[:, 3].any()
+    without = copy.deepcopy(joint.model)
+    without.encoder.swin.embeddings.patch_embeddings.projection.weight.data[:, 3] = 0
+    assert same_weights(found.model, without, {"encoder", "head"})
+    with torch.inference_mode():
+        assert torch.equal(
+            found.model.predict(images()).mask_logits[-1], without.predict(images()).mask_logits[-1]
+        )
+
+
+def test_a_fourth_channel_from_scratch_is_that_of_a_new_model_and_only_it_is_new(zoo, tmp_path):
+    path = pickled(tmp_path / "x.pkl", zoo)
+    found, same, other = (
+        import_for(path, "semantic", SPACE, fourth_channel="scratch", seed=seed).model
+        for seed in (3, 3, 4)
+    )
+    name = "encoder.swin.embeddings.patch_embeddings.projection.weight"
+    assert changed(weights_of(found), same) == set()
+    assert {each for each in changed(weights_of(found), other) if "decoder." not in each} == {name}
+    weights, drawn = found.state_dict()[name], YShapedModel(SIZES, 19, seed=3).state_dict()[name]
+    assert torch.equal(weights[:, 3], drawn[:, 3])
+    assert torch.equal(weights[:, :3], torch.from_numpy(zoo[PATCHES]))
+
+
+def test_three_channels_without_a_word_on_the_fourth_are_an_error_that_explains(zoo, tmp_path):
+    path = pickled(tmp_path / "x.pkl", zoo)
+    with pytest.raises(InputError, match=r"three channels.*--fourth-channel scratch"):
+        import_for(path, "semantic", SPACE)
+    with pytest.raises(InputError, match="did you mean 'zeros'"):
+        import_for(path, "semantic", SPACE, fourth_channel="zero")
+
+
+def doubled(model):
+    return {
+        name.replace(".pixel_decoder.", ".pixel_decoder.pixel_decoder."): array
+        for name, array in model.items()
+    }
+
+
+def wrapped(model):
+    return {f"module.{name}": array for name, array in model.items()}
+
+
+def as_tensors(model):
+    return {name: torch.from_numpy(np.array(array)) for name, array in model.items()}
+
+
+def as_parameters(model):
+    return OrderedDict(
+        (name, torch.nn.Parameter(tensor, requires_grad=tensor.is_floating_point()))
+        for name, tensor in as_tensors(model).items()
+    )
+
+
+@pytest.mark.parametrize("variant", [doubled, wrapped, as_tensors, as_parameters])
+@pytest.mark.parametrize("protocol", [2, 4, 5])
+def test_the_ways_in_which_the_authors_may_have_stored_theirs_all_come_in(
+    arrays, joint, tmp_path, variant, protocol
+):
+    content = {"model": variant(arrays), "matching_heuristics": True}
+    (tmp_path / "x.pkl").write_bytes(pickle.dumps(content, protocol))
+    found = import_for(tmp_path / "x.pkl", "semantic", SPACE)
+    assert found.has_decoder
+    assert changed(weights_of(joint.model), found.model) == set()
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_what_torch_saved_comes_in_with_whatever_else_a_training_saves(
+    arrays, joint, tmp_path, zipped
+):
+    content = {"model": as_tensors(arrays), "iteration": 7, "optimizer": {"state": {}}}
+    torch.save(content, tmp_path / "x.pth", _use_new_zipfile_serialization=zipped)
+    found = import_for(tmp_path / "x.pth", "semantic", SPACE)
+    assert changed(weights_of(joint.model), found.model) == set()
+
+
+@pytest.mark.parametrize("decoder", [True, False], ids=["joint", "main_task"])
+def test_exported_and_imported_again_a_model_is_the_same_bit_for_bit(joint, tmp_path, decoder):
+    path = tmp_path / "x.pkl"
+    export_checkpoint(path, dataclasses.replace(joint, has_decoder=decoder))
+    found = import_for(path, "semantic", SPACE)
+    assert found.has_decoder == decoder
+    assert same_weights(joint.model, found.model, {"encoder", "head", *["decoder"] * decoder})
+    again = tmp_path / "again.pkl"
+    export_checkpoint(again, Checkpoint(found.model, found.classes, SPACE, decoder, {}))
+    assert again.read_bytes() == path.read_bytes()
+
+
+class OldNumpy(pickle.Unpickler):
+    """Knows as little of numpy as version 1.23, which the authors' release needs."""
+
+    def find_class(self, module, name):
+        assert not module.startswith("numpy._core")
+        return super().find_class(module, name)
+
+
+def test_an_exported_file_is_what_the_release_loads(joint, tmp_path):
+    path = tmp_path / "x.pkl"
+    export_checkpoint(path, joint)
+    with path.open("rb") as file:
+        content = OldNumpy(file, encoding="latin1").load()
+    assert content.keys() == {"model", "__author__"}
+    model = content["model"]
+    assert {type(array) for array in model.values()} == {np.ndarray}
+    # Without these versions its head renames the pixel decoder, which then stays random.
+    heads = ("sem_seg_head", "recon_head")
+    versioned = {name for name, each in model._metadata.items() if each["version"] == 2}
+    assert versioned == {*heads, *(f"{head}.predictor" for head in heads)}
+    assert {name.rpartition(".")[0] for name in model} <= model._metadata.keys()
+    attention = "backbone.layers.0.blocks.0.attn"
+    index = model[f"{attention}.relative_position_index"]
+    # Of patches (0, 0) and (0, 1), (1, 0); of a patch and itself; of the two corners.
+    assert index.dtype == np.int64
+    assert index[0, :2].tolist() == [6 * 13 + 6, 6 * 13 + 5]
+    assert (index[0, 7], index[48, 0], index[0, 48]) == (5 * 13 + 6, 168, 0)
+    assert model["criterion.empty_weight"].tolist() == [1.0] * 19 + [np.float32(0.1)]
+
+
+# Names
+
+
+def test_every_parameter_has_one_name_in_detectron2_and_every_rule_is_used(joint):
+    assert transformers.__version__.startswith("5.23."), "look whether its names have changed"
+    names = list(joint.model.state_dict())
+    unnamed = {name for name in names if DETECTRON2.theirs(name) is None}
+    assert unnamed == {"encoder.swin.layernorm.weight", "encoder.swin.layernorm.bias"}
+    back = {own for name in names if name not in unnamed
+            for own in DETECTRON2.ours(DETECTRON2.theirs(name))}  # fmt: skip
+    assert back == set(names) - unnamed
+    for theirs, ours in DETECTRON2.pairs:
+        pattern = re.escape(ours).replace("qkv", "q")
+        pattern = re.sub(r"\\\{\w+\\\}", "[0-9a-z_.]+", pattern)
+        assert any(re.fullmatch(pattern, name) for name in names), (theirs, ours)
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [
+        (
+            "backbone.layers.2.blocks.17.attn.qkv.bias",
+            [f"encoder.swin.encoder.layers.2.blocks.17.attention.{e}_proj.bias" for e in "qkv"],
+        ),
+        ("backbone.norm0.weight", ["encoder.hidden_states_norms.stage1.weight"]),
+        (
+            "sem_seg_head.predictor.transformer_self_attention_layers.8.self_attn.in_proj_weight",
+            [f"head.query_decoder.decoder.layers.8.self_attn.{e}_proj.weight" for e in "qkv"],
+        ),
+        (
+            "recon_head.predictor.transformer_cross_attention_layers.0.multihead_attn.in_proj_bias",
+            ["decoder.query_decoder.decoder.layers.0.cross_attn.in_proj_bias"],
+        ),
+        (
+            "recon_head.pixel_decoder.transformer.encoder.layers.5.norm2.bias",
+            ["decoder.pixel_decoder.encoder.layers.5.final_layer_norm.bias"],
+        ),
+        (
+            "sem_seg_head.predictor.mask_embed.layers.2.weight",
+            ["head.query_decoder.decoder.mask_predictor.mask_embedder.2.0.weight"],
+        ),
+        ("sem_seg_head.pixel_decoder.adapter_1.weight", ["head.pixel_decoder.adapter_1.0.weight"]),
+        ("sem_seg_head.predictor.class_embed.bias", ["head.class_predictor.bias"]),
+        ("recon_head.predictor.class_embed.bias", []),
+    ],
+)
+def test_names_of_detectron2_mean_what_they_say(theirs, ours):
+    assert list(DETECTRON2.ours(theirs)) == ours
+    assert [DETECTRON2.theirs(name) for name in ours] == [theirs] * len(ours)
+
+
+# Hugging Face
+
+
+@pytest.fixture(scope="module")
+def hugging_face():
+    """A model as transformers builds it, for RGB."""
+    config = mask2former_config(SMALLEST, SMALLEST.queries, 19)
+    config.backbone_config.num_channels = 3
+    return stirred(transformers.Mask2FormerForUniversalSegmentation(config)).eval()
+
+
+def with_published_names(model, folder):
+    """transformers still writes the names of older versions, those of the published files."""
+    model.save_pretrained(folder)
+    names = safetensors.torch.load_file(folder / "model.safetensors")
+    assert any(".attention.self.query." in name for name in names)
+    return folder / "model.safetensors"
+
+
+def with_published_buffers(model, folder):
+    tensors = safetensors.torch.load_file(with_published_names(model, folder))
+    block = "model.pixel_level_module.encoder.encoder.layers.0.blocks.0.attention.self"
+    tensors[f"{block}.relative_position_index"] = torch.zeros(49, 49, dtype=torch.int64)
+    tensors["criterion.empty_weight"] = torch.ones(20)
+    torch.save(tensors, folder / "pytorch_model.bin")
+    return folder / "pytorch_model.bin"
+
+
+def with_names_of_today(model, folder):
+    folder.mkdir()
+    tensors = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
+    safetensors.torch.save_file(tensors, folder / "model.safetensors")
+    return folder / "model.safetensors"
+
+
+@pytest.mark.parametrize(
+    "write", [with_published_names, with_published_buffers, with_names_of_today]
+)
+def test_a_model_of_hugging_face_says_what_transformers_says(hugging_face, tmp_path, write):
+    path = write(hugging_face, tmp_path / "model")
+    found = import_for(path, "semantic", SPACE, fourth_channel="zeros")
+    assert found.title == HUGGING_FACE.title
+    assert (found.has_head, found.has_decoder) == (True, False)
+    assert found.model.preset == SIZES
+    with torch.inference_mode():
+        expected, outputs = hugging_face(images()), found.model.predict(images())
+    assert outputs.class_logits[-1] == pytest.approx(expected.class_queries_logits, abs=1e-5)
+    assert outputs.mask_logits[-1] == pytest.approx(expected.masks_queries_logits, abs=1e-5)
+
+
+# Swin Transformer
+
+
+@pytest.fixture
+def imagenet(arrays, tmp_path):
+    """What Swin Transformer's authors publish: a classifier, and no norms of the four maps."""
+    names = [n for n in arrays if n.startswith("backbone.") and "backbone.norm" not in n]
+    model = {name.removeprefix("backbone."): torch.tensor(arrays[name]) for name in names}
+    model["patch_embed.proj.weight"] = model["patch_embed.proj.weight"][:, :3].clone()
+    last = len(model["layers.3.blocks.0.norm1.weight"])
+    for name in ("norm", "head"):
+        model |= {f"{name}.weight": torch.ones(last), f"{name}.bias": torch.ones(last)}
+    model["layers.0.blocks.0.attn_mask"] = torch.zeros(64, 49, 49)
+    torch.save({"model": model}, tmp_path / "swin_small_patch4_window7_224.pth")
+    return tmp_path / "swin_small_patch4_window7_224.pth"
+
+
+def test_of_a_swin_transformer_comes_the_encoder_and_the_heads_are_new(imagenet, joint):
+    found = import_for(imagenet, "colorization", ClassSpace(()), fourth_channel="zeros", seed=1)
+    assert (found.has_head, found.has_decoder) == (False, False)
+    assert (found.model.says, found.classes) == ("colours", [])
+    # Sizes that an encoder does not tell are the paper's.
+    preset = found.model.preset
+    assert (preset.embed_dim, preset.hidden_dim) == (SMALLEST.embed_dim, 256)
+    new = YShapedModel(preset, 0, seed=1, head="colours")
+    assert same_weights(new, found.model, {"head", "decoder"})
+    norms = {f"hidden_states_norms.stage{n}.{kind}" for n in range(1, 5)
+             for kind in ("weight", "bias")}  # fmt: skip
+    patches = "swin.embeddings.patch_embeddings.projection.weight"
+    assert changed(weights_of(joint.model.encoder), found.model.encoder) == {patches, *norms}
+    assert not changed(weights_of(new.encoder), found.model.encoder) & norms
+
+
+# What does not fit
+
+
+def test_everything_that_does_not_fit_is_listed_in_one_error(arrays, tmp_path):
+    model = dict(arrays)
+    for layer in range(4):
+        del model[f"backbone.layers.{layer}.blocks.0.mlp.fc2.bias"]
+    qkv = "backbone.layers.1.blocks.0.attn.qkv.weight"
+    model |= {"recon_head.predictor.class_embed.weight": np.ones(3), qkv: model[qkv][:90]}
+    model["sem_seg_head.predictor.level_embed.weight"] = np.ones((3, 5), np.float32)
+    with pytest.raises(InputError) as caught:
+        import_for(pickled(tmp_path / "x.pkl", model), "semantic", SPACE)
+    message = str(caught.value)
+    assert "4 missing: backbone.layers.*.blocks.*.mlp.fc2.bias (4); " in message
+    assert "1 unknown: recon_head.predictor.class_embed.weight" in message
+    assert f"2 misshapen: {qkv} [90, 32], expected [96, 32], " in message
+    assert "level_embed.weight [3, 5], expected [3, 32]" in message
+    assert "\n" not in message
+
+
+def without_queries(model):
+    del model["sem_seg_head.predictor.query_feat.weight"]
+    return "1 missing: sem_seg_head.predictor.query_feat.weight"
+
+
+def wide_windows(model):
+    for name in model:
+        if name.endswith("relative_position_bias_table"):
+            model[name] = np.zeros((23**2, model[name].shape[1]), np.float32)
+    return "windows of 12 patches"
+
+
+def other_classes(model):
+    head = "sem_seg_head.predictor.class_embed"
+    model |= {f"{head}.bias": np.zeros(81), f"{head}.weight": np.zeros((81, 32))}
+    return "names 80 classes, but the task 'semantic' on this data set has 19"
+
+
+def twice(model):
+    name = "sem_seg_head.predictor.query_feat.weight"
+    model[name.replace("query_feat", "static_query")] = model[name]
+    return "two tensors for 'sem_seg_head.predictor.query_feat.weight'"
+
+
+def of_another_program(model):
+    weights = dict(model)
+    model.clear()
+    model |= {f"resnet.{name}": array for name, array in weights.items()}
+    return "has none of the names of"
+
+
+def indivisible(model):
+    name = "sem_seg_head.pixel_decoder.transformer.encoder.layers.0.self_attn.attention_weights"
+    model[f"{name}.bias"] = np.zeros(12 * 5, np.float32)
+    return "its shapes fit no model"
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [without_queries, wide_windows, other_classes, twice, of_another_program, indivisible],
+)
+def test_a_file_of_another_model_is_refused(arrays, tmp_path, spoil):
+    model = dict(arrays)
+    message = spoil(model)
+    path = pickled(tmp_path / "x.pkl", model)
+    with pytest.raises(InputError, match=re.escape(message)) as caught:
+        import_for(path, "semantic", SPACE)
+    assert str(path) in str(caught.value)
+
+
+def test_a_preset_is_checked_against_the_file_and_gives_what_no_shape_tells(arrays, tmp_path):
+    path = pickled(tmp_path / "x.pkl", arrays)
+    with pytest.raises(InputError, match=r"depths is \[1, 1, 1, 1\], not \[2, 2, 18, 2\]"):
+        import_for(path, "semantic", SPACE, model="swin_small")
+    tiny = YShapedModel(PRESETS["tiny"], 19)
+    path = pickled(tmp_path / "tiny.pkl", detectron2_arrays(tiny, decoder=False))
+    found = import_for(path, "semantic", SPACE, model="tiny")
+    assert found.model.preset == PRESETS["tiny"]
+    assert import_for(path, "semantic", SPACE).model.preset.drop_path_rate == 0.3
+
+
+def test_a_head_that_names_classes_cannot_paint_and_one_that_paints_is_not_exported(
+    arrays, tmp_path
+):
+    path = pickled(tmp_path / "x.pkl", arrays)
+    with pytest.raises(InputError, match="'colorization' paints"):
+        import_for(path, "colorization", SPACE)
+    painter = YShapedModel(SMALLEST, 0, head="colours")
+    with pytest.raises(InputError, match="paints colours"):
+        export_checkpoint(tmp_path / "y.pkl", Checkpoint(painter, [], ClassSpace(()), False, {}))
+    assert not (tmp_path / "y.pkl").exists()
+
+
+# Pickles
+
+HELD = {
+    "model": OrderedDict(
+        whole=np.arange(6, dtype="<f4").reshape(2, 3),
+        turned=np.asfortranarray(np.arange(6.0).reshape(2, 3)),
+        swapped=np.arange(3, dtype=">i2"),
+        truth=np.array([True, False]),
+        number=np.float32(0.5),
+        empty=np.zeros((0, 4), np.int64),
+    ),
+    "more": [1, 2.5, None, True, "text", b"bytes", ("pair", [np.ones(2)])],
+}
+HELD["model"]._metadata = OrderedDict({"": {"version": 2}})
+HELD["again"] = HELD["model"]
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+@pytest.mark.parametrize("numpy", ["numpy._core", "numpy.core"])
+def test_arrays_and_plain_containers_come_back_as_they_were(tmp_path, protocol, numpy):
+    content = pickle.dumps(HELD, protocol)
+    if protocol < 4:
+        content = content.replace(b"cnumpy._core.", f"c{numpy}.".encode())
+    (tmp_path / "x.pkl").write_bytes(content)
+    found = read_pickle(tmp_path / "x.pkl")
+    model = found["model"]
+    assert found["again"] is model
+    assert model._metadata == {"": {"version": 2}}
+    for name, expected in HELD["model"].items():
+        assert np.array_equal(model[name], expected), name
+        assert np.asarray(model[name]).dtype == np.asarray(expected).dtype.newbyteorder("=") or (
+            name == "number"
+        )
+    model["whole"][0, 0] = 7
+    assert found["more"][:6] == HELD["more"][:6]
+    assert found["more"][6][1][0].tolist() == [1.0, 1.0]
+
+
+def test_a_pickle_of_python_2_is_read(tmp_path):
+    numbers = np.array([1.5, -2.0], "<f4").tobytes()
+    content = (
+        b"\x80\x02cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85U\x01b\x87R"
+        b"(K\x01K\x02\x85cnumpy\ndtype\nU\x02f4K\x00K\x01\x87R"
+        b"(K\x03U\x01<NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb\x89U\x08" + numbers + b"tb."
+    )
+    (tmp_path / "x.pkl").write_bytes(content)
+    assert read_pickle(tmp_path / "x.pkl").tolist() == [1.5, -2.0]
+
+
+class Calls:
+    """Pickled, it asks for a function to be called when it is read."""
+
+    def __init__(self, function, *arguments):
+        self._asked = function, arguments
+
+    def __reduce__(self):
+        return self._asked
+
+
+class Elsewhere(pickle.Pickler):
+    def persistent_id(self, value):
+        return "place" if value == "kept elsewhere" else None
+
+
+def elsewhere():
+    file = io.BytesIO()
+    Elsewhere(file, 4).dump(["kept elsewhere"])
+    return file.getvalue()
+
+
+def torch_saved(value):
+    """A pickle within a pickle, which torch would read without looking."""
+    file = io.BytesIO()
+    torch.save(value, file)
+    return pickle.dumps(Calls(torch.storage._load_from_bytes, file.getvalue()))
+
+
+def enlarged(size):
+    """A tensor of two numbers that claims to have more."""
+    storage = torch.ones(2).untyped_storage()
+    typed = torch.storage.TypedStorage(wrap_storage=storage, dtype=torch.float32, _internal=True)
+    return pickle.dumps(Calls(torch._utils._rebuild_tensor_v2, typed, 0, size, (0,), False, None))
+
+
+def attributed():
+    mapping = OrderedDict(a=1)
+    mapping.other = "not a method"
+    return pickle.dumps(mapping).replace(b"other", b"items")
+
+
+ARRAY = pickle.dumps(np.ones(3, "<f4"), 3)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (pickle.dumps(Calls(os.mkdir, "made")), f"asks for '{os.mkdir.__module__}.mkdir'"),
+        (pickle.dumps(Calls(eval, "1 + 1")), "asks for 'builtins.eval'"),
+        (pickle.dumps({"model": small_model}), "asks for 'support.small_model'"),
+        (pickle.dumps(dataclasses.replace(SMALLEST)), "asks for 'videottt.models.presets.Preset'"),
+        (pickle.dumps({"a": {1, 2}}), "a function or a class"),
+        (pickle.dumps({"a": OrderedDict}), "a function or a class"),
+        (pickle.dumps({"a": np.ndarray}), "a function or a class"),
+        (pickle.dumps({(1, 2): 3}), "names something by other than text"),
+        (elsewhere(), "persistent id"),
+        (torch_saved(Calls(os.mkdir, "made")), "UnpicklingError"),
+        (torch_saved({"a": torch.ones(1)}), "a function or a class"),
+        (enlarged((2**40,)), "2 numbers for a tensor of shape [1099511627776]"),
+        (attributed(), "sets the attribute 'items'"),
+        (pickle.dumps(np.array([small_model, None])), "support.small_model"),
+        (pickle.dumps(np.array([None, 1])), "not of numbers"),
+        (pickle.dumps(np.zeros(2, [("a", "f4")])), "records"),
+        (pickle.dumps(np.array(["text"])), "not of numbers"),
+        # Three numbers become 2^31 in the shape; a place beyond the end in the memo; a length.
+        (ARRAY.replace(b"K\x03\x85", b"J\xff\xff\xff\x7f\x85"), "12 bytes for an array of shape"),
+        (b"\x80\x04]r\xff\xff\xff\x7f.", "fewer values than its place 2147483647"),
+        (b"\x80\x04\x8e\xff\xff\xff\xff\xff\xff\xff\x00abc.", "not a readable pickle"),
+        (pickle.dumps(HELD)[:-20], "not a readable pickle"),
+        (b"no pickle at all", "not a readable pickle"),
+        (b"\x80\x04" + b"(" * 9, "not a readable pickle"),
+    ],
+    ids=lambda value: value[:24] if isinstance(value, str) else "",
+)
+def test_everything_else_in_a_pickle_is_refused_and_nothing_is_run(
+    tmp_path, monkeypatch, content, reason
+):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "x.pkl"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=re.escape(reason)) as caught:
+        read_pickle(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert [each.name for each in tmp_path.iterdir()] == ["x.pkl"]
+
+
+def test_a_container_held_many_times_is_gone_through_once(tmp_path):
+    held = [np.ones(1)]
+    for _ in range(60):
+        held = [held, held]
+    held[0].append(held)
+    (tmp_path / "x.pkl").write_bytes(pickle.dumps(held))
+    found = read_pickle(tmp_path / "x.pkl")
+    assert found[0][2] is found
+    assert found[0] is found[1]
+
+
+# Files
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"<!DOCTYPE html><html>", "text or empty"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "text or empty"),
+        (b"", "text or empty"),
+        (b"PK\x03\x04 no archive", "cannot|safely"),
+        (b"\x10\x00\x00\x00\x00\x00\x00\x00{broken", "not a readable safetensors file"),
+        (pickle.dumps([1, 2]), "holds no weights by name"),
+        (pickle.dumps({"model": {"a": "text"}}), "entry 'a' is no array of numbers but a str"),
+    ],
+)
+def test_what_is_no_file_of_weights_is_refused(tmp_path, content, reason):
+    path = tmp_path / "x.pkl"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=reason):
+        read_tensors(path)
+    with pytest.raises(InputError, match="no such file"):
+        read_tensors(tmp_path / "absent.pkl")
+
+
+def test_what_torch_saved_may_hold_tensors_only(tmp_path):
+    torch.save({"model": Calls(os.mkdir, str(tmp_path / "made"))}, tmp_path / "x.pth")
+    with pytest.raises(InputError, match="safely"):
+        read_tensors(tmp_path / "x.pth")
+    assert not (tmp_path / "made").exists()
+
+
+# The command line
+
+
+def test_a_checkpoint_goes_out_and_comes_back_on_the_command_line(joint_checkpoint, tmp_path):
+    exported, imported = tmp_path / "x.pkl", tmp_path / "x.safetensors"
+    main([
+        "export-checkpoint", "--checkpoint", str(joint_checkpoint), "--output", str(exported),
+    ])  # fmt: skip
+    main([
+        "import-checkpoint", "--from", str(exported), "--task", "semantic", "--settings",
+        json.dumps(dataclasses.asdict(SPACE)), "--output", str(imported),
+    ])  # fmt: skip
+    before, after = load_checkpoint(joint_checkpoint), load_checkpoint(imported)
+    assert changed(weights_of(before.model), after.model) == set()
+    assert (after.classes, after.space, after.has_decoder) == (before.classes, SPACE, True)
+    assert after.provenance["imported"] == "x.pkl"
+    assert after.provenance["untrained"] == []
+
+
+def test_a_wrong_file_is_one_line_on_the_command_line(tmp_path, capsys):
+    path = pickled(tmp_path / "x.pkl", Calls(os.mkdir, "made"))
+    with pytest.raises(SystemExit) as caught:
+        main([
+            "import-checkpoint", "--from", str(path), "--task", "semantic", "--settings", "{}",
+            "--output", str(tmp_path / "y.safetensors"),
+        ])  # fmt: skip
+    assert caught.value.code == 2
+    error = capsys.readouterr().err
+    assert error.startswith("videottt: error: ")
+    assert error.count("\n") == 1
+    assert not (tmp_path / "y.safetensors").exists()

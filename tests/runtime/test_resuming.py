@@ -1,0 +1,281 @@
+"""A job that is killed goes on where its state was saved, and nothing is lost or mixed up.
+
+That every method goes on bit for bit is in test_methods.py.
+"""
+
+import hashlib
+import io
+import json
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import time
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+import torch
+
+from videottt.runtime.claims import sole_writer
+from videottt.runtime.interruption import Interruption, Stopped
+from videottt.runtime.saved_state import SavedState
+
+STATE = {"weights": [torch.arange(5.0)], "done": 3, "nothing": None, "name": "x"}
+
+
+# The files
+
+
+def saved_in(folder, key=0):
+    return SavedState(folder / "state", folder / "out.h5", {"settings": key})
+
+
+def files_in(folder, kind="*"):
+    return sorted((folder / "state").rglob(f"*.{kind}"))
+
+
+def test_a_state_comes_back_with_all_results_before_it_and_two_generations_are_kept(tmp_path):
+    saved = saved_in(tmp_path)
+    assert saved.load() is None
+    for number in range(4):
+        assert saved.save({**STATE, "done": number}, [["frame", number]] if number != 2 else [])
+    again = saved_in(tmp_path)
+    state = again.load()
+    assert (state["done"], state["name"], state["nothing"]) == (3, "x", None)
+    assert torch.equal(state["weights"][0], STATE["weights"][0])
+    assert list(again.parts()) == [[["frame", 0]], [["frame", 1]], [["frame", 3]]]
+    assert len(files_in(tmp_path, "state")) == 2
+    again.remove()
+    assert not files_in(tmp_path)
+    assert saved_in(tmp_path).load() is None
+
+
+def damages():
+    """Ways to damage a file: (name, function of its bytes)."""
+    yield "empty", lambda content: b""
+    yield "cut in its first line", lambda content: content[:20]
+    yield "cut in the middle", lambda content: content[: len(content) // 2]
+    yield "one byte short", lambda content: content[:-1]
+    yield "one bit flipped", lambda content: content[:-9] + bytes([content[-9] ^ 1]) + content[-8:]
+    yield "of another version", lambda content: content.replace(b'"version": 1', b'"version": 9', 1)
+    yield "not ours", lambda content: b"[1, 2]\n" + content
+
+
+@pytest.mark.parametrize("damage", [pytest.param(each, id=name) for name, each in damages()])
+@pytest.mark.parametrize("kind", ["state", "part"])
+def test_a_damaged_state_falls_back_to_the_one_before_and_says_so(tmp_path, caplog, kind, damage):
+    saved = saved_in(tmp_path)
+    for number in range(3):
+        saved.save({"done": number}, [["frame", number]])
+    newest = files_in(tmp_path, kind)[-1]
+    newest.write_bytes(damage(newest.read_bytes()))
+    again = saved_in(tmp_path)
+    assert again.load() == {"done": 1}
+    assert list(again.parts()) == [[["frame", 0]], [["frame", 1]]]
+    assert f"{newest}: this part of a saved state cannot be used" in caplog.text
+    assert "passed over" in caplog.text
+    # What comes next takes the place of what was damaged.
+    again.save({"done": 7}, [["frame", 7]])
+    final = saved_in(tmp_path)
+    assert final.load() == {"done": 7}
+    assert list(final.parts())[-1] == [["frame", 7]]
+    for path in files_in(tmp_path, "state"):
+        path.write_bytes(b"")
+    caplog.clear()
+    assert saved_in(tmp_path).load() is None
+    assert "no state is whole; starting anew" in caplog.text
+    assert not files_in(tmp_path)
+
+
+def test_what_a_killed_process_left_half_is_no_state(tmp_path, caplog):
+    saved = saved_in(tmp_path)
+    saved.save({"done": 1})
+    (state,) = files_in(tmp_path)
+    half = state.with_name(f".{state.stem}.host.123.part.state")
+    state.rename(half)
+    assert saved_in(tmp_path).load() is None
+    assert caplog.text == ""
+    assert not half.exists()
+
+
+def test_a_state_belongs_to_one_target_and_to_what_decides_its_numbers(tmp_path, caplog):
+    caplog.set_level("INFO")
+    assert saved_in(tmp_path, key=1).save({"done": 1})
+    other = SavedState(tmp_path / "state", tmp_path / "other.h5", {"settings": 1})
+    assert other.load() is None
+    # However the target's path is written.
+    folder = tmp_path / "state"
+    for path in (tmp_path / "x/../out.h5", Path(os.path.relpath(tmp_path / "out.h5"))):
+        (tmp_path / "x").mkdir(exist_ok=True)
+        assert SavedState(folder, path, {"settings": 1}).load() == {"done": 1}
+    assert saved_in(tmp_path, key=2).load() is None
+    assert "had other settings, inputs or code: deleted" in caplog.text
+    assert saved_in(tmp_path, key=1).load() is None
+
+
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
+def test_a_state_that_carries_code_is_not_run(tmp_path):
+    class Attack:
+        def __reduce__(self):
+            return (os.system, (f"touch {tmp_path}/canary",))
+
+    saved = saved_in(tmp_path)
+    saved.save({"done": 0})
+    saved.save({"done": 1})
+    path = files_in(tmp_path, "state")[-1]
+    head, _, _ = path.read_bytes().partition(b"\n")
+    for content in (pickle.dumps(Attack()), torch_saved({"state": Attack(), "parts": []})):
+        first = {**json.loads(head), "sha256": hashlib.sha256(content).hexdigest()}
+        path.write_bytes(json.dumps(first).encode() + b"\n" + content)
+        assert saved_in(tmp_path).load() == {"done": 0}
+        assert not (tmp_path / "canary").exists()
+
+
+def torch_saved(value):
+    file = io.BytesIO()
+    torch.save(value, file)
+    return file.getvalue()
+
+
+def test_a_state_that_cannot_be_written_leaves_the_one_before(tmp_path, caplog):
+    saved = saved_in(tmp_path)
+    assert saved.save({"done": 1}, [["frame", 1]])
+    place = files_in(tmp_path, "state")[0].parent
+    # A directory in the place of the next file: root may write anywhere else.
+    (place / "00000002.state").mkdir()
+    assert not saved.save({"done": 2}, [["frame", 2]])
+    assert "could not be saved" in caplog.text
+    (place / "00000002.state").rmdir()
+    again = saved_in(tmp_path)
+    assert again.load() == {"done": 1}
+    assert list(again.parts()) == [[["frame", 1]]]
+    assert saved.save({"done": 3}, [["frame", 2], ["frame", 3]])
+    final = saved_in(tmp_path)
+    assert (final.load(), list(final.parts())[-1]) == ({"done": 3}, [["frame", 2], ["frame", 3]])
+
+
+# When to save, and when to stop
+
+
+def after_signals(*signals, every=1e9):
+    """Return (saves, why it stopped) of a loop of three steps that gets signals in its first."""
+    saves = []
+    with Interruption(every) as interruption:
+        for step in range(3):
+            if step == 0:
+                for number in signals:
+                    os.kill(os.getpid(), number)
+            try:
+                interruption.after_step(lambda step=step: saves.append(step))
+            except Stopped as stopped:
+                return saves, str(stopped)
+    return saves, None
+
+
+def test_signals_save_and_stop_between_two_steps_and_are_what_they_were_afterwards(monkeypatch):
+    before = {n: signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)}
+    assert after_signals() == ([], None)
+    assert after_signals(every=0) == ([0, 1, 2], None)
+    assert after_signals(signal.SIGUSR1) == ([0], None)
+    assert after_signals(signal.SIGINT) == ([0], "by SIGINT")
+    # SLURM sends it to a step and to its job.
+    assert after_signals(signal.SIGTERM, signal.SIGTERM) == ([0], "by SIGTERM")
+    with pytest.raises(KeyboardInterrupt):
+        after_signals(signal.SIGINT, signal.SIGINT)
+    monkeypatch.setenv("SLURM_JOB_END_TIME", str(int(time.time()) + 5))
+    assert after_signals() == ([0], "before the end of its SLURM allocation")
+    monkeypatch.setenv("SLURM_JOB_END_TIME", str(int(time.time()) + 3600))
+    assert after_signals() == ([], None)
+    monkeypatch.delenv("SLURM_JOB_END_TIME")
+    assert {number: signal.getsignal(number) for number in before} == before
+
+
+SOON, LATER, NEVER = 5, 3600, "N/A"
+AWAY = None
+
+
+@pytest.mark.parametrize(
+    ("answers", "stops"),
+    [
+        ([SOON], True),
+        ([LATER], False),
+        ([NEVER], False),
+        ([SOON, LATER], False),  # it was put off
+        ([AWAY, SOON], True),
+        ([AWAY], False),
+    ],
+)
+def test_the_queue_is_asked_for_the_end_that_slurm_does_not_tell(
+    tmp_path, monkeypatch, answers, stops
+):
+    def line(answer):
+        if answer is AWAY:
+            return "exit 1"
+        known = isinstance(answer, int)
+        return f"echo {datetime.now() + timedelta(seconds=answer):%FT%T}" if known else "echo N/A"
+
+    for number, answer in enumerate(answers):
+        (tmp_path / f"{number}.sh").write_text(line(answer))
+    # The last answer stays.
+    script = f"""#!/bin/sh
+cd {tmp_path}
+[ "$*" = "--noheader --jobs 77 --format %e" ] || exit 2
+set -- *.sh
+sh "$1"
+if [ $# -gt 1 ]; then rm "$1"; fi
+"""
+    (tmp_path / "squeue").write_text(script)
+    (tmp_path / "squeue").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setenv("SLURM_JOB_ID", "77")
+    monkeypatch.setattr("videottt.runtime.interruption.ASK_AGAIN", 0)
+    reason = "before the end of its SLURM allocation"
+    assert after_signals() == (([0], reason) if stops else ([], None))
+
+
+# One writer
+
+CLAIMER = """
+import sys, time
+from pathlib import Path
+import logging
+from videottt.runtime.claims import sole_writer
+logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(message)s")
+with sole_writer(Path(sys.argv[1]), Path(sys.argv[2])) as waited:
+    print("waited" if waited else "at once", flush=True)
+    sys.stdin.readline()
+"""
+
+
+def claimer(folder, target):
+    command = [sys.executable, "-c", CLAIMER, str(folder), str(target)]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+
+
+@pytest.mark.parametrize("end", ["done", "killed"])
+def test_a_second_process_waits_until_the_first_is_done_or_dead(tmp_path, end):
+    target = tmp_path / "out.h5"
+    first = claimer(tmp_path / "state", target)
+    assert first.stdout.readline() == "at once\n"
+    second = claimer(tmp_path / "state", target)
+    other = claimer(tmp_path / "state", tmp_path / "other.h5")
+    assert other.stdout.readline() == "at once\n"
+    told = second.stderr.readline()
+    assert told.startswith(f"{target} is being made by process {first.pid} on ")
+    if end == "killed":
+        first.kill()
+        first.wait()
+    else:
+        first.stdin.close()
+    assert second.stdout.readline() == "waited\n"
+    for process in (first, second, other):
+        process.stdin.close()
+        process.wait()
+        process.stdout.close()
+        process.stderr.close()
+    assert not list((tmp_path / "state").iterdir())
+    with sole_writer(tmp_path / "state", target) as waited:
+        assert not waited

@@ -1,0 +1,384 @@
+import copy
+import csv
+
+import pytest
+
+from support import ROOT
+from videottt.core.errors import InputError
+from videottt.core.provenance import code_fingerprint
+from videottt.core.settings import with_values
+from videottt.data.fetch.catalogue import read_sources
+from videottt.data.layouts import list_layouts
+from videottt.study import config as settings
+from videottt.study import job_settings, trials
+from videottt.study.validation import check_sources, check_variant, validate
+from videottt.ttt.method import Method, method_from
+from videottt.ttt.objectives import list_objectives, objective_named
+
+SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
+PAPER = ROOT / "workflow/resources/paper"
+
+
+def checked(config):
+    validate(config, SCHEMA)
+    check_sources(config, read_sources(ROOT / "workflow/resources/datasets.yaml"))
+
+
+def test_every_study_of_the_configuration_makes_methods_that_exist(config):
+    checked(config)
+    assert {each["layout"] for each in config["datasets"].values()} <= list_layouts().keys()
+    for study_id, study in config["studies"].items():
+        chosen = {**config, "study": study_id}
+        for dataset, task in settings.streams_of(study):
+            named = settings.study_methods(chosen, study, task)
+            own = [n for n in named if "checkpoint" in config["methods"][n.split(",")[0]]]
+            for name in own:
+                base = job_settings.method_settings(chosen, dataset, name)
+                method = method_from(with_values(base, settings.parse_method(chosen, name)[1]))
+                assert method.objective in list_objectives()
+                objective_named(method.objective, method.options)
+
+
+def test_a_method_exists_for_the_tasks_that_it_names_and_starts_from_the_checkpoint_of_the_task(
+    config,
+):
+    methods = ["online_ttt_mae,window=4", "self_train", "majority_vote"]
+    assert settings.methods_for(config, methods, "semantic") == methods
+    assert settings.methods_for(config, methods, "panoptic") == methods[:1]
+    own = copy.deepcopy(config)
+    own["studies"]["demo"]["checkpoint_tasks"] = {"instance": "panoptic"}
+    ids = {
+        task: settings.checkpoint_ids(own, "synthetic_coco", task, "online_ttt_mae")
+        for task in settings.TASKS
+    }
+    assert {task: each["task"] for task, each in ids.items()} == {
+        "semantic": "semantic",
+        "instance": "panoptic",
+        "panoptic": "panoptic",
+        "colorization": "colorization",
+    }
+    assert all(each["checkpoint"] == "joint" for each in ids.values())
+    with pytest.raises(InputError, match=r"'self_train': unknown task 'instance'; .*'semantic'"):
+        settings.checkpoint_ids(own, "synthetic_coco", "instance", "self_train")
+
+
+def test_a_task_may_be_trained_in_its_own_way_and_compare_its_own_methods(config):
+    own = copy.deepcopy(config)
+    study = own["studies"]["demo"]
+    study["training"]["tasks"] = {
+        "colorization": {"dataset": "camvid", "augmentation": {"flip": 0}}
+    }
+    common = study["training"]
+    trained = settings.training_of(study, "colorization")
+    assert (trained["dataset"], trained["augmentation"]["flip"]) == ("camvid", 0)
+    assert trained["augmentation"]["crop"] == common["augmentation"]["crop"]
+    assert settings.training_of(study, "panoptic")["dataset"] == common["dataset"]
+    ids = settings.checkpoint_ids(own, "synthetic_coco", "colorization", "online_ttt_mae")
+    assert ids == {"dataset": "camvid", "task": "colorization", "checkpoint": "joint"}
+    assert settings.study_trained_on(own, "camvid", "colorization") is study
+    assert (
+        settings.study_methods(own, study, "colorization") == study["task_methods"]["colorization"]
+    )
+    assert "tent" in settings.study_methods(own, study, "panoptic")
+    assert not settings.is_scored(own, "lumiere", "colorization")
+    assert settings.is_scored(own, "synthetic", "semantic")
+
+
+def test_method_ids_are_those_of_the_papers_tables(config):
+    rows = [
+        row["method"]
+        for table in ("table1.csv", "table3.csv", "table4.csv", "architectures.csv")
+        for row in csv.DictReader((PAPER / table).open())
+    ]
+    # The paper's text has these, but no table of it a row.
+    others = {
+        "left_grey",
+        "offline_ttt_mae_fixed_iteration",
+        "self_train_plain",
+        "temporal_smoothing",
+        "online_ttt_mae_temporal_smoothing",
+        "majority_vote",
+        "online_ttt_mae_majority_vote",
+    }
+    assert config["methods"].keys() == set(rows) | others
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda c: c.update(sead=1), "top level: unknown key 'sead'"),
+        (lambda c: c["methods"]["online_ttt_mae"].update(windwo=3), "did you mean 'window'?"),
+        (lambda c: c["methods"]["online_ttt_mae"].update(reset="evry_frame"), "'every_frame'?"),
+        (lambda c: c["methods"]["online_ttt_mae"].update(window=0), "online_ttt_mae.window"),
+        (lambda c: c["studies"]["demo"].update(methods=["online_tt"]), "'online_ttt_mae'?"),
+        (
+            lambda c: c["studies"]["demo"].update(streams={"synthetik": ["semantic"]}),
+            "'synthetic'?",
+        ),
+        (lambda c: c["studies"]["demo"].update(streams={"synthetic": ["panoptik"]}), "'panoptic'?"),
+        (
+            lambda c: c["studies"]["camvid"].update(streams={"camvid": ["instance"]}),
+            "'instance' and 'panoptic' are not possible; name the classes whose objects are told "
+            "apart in datasets.camvid.things",
+        ),
+        (
+            lambda c: c["studies"]["project_page"]["streams"].update(project_page=["semantic"]),
+            "only 'colorization' is possible; name the classes of the checkpoint in "
+            "datasets.project_page.classes",
+        ),
+        (
+            lambda c: c["studies"]["demo"].update(task_methods={"colorization": ["zhang"]}),
+            "unknown method 'zhang'; did you mean 'zhang2016'?",
+        ),
+        (
+            lambda c: c["studies"]["demo"]["training"]["tasks"]["colorization"].update(split="sh"),
+            "studies.demo.training: unknown split 'sh'",
+        ),
+        (
+            lambda c: c["methods"]["zhang2016"].update(weights="zhang"),
+            "methods.zhang2016.weights: unknown source 'zhang'; did you mean 'zhang2016'?",
+        ),
+        (
+            lambda c: c["datasets"]["kitti_step"].update(sources=["kitti_step_image"]),
+            "datasets.kitti_step.sources: unknown source 'kitti_step_image'",
+        ),
+        (
+            lambda c: c["datasets"]["lumiere"]["sources"].pop("the_sea"),
+            "datasets.lumiere.sources: the video 'the_sea' has no source",
+        ),
+        (
+            lambda c: c["studies"]["paper"]["imported"]["semantic"].update(main_task="mask2former"),
+            "studies.paper.imported.semantic: unknown source 'mask2former'",
+        ),
+        (
+            lambda c: c["studies"]["paper"]["imported"]["semantic"].pop("main_task"),
+            "studies.paper.training.iterations: 'main_task' of task 'semantic' is missing",
+        ),
+        (lambda c: c["datasets"]["kitti_step"].update(folders={"tset": "train"}), "split 'tset'"),
+        (lambda c: c["studies"]["paper"].update(splits=["tset"]), "unknown split 'tset'; did you"),
+        (lambda c: c["studies"]["paper"].update(splits=["val"]), "'coco_videos' has none of them"),
+        (
+            lambda c: c["methods"]["zhang2016"].update(objective="none", checkpoint="joint"),
+            "exactly one of 'checkpoint', 'colourizer', 'segmenter'",
+        ),
+        (lambda c: c["datasets"]["synthetic"].update(things=["cars"]), "'car'?"),
+        (lambda c: c["datasets"]["camvid"].pop("root"), "exactly one of 'root', 'render'"),
+        (lambda c: c.update(study="camvit"), "did you mean 'camvid'?"),
+    ],
+)
+def test_a_mistake_in_the_configuration_is_one_line_with_the_nearest_name(config, change, message):
+    wrong = copy.deepcopy(config)
+    change(wrong)
+    with pytest.raises(InputError) as caught:
+        checked(wrong)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_settings_merge_protocol_then_study_then_method_then_pinned_values(config):
+    own = copy.deepcopy(config)
+    own["study"] = "camvid"
+    study = own["studies"]["camvid"]
+    study["protocol"] = "release"
+    study["updates"] = {"steps": 2, "window": 3, "optimizer": {"learning_rate": 0.5}}
+    study["pinned"] = {"online_ttt_mae": {"optimizer.learning_rate": 0.25}}
+    method = method_from(job_settings.method_settings(own, "camvid", "online_ttt_mae"))
+    assert isinstance(method, Method)
+    assert (method.sampling, method.options["mask_ratio"]) == ("permutations", 0.85)
+    assert (method.steps, method.window) == (2, 16)
+    assert method.optimizer.learning_rate == 0.25
+
+
+def test_a_result_can_be_named_whatever_study_is_run(config):
+    other = {**config, "study": "camvid"}
+    assert settings.study_of(other, "synthetic") is config["studies"]["demo"]
+    with pytest.raises(InputError, match="did you mean 'test_0'"):
+        settings.split_of(config, "synthetic", "test_00")
+
+
+# Variants, sweeps, selection
+
+
+def test_an_id_says_what_a_variant_changes_and_nothing_else_does(config):
+    name = "online_ttt_mae,window=all,steps=2,order=shuffled,optimizer.learning_rate=0.5"
+    base, changes = settings.parse_method(config, name)
+    assert base == "online_ttt_mae"
+    assert changes == {
+        "window": None,
+        "steps": 2,
+        "order": "shuffled",
+        "optimizer.learning_rate": 0.5,
+    }
+    assert settings.label_of(config, name) == (
+        "Online TTT-MAE, window = all, steps = 2, order = shuffled, optimizer.learning_rate = 0.5"
+    )
+    # What it changes comes after what was selected, so it is no part of its settings.
+    for function in (job_settings.method_settings, trials.selections_of):
+        assert function(config, "synthetic", name) == function(config, "synthetic", base)
+    checkpoints = [
+        settings.checkpoint_ids(config, "synthetic", "semantic", each) for each in (name, base)
+    ]
+    assert checkpoints[0] == checkpoints[1]
+    fixed = "offline_ttt_mae_fixed_iteration"
+    predicted = "offline_ttt_mae_all_frames"
+    assert settings.predicting_method(config, fixed) == predicted
+    assert settings.predicting_method(config, f"{fixed},batch=2") == f"{predicted},batch=2"
+    assert settings.predicting_method(config, name) == name
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("online_ttt_mea,window=4", "did you mean 'online_ttt_mae'"),
+        ("online_ttt_mae,window", "'window' is not a change; write setting=value"),
+        ("online_ttt_mae,window=", "'window=' is not a change"),
+        ("online_ttt_mae,=4", "'=4' is not a change"),
+        ("online_ttt_mae,", "'' is not a change"),
+        ("online_ttt_mae,crop=[32,64]", r"'\[32' is no value"),
+    ],
+)
+def test_an_id_that_is_none_is_refused(config, name, message):
+    with pytest.raises(InputError, match=message):
+        settings.parse_method(config, name)
+
+
+def test_a_sweep_has_every_value_once_and_the_method_itself_for_its_own(config):
+    study = {**config["studies"]["demo_full"], "updates": {"steps": 2}}
+    values = [1, 16, None, "all"]
+    made = [settings.variant_id(config, study, "online_ttt_mae", "window", v) for v in values]
+    online = "online_ttt_mae"
+    assert made == [f"{online},window=1", online, f"{online},window=all", f"{online},window=all"]
+    steps = [settings.variant_id(config, study, "online_ttt_mae", "steps", v) for v in (1, 2)]
+    assert steps == [f"{online},steps=1", online]
+    unlimited = copy.deepcopy(config)
+    unlimited["methods"][online]["window"] = None
+    assert settings.variant_id(unlimited, study, online, "window", "all") == online
+    for each in config["studies"].values():
+        for sweep, entry in each.get("sweeps", {}).items():
+            methods = trials.sweep_methods(config, each, sweep)
+            assert methods[:2] == ["main_task_only", "mae_joint_training"]
+            assert len(set(methods)) == len(methods) == 2 + len(entry["values"])
+            assert methods.count(entry["method"]) == 1
+    with pytest.raises(InputError, match="did you mean 'window'"):
+        trials.sweep_methods(config, config["studies"]["demo_full"], "windows")
+
+
+def test_every_method_has_as_many_trials_and_more_for_one_are_refused(config):
+    own = {**config, "study": "camvid"}
+    grids = config["studies"]["camvid"]["selection"]["grids"]
+    sizes = {len(trials.trials_of(own, "camvid", method)) for method in grids}
+    assert len(sizes) == 1
+    unfair = copy.deepcopy(config)
+    unfair["studies"]["camvid"]["selection"]["grids"]["tent"]["steps"] = [1, 2]
+    with pytest.raises(InputError) as caught:
+        validate(unfair, SCHEMA)
+    for part in ("'tent' has 8 trials, but '", "' has 4", "give every method the same number"):
+        assert part in str(caught.value)
+
+
+def test_a_trial_is_one_point_of_the_grid_on_top_of_the_method(config):
+    own = copy.deepcopy(config)
+    own["study"] = "camvid"
+    rates, scopes = [0.5, 0.25], ["a", "b"]
+    grid = {"optimizer.learning_rate": rates, "options.scope": scopes}
+    own["studies"]["camvid"]["selection"]["grids"] = {"tent": grid}
+    found = [trials.trial_settings(own, "camvid", "tent", number) for number in range(4)]
+    points = [(each["optimizer"]["learning_rate"], each["options"]["scope"]) for each in found]
+    assert points == [(rate, scope) for rate in rates for scope in scopes]
+    plain = job_settings.method_settings(own, "camvid", "tent")
+    assert {**found[0], "optimizer": 0, "options": 0} == {**plain, "optimizer": 0, "options": 0}
+    with pytest.raises(InputError, match="4 trials, from 0; there is no 4"):
+        trials.trial_settings(own, "camvid", "tent", 4)
+    with pytest.raises(InputError, match="unknown grid of method 'self_train'"):
+        trials.trials_of(own, "camvid", "self_train")
+
+
+def test_hyperparameters_come_from_the_methods_that_they_were_selected_for(config):
+    own = copy.deepcopy(config)
+    own["study"] = "camvid"
+    name = "online_ttt_mae_temporal_smoothing"
+    assert settings.hyperparameters_of(own, name) == ["online_ttt_mae", "temporal_smoothing"]
+    assert trials.selections_of(own, "camvid", name) == ["online_ttt_mae", "temporal_smoothing"]
+    assert trials.selections_of(own, "camvid", "online_ttt_mae") == ["online_ttt_mae"]
+    assert trials.selections_of(own, "camvid", "mae_joint_training") == []
+    fixed, oracle = "offline_ttt_mae_fixed_iteration", "offline_ttt_mae_all_frames"
+    assert trials.selections_of(own, "camvid", fixed) == [oracle]
+    own["studies"]["camvid"]["pinned"] = {
+        "online_ttt_mae": {"optimizer.learning_rate": 0.125},
+        "temporal_smoothing": {"smoothing": 9},
+        name: {"smoothing": 2},
+        fixed: {"iteration": 77},
+    }
+    found = job_settings.method_settings(own, "camvid", name)
+    assert (found["optimizer"]["learning_rate"], found["smoothing"]) == (0.125, 9)
+    assert job_settings.method_settings(own, "camvid", "online_ttt_mae").get("smoothing") is None
+    assert settings.score_iteration(own, "camvid", fixed) == 77
+    assert job_settings.method_settings(own, "camvid", fixed) == job_settings.method_settings(
+        own, "camvid", oracle
+    )
+
+
+def test_an_offline_method_is_scored_by_a_rule_and_others_at_their_end(config):
+    own = {**config, "study": "camvid"}
+    found = {name: settings.score_iteration(own, "camvid", name) for name in own["methods"]}
+    assert {name: rule for name, rule in found.items() if rule != "last"} == {
+        "offline_ttt_mae_all_frames": "oracle",
+        "offline_ttt_mae_fixed_iteration": "selected",
+    }
+
+
+def test_a_study_decides_sizes_and_the_recipe_of_votes(config):
+    own = {**config, "study": "demo"}
+    study = config["studies"]["demo"]
+    for name in ("majority_vote", "online_ttt_mae_majority_vote"):
+        method = method_from(job_settings.method_settings(own, "synthetic", name))
+        assert method.votes == study["sizes"][name]["votes"] != config["methods"][name]["votes"]
+        assert method.augmentation.crop == tuple(study["training"]["augmentation"]["crop"])
+        assert method.augmentation.shortest_edge == study["input"]["shortest_edge"]
+    assert method_from(job_settings.method_settings(own, "synthetic", "online_ttt_mae")).votes == 1
+    offline = method_from(
+        job_settings.method_settings(own, "synthetic", "offline_ttt_mae_all_frames")
+    )
+    assert list(offline.ladder) == study["sizes"]["offline_ttt_mae_all_frames"]["ladder"]
+
+
+def test_comments_and_docstrings_do_not_count_as_code_but_logic_does(tmp_path):
+    module = tmp_path / "module.py"
+
+    def fingerprint(text):
+        module.write_text(text)
+        return code_fingerprint([module])
+
+    plain = fingerprint("def half(x):\n    return x / 2\n")
+    assert (
+        fingerprint('"""Halves."""\n\ndef half(x):\n    """x / 2."""\n    return x / 2  # why\n')
+        == plain
+    )
+    assert fingerprint("def half(x):\n    return x / 3\n") != plain
+
+
+@pytest.mark.parametrize(
+    ("method", "message"),
+    [
+        ("online_ttt_mae,widow=4", "'online_ttt_mae,widow=4': unknown key 'widow'; did you mean"),
+        ("online_ttt_mae,window=0", "window: 0 is less than the minimum"),
+        ("online_ttt_mae,order=shuffeld", "order: 'shuffeld' is not allowed; did you mean"),
+        ("online_ttt_mae,optimizer.momentum=fast", "optimizer.momentum: 'fast'"),
+    ],
+)
+def test_a_variant_that_changes_no_setting_or_to_no_value_is_refused_before_any_job(
+    config, method, message
+):
+    with pytest.raises(InputError) as caught:
+        check_variant(config, SCHEMA, method)
+    assert message in str(caught.value)
+    wrong = copy.deepcopy(config)
+    wrong["studies"]["demo"]["methods"].append(method)
+    with pytest.raises(InputError):
+        validate(wrong, SCHEMA)
+
+
+def test_numbers_with_an_exponent_are_numbers_in_the_name_of_a_variant(config):
+    _, changes = settings.parse_method(config, "online_ttt_mae,optimizer.learning_rate=3e-4")
+    assert changes == {"optimizer.learning_rate": 3e-4}
+    check_variant(config, SCHEMA, "online_ttt_mae,optimizer.learning_rate=3e-4")
