@@ -24,7 +24,14 @@ from videottt.models.checkpoint import load_checkpoint
 from videottt.models.class_scores import semantic_scores
 from videottt.models.convert.exporting import detectron2_arrays, stacked
 from videottt.models.convert.layouts import DETECTRON2
-from videottt.models.inputs import PIXEL_MEAN, PIXEL_STD, Placement, normalise, pad_to_stride
+from videottt.models.inputs import (
+    PIXEL_MEAN,
+    PIXEL_STD,
+    Placement,
+    normalise,
+    pad_to_stride,
+    to_input,
+)
 from videottt.models.masking import reconstruction_loss
 from videottt.models.presets import PRESETS
 from videottt.models.y_shaped import YShapedModel
@@ -33,6 +40,7 @@ from videottt.study.job_settings import method_settings_in
 from videottt.tasks import task_named
 from videottt.ttt.memory import ExplicitMemory
 from videottt.ttt.method import OptimizerSettings, method_from
+from videottt.ttt.observation import Observation
 from videottt.ttt.optimizer import gradient_norm, optimizer_for
 from videottt.ttt.predictor import Predictor
 from videottt.ttt.stream import Stream
@@ -149,8 +157,10 @@ def test_a_padded_and_resized_frame_is_predicted_as_the_authors_do_pixel_for_pix
     image = np.ascontiguousarray(reference["frame.image"].transpose(1, 2, 0))
     size = reference["frame.argmax"].shape
     task = task_named("semantic", SPACE)
-    predictor = Predictor(model, task, method_from({"objective": "none"}), (0, "", ""))
-    found = predictor.predict(np.zeros((*size, 3), np.uint8), image, 0)
+    predictor = Predictor(model, task, method_from({"objective": "none"}), KEY)
+    frame = np.zeros((*size, 3), np.uint8)
+    images = to_input(torch.from_numpy(image[None]), torch.device("cpu"))
+    found = predictor.predict_frame(Observation(0, frame, image, image, images))
     assert np.array_equal(found, reference["frame.argmax"])
 
     images = pad_to_stride(normalise(torch.from_numpy(image[None])))

@@ -10,24 +10,19 @@ import torch
 import yaml
 from torch import nn
 
-from conftest import ROOT
-from support import SPACE, changed, weights_of
+from support import ROOT, SPACE, changed, weights_of
 from videottt.core.errors import InputError
-from videottt.core.ids import JobKey
+from videottt.core.ids import JobKey, MethodId
 from videottt.core.randomness import generator
-from videottt.core.segments import ClassSpace
 from videottt.core.settings import with_values
-from videottt.evaluation.metrics.semantic import ConfusionCounts
-from videottt.evaluation.scores import Scores, aggregate, read_scores, write_scores
 from videottt.models.checkpoint import load_checkpoint
 from videottt.models.inputs import normalise
 from videottt.models.y_shaped import QueryOutputs
 from videottt.runtime.saved_state import SavedState
-from videottt.store.predictions import WALL_TIMES
-from videottt.study.config import parse_method
 from videottt.study.job_settings import method_settings
 from videottt.tasks import task_named
-from videottt.ttt.memory import ClassCollapse, WholeVideo
+from videottt.ttt.collapse import ClassCollapse
+from videottt.ttt.memory import WholeVideo
 from videottt.ttt.method import CollapseSettings, Method, OptimizerSettings, method_from
 from videottt.ttt.objectives import list_objectives, objective_named
 from videottt.ttt.objectives.layer_norm import AccumulatingLayerNorm
@@ -64,7 +59,8 @@ BRANCHES = {
 def config_method(name, **changes):
     """Return a method of the study demo_full, with smaller sizes."""
     config = {**CONFIG, "study": "demo_full"}
-    values = with_values(method_settings(config, "synthetic", name), parse_method(config, name)[1])
+    method = MethodId.parse(name)
+    values = with_values(method_settings(config, "synthetic", method), method.overrides)
     # Batches hold the current frame, whatever the window, of a video of up to three.
     small = {"shortest_edge": 32, "batch": 3, "sampling": "permutations"}
     if values["objective"] == "self_train":
@@ -617,7 +613,7 @@ def test_layer_norm_adapts_predictions_by_its_weight_and_forgets_exactly(fresh, 
     for frame in frames:
         stream.step(frame)
     objective_named("layer_norm", {}).forget(model)
-    assert np.array_equal(stream.predict(frames[0], 0).prediction, fixed[0])
+    assert np.array_equal(stream.predict_only(frames[0], 0).prediction, fixed[0])
     # Nothing is left for another stream, even on the same model.
     assert run(model, method_of("layer_norm"), frames) == run(
         fresh(), method_of("layer_norm"), frames
@@ -747,72 +743,3 @@ def test_offline_is_refused_for_what_has_nothing_to_train(fresh, objective):
     else:
         with pytest.raises(InputError, match=f"objective '{objective}' trains no parameter"):
             stream_of(fresh(), method)
-
-
-# Scores of a ladder
-
-
-def scores_of(video, hits, **changes):
-    """Scores of ten pixels of class 0 a frame, of which `hits` are right, after 1, 2, 3 updates."""
-    space = ClassSpace(("road", "sky"))
-    ladder = {
-        updates: ConfusionCounts(space, np.array([[[hit, 10 - hit], [0, 10]]]))
-        for updates, hit in enumerate(hits, start=1)
-    }
-    values = {
-        "split": "test",
-        "fps": 10.0,
-        "index": np.array([0]),
-        "statistics": ladder[3],
-        "wall_time": {name: np.full(4, 0.5) for name in WALL_TIMES},
-        "skipped_steps": np.zeros(4, int),
-        "resets": np.array([0, 1, 0, 1]),
-        "peak_memory": 100 * hits[0],
-        "ladder": ladder,
-        "iteration": 3,
-    }
-    key = JobKey("synthetic", "semantic", "offline", 0, video)
-    return Scores(key, **{**values, **changes})
-
-
-def metric(table, name, aggregation="pooled", video="all"):
-    chosen = table[(table.metric == name) & (table.aggregation == aggregation)]
-    return chosen[chosen.video == video].value.item()
-
-
-def test_the_oracle_takes_the_best_rung_of_each_video(tmp_path):
-    scores = [scores_of("a", (4, 8, 6)), scores_of("b", (9, 1, 7))]
-    best = [each.oracle() for each in scores]
-    assert [each.iteration for each in best] == [2, 1]
-    assert [int(each.statistics.confusion[0, 0, 0]) for each in best] == [8, 9]
-    table = aggregate(best)
-    assert metric(table, "iteration", "video", "a") == 2
-    for aggregation in ("pooled", "frame_weighted"):
-        assert np.isnan(metric(table, "iteration", aggregation))
-        assert metric(table, "resets", aggregation) == 4
-        assert metric(table, "peak_memory_bytes", aggregation) == 900
-    # Road: 17 of 20, nothing else called road; sky: 20, and 3 called so wrongly.
-    assert metric(table, "miou_pooled") == pytest.approx((17 / 20 + 20 / 23) / 2)
-    assert metric(aggregate(each.after(3) for each in scores), "iteration") == 3
-    with pytest.raises(InputError, match=r"no scores after 4 updates; its ladder is \[1, 2, 3\]"):
-        scores[0].after(4)
-    with pytest.raises(InputError, match="offline: no scores"):
-        dataclasses.replace(scores[0], ladder={}, iteration=None).oracle()
-
-    path = tmp_path / "scores.h5"
-    write_scores(path, best[0], {})
-    read = read_scores(path)
-    for field in dataclasses.fields(Scores):
-        if field.name not in ("statistics", "ladder"):
-            np.testing.assert_equal(getattr(read, field.name), getattr(best[0], field.name))
-    assert read.space == best[0].space
-    for one, other in (
-        (read.statistics, best[0].statistics),
-        *((read.ladder[rung], best[0].ladder[rung]) for rung in (1, 2, 3)),
-    ):
-        assert np.array_equal(one.confusion, other.confusion)
-    assert read.after(3).iteration == 3
-    streamed = dataclasses.replace(scores[0], ladder={}, iteration=None)
-    write_scores(path, streamed, {})
-    assert (read_scores(path).ladder, read_scores(path).iteration) == ({}, None)
-    assert np.isnan(metric(aggregate([streamed]), "iteration"))

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from support import FRAMES, SMALLEST, SPACE, changed, small_model, store_frames, weights_of
-from videottt.core.ids import JobKey
+from videottt.core.ids import JobKey, MethodId
 from videottt.core.randomness import generator
 from videottt.core.segments import ClassSpace
 from videottt.core.settings import with_values
@@ -180,7 +180,9 @@ def test_online_with_one_memory_taken_away_is_that_method_of_the_config(
     }
     unpinned = {**config, "studies": studies}
     changed_online, method = (
-        method_from(with_values(method_settings(unpinned, "synthetic", name), {**small, **values}))
+        method_from(
+            with_values(method_settings(unpinned, "synthetic", MethodId(name)), {**small, **values})
+        )
         for name, values in (("online_ttt_mae", change), (same_as, {}))
     )
     assert numbers(run(fresh(), changed_online, frames[:4])) == numbers(

@@ -1,1 +1,1 @@
-"""Provide what every room needs: errors, settings, files, randomness, identities and plain values."""
+"""Provide what every room needs: errors, settings, files, randomness, ids and plain values."""

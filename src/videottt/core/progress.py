@@ -1,9 +1,16 @@
-"""Progress in a log: how many of how many, how fast, how long still."""
+"""Log progress: how many of how many, how fast, how long still."""
 
 import logging
+import math
 import time
+from datetime import timedelta
 
 logger = logging.getLogger(__name__)
+
+# Bytes: the `size` of what is counted in MB.
+MEGABYTE = 1_000_000
+# Seconds that nobody waits for.
+FOREVER = 1e9
 
 
 class Progress:
@@ -11,16 +18,20 @@ class Progress:
 
     Args:
         total: steps in all.
-        unit: of a step, in the plural, for example "frames".
+        unit: what is counted, in the plural, for example "frames".
         done: steps done before this process.
         every: seconds between two lines.
+        size: steps that make one of the unit.
     """
 
-    def __init__(self, total: int, unit: str, done: int = 0, every: float = 5.0) -> None:
+    def __init__(
+        self, total: int, unit: str, done: int = 0, every: float = 5.0, size: int = 1
+    ) -> None:
         self._total = total
         self._unit = unit
         self._first = done
         self._every = every
+        self._size = size
         self._start = time.monotonic()
         self._last = self._start
 
@@ -31,17 +42,11 @@ class Progress:
             return
         self._last = now
         rate = (done - self._first) / max(now - self._start, 1e-9)
-        left = (self._total - done) / rate if rate else float("inf")
+        seconds = (self._total - done) / rate if rate else math.inf
+        left = timedelta(seconds=round(seconds)) if seconds < FOREVER else "?"
         logger.info(
             "%d/%d %s · %.2f %s/s · %s left%s",
-            done, self._total, self._unit, rate, self._unit, _duration(left),
+            done // self._size, self._total // self._size, self._unit,
+            rate / self._size, self._unit, left,
             f" · {detail}" if detail else "",
         )  # fmt: skip
-
-
-def _duration(seconds: float) -> str:
-    if seconds == float("inf"):
-        return "?"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

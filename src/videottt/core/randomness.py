@@ -38,7 +38,8 @@ def global_draws(*key: str | int) -> Iterator[None]:
     of Mask2Former's loss.
     """
     # Of several GPUs, this process computes on one: the others are none of its business.
-    devices = [torch.cuda.current_device()] if torch.cuda.is_initialized() else []
+    initialized = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
+    devices = [torch.cuda.current_device()] if initialized else []
     with torch.random.fork_rng(devices=devices):
         torch.manual_seed(seed_of(*key))
         yield

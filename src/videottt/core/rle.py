@@ -45,7 +45,7 @@ def run_lengths(counts: bytes) -> np.ndarray:
     if lengths.max() > 7:
         raise ValueError("a mask has a run longer than any image")
     places = np.arange(len(bits)) - np.repeat(starts, lengths)
-    values = np.add.reduceat((bits & 31) << (5 * places), starts)
+    values: np.ndarray = np.add.reduceat((bits & 31) << (5 * places), starts)
     negative = (bits[starts + lengths - 1] & 16) != 0
     values = values - (negative.astype(np.int64) << (5 * lengths))
     # The first is a number of its own, the second and third begin the two sums.

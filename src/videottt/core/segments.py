@@ -7,6 +7,7 @@ the other.
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from pycocotools import mask as coco_mask
@@ -77,7 +78,9 @@ class Panoptic:
     @property
     def semantic(self) -> np.ndarray:
         """Return the class of each pixel: uint8 [H, W], 255 = void."""
-        return np.concatenate([[np.uint8(VOID)], self.classes]).astype(np.uint8)[self.ids]
+        class_of = np.concatenate([[np.uint8(VOID)], self.classes]).astype(np.uint8)
+        semantic: np.ndarray = class_of[self.ids]
+        return semantic
 
 
 @dataclass(frozen=True)
@@ -102,7 +105,7 @@ class Instances:
         return len(self.masks)
 
     @property
-    def run_lengths(self) -> list[dict]:
+    def run_lengths(self) -> list[dict[str, Any]]:
         """Return the masks as pycocotools takes them."""
         return [{"size": list(self.size), "counts": counts} for counts in self.masks]
 
@@ -110,7 +113,8 @@ class Instances:
         """Return the masks as pixels: bool [N, H, W]."""
         if not self.masks:
             return np.zeros((0, *self.size), bool)
-        return coco_mask.decode(self.run_lengths).astype(bool).transpose(2, 0, 1)
+        columns: np.ndarray = coco_mask.decode(self.run_lengths).astype(bool)
+        return columns.transpose(2, 0, 1)
 
 
 # What a task may predict of a frame: a map of classes, uint8 [H, W], 255 = void; segments; or an
@@ -178,6 +182,6 @@ def instances_of(panoptic: Panoptic, space: ClassSpace) -> Instances:
 
 
 def _column(
-    values: Sequence | np.ndarray | None, default: object, dtype: type, length: int
+    values: Sequence[Any] | np.ndarray | None, default: object, dtype: type, length: int
 ) -> np.ndarray:
     return np.asarray([default] * length if values is None else values, dtype).reshape(length)

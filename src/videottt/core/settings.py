@@ -5,12 +5,17 @@ import functools
 import math
 import types
 import typing
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from videottt.core.errors import InputError, nearest
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
-def build_settings(kind: type, values: dict[str, Any], where: str) -> Any:
+Settings = TypeVar("Settings", bound="DataclassInstance")
+
+
+def build_settings(kind: type[Settings], values: dict[str, Any], where: str) -> Settings:
     """Return the dataclass `kind` made of `values`; lists become tuples.
 
     Raises:

@@ -9,6 +9,7 @@ import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import safetensors
 import safetensors.torch
@@ -44,7 +45,7 @@ class Checkpoint:
     classes: list[str]
     space: ClassSpace
     has_decoder: bool
-    provenance: dict
+    provenance: dict[str, Any]
 
 
 def save_checkpoint(
@@ -54,7 +55,7 @@ def save_checkpoint(
     space: ClassSpace,
     *,
     decoder: bool,
-    provenance: dict,
+    provenance: dict[str, Any],
 ) -> None:
     """Write a model, whole or not at all; without its decoder g if that was not trained.
 

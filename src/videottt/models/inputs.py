@@ -28,11 +28,25 @@ class Placement:
     size: tuple[int, int]
 
 
+def image_size(images: Tensor) -> tuple[int, int]:
+    """Return (H, W) of images [..., H, W]."""
+    return images.shape[-2], images.shape[-1]
+
+
 def normalise(images: Tensor) -> Tensor:
     """Return uint8 [B, H, W, 3] as normalised float32 [B, 3, H, W], as the release does it."""
     mean = torch.tensor(PIXEL_MEAN, device=images.device)
     std = torch.tensor(PIXEL_STD, device=images.device)
     return ((images.float() - mean) / std).permute(0, 3, 1, 2).contiguous()
+
+
+def to_input(images: Tensor, device: torch.device) -> Tensor:
+    """Return images uint8 [B, H, W, 3] as the encoder takes them, on a device.
+
+    Returns:
+        float32 [B, 3, h, w], normalised, h and w padded with 0 to multiples of 32.
+    """
+    return pad_to_stride(normalise(images.to(device)))
 
 
 def denormalise(images: Tensor) -> Tensor:

@@ -71,7 +71,7 @@ class _Refused(Exception):
 def _check_memo(content: bytes) -> None:
     """Refuse a pickle that keeps a value at a place beyond its own length: it takes memory."""
     for number, (opcode, place, _) in enumerate(pickletools.genops(content)):
-        if opcode.name in MEMO and place > number:
+        if opcode.name in MEMO and isinstance(place, int) and place > number:
             raise _Refused(f"has fewer values than its place {place} claims")
 
 
@@ -109,7 +109,7 @@ class _Dtype:
     def __init__(self, code: object, *_: object) -> None:
         self.code, self.order = code, ""
 
-    def __setstate__(self, state: tuple) -> None:
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
         if len(state) < 5 or any(each is not None for each in state[2:5]):
             raise _Refused("holds an array of records")
         self.order = state[1]
@@ -129,12 +129,12 @@ class _Array:
     def __init__(self, *_: object) -> None:
         self.value: np.ndarray | Tensor | None = None
 
-    def __setstate__(self, state: tuple) -> None:
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
         shape, dtype, fortran, content = state[-4:]
         self.value = _array(content, dtype, shape, "F" if fortran else "C")
 
 
-def _array(content: Any, dtype: Any, shape: Any, order: str) -> np.ndarray:
+def _array(content: Any, dtype: Any, shape: Any, order: Any) -> np.ndarray:
     if not isinstance(dtype, _Dtype):
         raise _Refused("holds an array without a type")
     kind = dtype.made()
@@ -150,7 +150,7 @@ def _array(content: Any, dtype: Any, shape: Any, order: str) -> np.ndarray:
     return np.frombuffer(content, kind).reshape(shape, order=order).astype(kind.newbyteorder("="))
 
 
-def _buffered(content: Any, dtype: Any, shape: Any, order: str) -> _Array:
+def _buffered(content: Any, dtype: Any, shape: Any, order: Any) -> _Array:
     array = _Array()
     array.value = _array(content, dtype, shape, order)
     return array
@@ -183,7 +183,9 @@ class _Storage:
         self.value = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
 
 
-def _tensor(storage: Any, offset: int, size: tuple, stride: tuple, *_: object) -> _Array:
+def _tensor(
+    storage: Any, offset: int, size: tuple[int, ...], stride: tuple[int, ...], *_: object
+) -> _Array:
     if not isinstance(storage.value, torch.TypedStorage):
         raise _Refused("holds a tensor without numbers")
     numbers = torch.empty(0, dtype=storage.value.dtype).set_(storage.value)
@@ -251,7 +253,7 @@ def _finished(held: Any, done: dict[int, tuple[Any, Any]]) -> Any:
     return result
 
 
-def _finish_attributes(held: dict, done: dict[int, tuple[Any, Any]]) -> None:
+def _finish_attributes(held: dict[Any, Any], done: dict[int, tuple[Any, Any]]) -> None:
     attributes = vars(held) if isinstance(held, OrderedDict) else {}
     for name in attributes:
         if name != "_metadata":

@@ -2,6 +2,7 @@
 
 import dataclasses
 from dataclasses import dataclass
+from typing import Any
 
 from transformers import Mask2FormerConfig, SwinConfig
 
@@ -100,7 +101,7 @@ def preset_named(name: str) -> Preset:
     return PRESETS[name]
 
 
-def preset_from(sizes: dict) -> Preset:
+def preset_from(sizes: dict[str, Any]) -> Preset:
     """Return the preset that a checkpoint's metadata spells out.
 
     Raises:
@@ -121,14 +122,14 @@ def preset_from(sizes: dict) -> Preset:
     return preset
 
 
-def sizes_of(preset: Preset) -> dict:
+def sizes_of(preset: Preset) -> dict[str, Any]:
     """Return a preset as plain data, for a checkpoint's metadata."""
     return dataclasses.asdict(preset)
 
 
 def mask2former_config(preset: Preset, queries: int, classes: int) -> Mask2FormerConfig:
     """Return the configuration of one head on the four-channel Swin encoder."""
-    encoder = SwinConfig(
+    encoder = SwinConfig(  # type: ignore[call-arg]
         num_channels=4,
         patch_size=4,
         embed_dim=preset.embed_dim,
@@ -138,7 +139,7 @@ def mask2former_config(preset: Preset, queries: int, classes: int) -> Mask2Forme
         drop_path_rate=preset.drop_path_rate,
         out_features=["stage1", "stage2", "stage3", "stage4"],
     )
-    return Mask2FormerConfig(
+    return Mask2FormerConfig(  # type: ignore[call-arg]
         backbone_config=encoder,
         feature_size=preset.hidden_dim,
         mask_feature_size=preset.mask_dim,

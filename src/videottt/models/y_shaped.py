@@ -1,6 +1,5 @@
 """The Y-shaped model of the paper: encoder f, main-task head h, decoder g (sections 3 and 4.3)."""
 
-import functools
 from dataclasses import dataclass
 
 import torch
@@ -10,6 +9,7 @@ from transformers.models.mask2former.modeling_mask2former import Mask2FormerLoss
 
 from videottt.core.errors import InputError, nearest
 from videottt.core.randomness import global_draws
+from videottt.models.encoders import drop_path_on_feedforward
 from videottt.models.masking import masked
 from videottt.models.presets import (
     COLOUR_QUERIES,
@@ -47,7 +47,7 @@ class MaskedAttentionBranch(nn.Module):
         self.pixel_decoder = template.model.pixel_level_module.decoder
         self.query_decoder = template.model.transformer_module
 
-    def forward(self, features: tuple[Tensor, ...]) -> tuple[list[Tensor], list[Tensor]]:
+    def query(self, features: tuple[Tensor, ...]) -> tuple[list[Tensor], list[Tensor]]:
         """Return query states, each [queries, B, C], and mask logits, each [B, queries, H/4, W/4].
 
         Args:
@@ -73,7 +73,7 @@ class MainTaskHead(MaskedAttentionBranch):
 
     def forward(self, features: tuple[Tensor, ...]) -> QueryOutputs:
         """Return class and mask logits of every layer."""
-        states, masks = super().forward(features)
+        states, masks = self.query(features)
         classes = tuple(self.class_predictor(state.transpose(0, 1)) for state in states)
         return QueryOutputs(classes, tuple(masks))
 
@@ -86,7 +86,7 @@ class PaintingBranch(MaskedAttentionBranch):
 
         Query c·16 + p·4 + q is channel c of row p, column q of every 4 x 4 patch.
         """
-        _, masks = super().forward(features)
+        _, masks = self.query(features)
         return nn.functional.pixel_shuffle(masks[-1], 4)
 
 
@@ -138,7 +138,7 @@ class YShapedModel(nn.Module):
         self.encoder = main.model.pixel_level_module.encoder
         self.head = HEADS[head](main)
         self.decoder = ReconstructionDecoder(reconstruction)
-        _drop_path_on_feedforward(self.encoder)
+        drop_path_on_feedforward(self.encoder)
 
     def features(
         self, images: Tensor, visible: Tensor, masked_with: str = "mean"
@@ -154,15 +154,18 @@ class YShapedModel(nn.Module):
         """
         visible = visible.to(images.dtype)
         shown = masked(images, visible, masked_with)
-        return self.encoder(torch.cat([shown, visible], dim=1)).feature_maps
+        maps: tuple[Tensor, ...] = self.encoder(torch.cat([shown, visible], dim=1)).feature_maps
+        return maps
 
     def predict(self, images: Tensor) -> HeadOutputs:
         """Return h(f(x)), all patches visible."""
-        return self.head(self.features(images, torch.ones_like(images[:, :1])))
+        outputs: HeadOutputs = self.head(self.features(images, torch.ones_like(images[:, :1])))
+        return outputs
 
     def reconstruct(self, images: Tensor, visible: Tensor, masked_with: str = "mean") -> Tensor:
         """Return g(f(x̃)), float [B, 3, H, W]: all pixels, from the visible ones."""
-        return self.decoder(self.features(images, visible, masked_with)).float()
+        pixels: Tensor = self.decoder(self.features(images, visible, masked_with)).float()
+        return pixels
 
 
 def main_task_criterion(preset: Preset, classes: int) -> tuple[Mask2FormerLoss, dict[str, float]]:
@@ -174,19 +177,3 @@ def main_task_criterion(preset: Preset, classes: int) -> tuple[Mask2FormerLoss, 
         "loss_dice": config.dice_weight,
     }
     return Mask2FormerLoss(config, weights), weights
-
-
-def _drop_path_on_feedforward(encoder: nn.Module) -> None:
-    """Apply each Swin block's drop path to its feed-forward branch too.
-
-    transformers drops only the attention branch; Swin, and the authors' model, drop both.
-    """
-    for stage in encoder.swin.encoder.layers:
-        for block in stage.blocks:
-            if not isinstance(block.drop_path, nn.Identity):
-                # A partial, because copy.deepcopy copies what a partial holds, but not a lambda's.
-                block.mlp.register_forward_hook(functools.partial(_dropped, block.drop_path))
-
-
-def _dropped(drop_path: nn.Module, _mlp: nn.Module, _inputs: tuple, output: Tensor) -> Tensor:
-    return drop_path(output)

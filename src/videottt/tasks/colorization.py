@@ -1,6 +1,7 @@
 """Colorization: the colours of a frame of which only the lightness is seen (paper section 5.4)."""
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -28,8 +29,8 @@ class Colorization:
     whose rebalancing is a technique of the field.
     """
 
-    kind = "images"
-    head = "colours"
+    kind: ClassVar[str] = "images"
+    head: ClassVar[str] = "colours"
 
     def __init__(self, _: ClassSpace, classes: Sequence[str], __: Decoding) -> None:
         if classes:
@@ -43,14 +44,14 @@ class Colorization:
         """Return no class."""
         return ()
 
-    def observed(self, images: Tensor) -> Tensor:
+    def observable(self, images: Tensor) -> Tensor:
         """Return the images without their colours."""
         return made_grey(images)
 
     def main_task_loss(self, _: YShapedModel) -> MainTaskLoss:
         """Return the mean squared error over both planes and all pixels."""
 
-        def loss(outputs: Tensor, labels: LabelMaps, _: float | None = None) -> Tensor:
+        def loss(outputs: Tensor, labels: LabelMaps, targets: float | None = None) -> Tensor:
             return nn.functional.mse_loss(outputs.float(), lab_of(labels.colours)[:, 1:] / UNIT)
 
         return loss

@@ -1,6 +1,7 @@
 """Instance segmentation: a mask, a class and a score for each object."""
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -23,7 +24,7 @@ class InstanceSegmentation(Segmentation):
     The model names things only, or it is one of the task panoptic, whose stuff is left out.
     """
 
-    kind = "instances"
+    kind: ClassVar[str] = "instances"
 
     def __init__(self, space: ClassSpace, classes: Sequence[str], decoding: Decoding) -> None:
         allowed = [self.model_classes(space), space.classes]
@@ -79,7 +80,7 @@ class InstanceSegmentation(Segmentation):
         things = torch.from_numpy(self._is_thing[classes])
         scores, queries = scores[things.to(scores.device)], queries[things.to(queries.device)]
         # Many pairs share a query: each of them is enlarged and averaged once.
-        distinct, mask = queries.unique(return_inverse=True)
+        distinct, mask = queries.unique(return_inverse=True)  # type: ignore[no-untyped-call]
         logits = query_masks(outputs, distinct, place)
         masks = logits > 0
         area = masks.flatten(1).sum(dim=1)

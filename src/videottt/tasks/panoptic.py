@@ -1,6 +1,7 @@
 """Panoptic segmentation: every pixel belongs to one thing, or to stuff of one class."""
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -18,7 +19,7 @@ from videottt.tasks.task import LabelMaps, check_classes
 class PanopticSegmentation(Segmentation):
     """Mask2Former's panoptic segmentation: a query for each thing, and for each stuff class."""
 
-    kind = "panoptic"
+    kind: ClassVar[str] = "panoptic"
 
     def __init__(self, space: ClassSpace, classes: Sequence[str], decoding: Decoding) -> None:
         check_classes(classes, [space.classes], "panoptic")
@@ -51,7 +52,7 @@ class PanopticSegmentation(Segmentation):
         scores, classes = probabilities.max(dim=-1)
         real = classes < probabilities.shape[-1] - 1
         kept = torch.nonzero(real & (scores > self._decoding.object_mask_threshold))[:, 0]
-        scores, classes = scores[kept], classes[kept].cpu().numpy()
+        scores, classes = scores[kept], classes[kept]
         ids = np.zeros(place.size, np.uint16)
         if not len(classes):
             return _panoptic(ids, [], [])
@@ -94,7 +95,7 @@ def segment_targets(semantic: Tensor, instance: Tensor, is_thing: Tensor) -> tup
         masks float [N, H, W] and class indices int64 [N].
     """
     pairs = semantic.long() << 32 | instance.long()
-    found = pairs.unique()
+    found = pairs.unique()  # type: ignore[no-untyped-call]
     classes = found >> 32
     real = classes != VOID
     found, classes = found[real], classes[real]

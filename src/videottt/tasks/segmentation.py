@@ -21,7 +21,7 @@ class Segmentation(abc.ABC):
     def targets(self, labels: LabelMaps) -> tuple[list[Tensor], list[Tensor]]:
         """Return, for each image, masks float [N, H, W] and the model's classes int64 [N]."""
 
-    def observed(self, images: Tensor) -> Tensor:
+    def observable(self, images: Tensor) -> Tensor:
         """Return the images themselves."""
         return images
 
@@ -52,10 +52,11 @@ class Segmentation(abc.ABC):
                 auxiliary_predictions=layers[:-1],
                 **layers[-1],
             )
-            return sum(
+            total: Tensor = sum(
                 value * factors[next(kind for kind in factors if name.startswith(kind))]
                 for name, value in losses.items()
             )
+            return total
 
         return loss
 

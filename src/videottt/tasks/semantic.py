@@ -1,6 +1,7 @@
 """Semantic segmentation: a class for every pixel."""
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -21,7 +22,7 @@ class SemanticSegmentation(Segmentation):
     A model of the task panoptic will do: its segments are summed by class.
     """
 
-    kind = "classes"
+    kind: ClassVar[str] = "classes"
 
     def __init__(self, space: ClassSpace, classes: Sequence[str], _: Decoding) -> None:
         check_classes(classes, [space.classes], "semantic")

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -11,7 +11,8 @@ from torch import Tensor
 from videottt.core.errors import InputError
 from videottt.core.segments import ClassSpace, Prediction
 from videottt.models.inputs import Placement
-from videottt.models.y_shaped import HeadOutputs, QueryOutputs, YShapedModel
+from videottt.models.y_shaped import QueryOutputs, YShapedModel
+from videottt.tasks.decoding import Decoding
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class LabelMaps:
     instance: Tensor
     colours: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.uint8))
 
-    def to(self, device: object) -> "LabelMaps":
+    def to(self, device: torch.device | str) -> "LabelMaps":
         """Return the same labels on a device."""
         return LabelMaps(
             *(
@@ -41,13 +42,11 @@ class LabelMaps:
 class MainTaskLoss(Protocol):
     """ℓ_m of a batch or of one part of it."""
 
-    def __call__(
-        self, outputs: HeadOutputs, labels: LabelMaps, targets: float | None = None
-    ) -> Tensor:
+    def __call__(self, outputs: Any, labels: LabelMaps, targets: float | None = None) -> Tensor:
         """Return a scalar.
 
         Args:
-            outputs: what the head says.
+            outputs: what the head says, `HeadOutputs`: segments or colours, as the task's head.
             labels: of the same images.
             targets: where this is one part of a batch, how many targets its parts have on average;
                 by default those of `labels`.
@@ -69,12 +68,14 @@ class Task(Protocol):
     kind: ClassVar[str]
     head: ClassVar[str]
 
+    def __init__(self, space: ClassSpace, classes: Sequence[str], decoding: Decoding) -> None: ...
+
     @classmethod
     def model_classes(cls, space: ClassSpace) -> tuple[str, ...]:
         """Return the classes that a model of this task is trained to name."""
         ...
 
-    def observed(self, images: Tensor) -> Tensor:
+    def observable(self, images: Tensor) -> Tensor:
         """Return what a model is shown of images uint8 [B, H, W, 3], in the same form.
 
         At training and at test time, so that what is to be predicted cannot be seen.
@@ -89,25 +90,27 @@ class Task(Protocol):
         """Return how many targets ℓ_m is averaged over; 0 if it is over pixels."""
         ...
 
-    def decode(self, outputs: HeadOutputs, place: Placement, frame: np.ndarray) -> Prediction:
+    def decode(self, outputs: Any, place: Placement, frame: np.ndarray) -> Prediction:
         """Return the prediction of one frame at its own size.
 
         Args:
-            outputs: of a batch of one.
+            outputs: what the head says of a batch of one, `HeadOutputs`.
             place: where the frame lies in what the model saw.
             frame: uint8 [H, W, 3]; no more of it may be used than is observed.
         """
         ...
 
 
+@runtime_checkable
 class ClassTask(Task, Protocol):
     """A task that names classes."""
 
-    def count_classes(self, prediction: Prediction) -> int:
+    def count_classes(self, prediction: Any) -> int:
         """Return how many classes occur in a prediction, for resets on collapse."""
         ...
 
 
+@runtime_checkable
 class PixelTask(ClassTask, Protocol):
     """A task that scores every class at every pixel, so that predictions can be averaged."""
 

@@ -1,7 +1,7 @@
 """The two memories of the paper's section 4.2: a sliding window, and weights that carry over."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -81,44 +81,11 @@ def sample_indices(length: int, batch: int, sampling: str, generator: torch.Gene
 class ImplicitMemory:
     """The weights as joint training left them, kept to go back to on a reset."""
 
-    def __init__(self, parameters: list[Tensor]) -> None:
+    def __init__(self, parameters: Sequence[Tensor]) -> None:
         self._initial = [parameter.detach().clone() for parameter in parameters]
 
     @torch.no_grad()
-    def forget(self, parameters: list[Tensor]) -> None:
+    def forget(self, parameters: Sequence[Tensor]) -> None:
         """Set the parameters back to their initial values, bit for bit."""
         for parameter, initial in zip(parameters, self._initial, strict=True):
             parameter.copy_(initial)
-
-
-class ClassCollapse:
-    """Notices that predictions have collapsed (paper section 5.1; Volpi et al., CVPR 2022).
-
-    Compares moving averages of the numbers of classes that the initial and the current model
-    predict. It only says when to reset: the prediction that gave it away stays as it is.
-
-    Args:
-        difference: of the averages, in classes, above which there is a collapse.
-        frames: length of the moving averages.
-    """
-
-    def __init__(self, difference: float, frames: int) -> None:
-        self._difference = difference
-        self._counts: deque[tuple[int, int]] = deque(maxlen=frames)
-
-    def noticed(self, initial: int, current: int) -> bool:
-        """Add the numbers of classes of one frame; after a collapse the averages start anew."""
-        self._counts.append((initial, current))
-        before, now = np.mean(self._counts, axis=0)
-        if abs(before - now) <= self._difference:
-            return False
-        self._counts.clear()
-        return True
-
-    def state(self) -> list[tuple[int, int]]:
-        """Return the numbers of classes that the averages are of."""
-        return list(self._counts)
-
-    def restore(self, state: list[tuple[int, int]]) -> None:
-        """Go on from saved numbers."""
-        self._counts.extend(state)

@@ -194,9 +194,10 @@ def method_from(settings: dict[str, Any]) -> Method:
         "views": Views,
         "decoding": Decoding,
     }
-    built = {
+    built: dict[str, Any] = {
         name: build_settings(kind, settings[name], f"method: {name}")
         for name, kind in nested.items()
         if settings.get(name) is not None
     }
-    return build_settings(Method, {**settings, **built}, "method")
+    method: Method = build_settings(Method, {**settings, **built}, "method")
+    return method

@@ -78,7 +78,7 @@ def _predicted(
         start = time.perf_counter()
         frame = video.batch([index])[0]
         loaded = time.perf_counter() - start
-        result = stream.predict(frame, index)
+        result = stream.predict_only(frame, index)
         # No update belongs to a frame: those left out are counted with the first.
         result.skipped_steps = progress.skipped if index == 0 else 0
         for phase, seconds in progress.spent.items():

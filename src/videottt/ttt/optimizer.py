@@ -1,6 +1,7 @@
 """The optimizer of joint training and of test-time training, with the authors' groups."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +14,7 @@ NORMS = (nn.LayerNorm, nn.GroupNorm, nn.BatchNorm2d)
 
 def parameter_groups(
     model: nn.Module, learning_rate: float, encoder_multiplier: float, weight_decay: float
-) -> list[dict]:
+) -> list[dict[str, Any]]:
     """Return AdamW's groups for the parameters of `model` that require a gradient.
 
     The encoder's learning rate is `learning_rate` times `encoder_multiplier`. Weight decay is 0 for
@@ -43,13 +44,13 @@ def parameter_groups(
     ]
 
 
-def gradient_norm(parameters: list[Tensor]) -> Tensor:
+def gradient_norm(parameters: Sequence[Tensor]) -> Tensor:
     """Return the L2 norm of all gradients together, a scalar; 0 where there is none."""
     gradients = [p.grad for p in parameters if p.grad is not None]
     return nn.utils.get_total_norm(gradients) if gradients else torch.zeros(())
 
 
-def clip_gradients(parameters: list[Tensor], norm: Tensor, largest: float | None) -> None:
+def clip_gradients(parameters: Sequence[Tensor], norm: Tensor, largest: float | None) -> None:
     """Scale all gradients by one factor so that their norm, given, is at most `largest`."""
     if largest is not None:
         nn.utils.clip_grads_with_norm_(parameters, largest, norm)

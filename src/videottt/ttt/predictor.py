@@ -1,4 +1,4 @@
-"""From a frame to its prediction with the weights as they are: what only reads the model."""
+"""Predict a frame with the weights as they are: what only reads the model."""
 
 from collections.abc import Sequence
 
@@ -7,15 +7,17 @@ import torch
 from torch import Tensor
 
 from videottt.core.errors import InputError
+from videottt.core.ids import JobKey
 from videottt.core.randomness import generator
 from videottt.core.segments import Prediction
-from videottt.data.transforms.resize import input_size, resize_image
-from videottt.models.inputs import Placement, denormalise, normalise, pad_to_stride
+from videottt.data.transforms.resize import frame_size
+from videottt.models.inputs import Placement, denormalise, image_size, to_input
 from videottt.models.masking import random_visible
 from videottt.models.y_shaped import QueryOutputs, YShapedModel
-from videottt.tasks.task import Task
+from videottt.tasks.task import PixelTask, Task
 from videottt.ttt.ensembling import TemporalSmoothing, majority_vote
 from videottt.ttt.method import Method
+from videottt.ttt.observation import Observation
 
 
 class Predictor:
@@ -25,24 +27,25 @@ class Predictor:
         model: read, never changed.
         task: decodes what the head says.
         method: its input size, smoothing and votes.
-        key: (seed, dataset, video), what random draws are keyed by.
+        key: the ids of the job, which random draws are keyed by.
 
     Raises:
         InputError: the method averages predictions that the task cannot average.
     """
 
-    def __init__(
-        self, model: YShapedModel, task: Task, method: Method, key: tuple[int, str, str]
-    ) -> None:
-        if (method.smoothing > 1 or method.votes > 1) and not hasattr(task, "decode_scores"):
-            raise InputError(
-                "method: smoothing and votes average scores of pixels, which this task does not "
-                "have; use them with the task 'semantic'"
-            )
+    def __init__(self, model: YShapedModel, task: Task, method: Method, key: JobKey) -> None:
         self._model = model
         self._task = task
+        self._averaged: PixelTask | None = None
+        if method.smoothing > 1 or method.votes > 1:
+            if not isinstance(task, PixelTask):
+                raise InputError(
+                    "method: smoothing and votes average scores of pixels, which this task does "
+                    "not have; use them with the task 'semantic'"
+                )
+            self._averaged = task
         self._method = method
-        self._key = key
+        self._draws = key.draws
         self._device = next(model.parameters()).device
         self._smoothing = TemporalSmoothing(method.smoothing)
 
@@ -54,40 +57,18 @@ class Predictor:
         """Go on from saved scores."""
         self._smoothing.restore([scores.to(self._device) for scores in state])
 
-    def observed(self, frame: np.ndarray) -> np.ndarray:
-        """Return what is observed of a frame, both uint8 [H, W, 3].
-
-        Nothing else of a frame ever reaches the model.
-        """
-        return self._task.observed(torch.from_numpy(frame[None]))[0].numpy()
-
-    def resized(self, observed: np.ndarray) -> np.ndarray:
-        """Return what is observed of a frame at the model's input size, not padded."""
-        method = self._method
-        size = input_size(observed.shape[:2], method.shortest_edge, method.longest_edge)
-        return resize_image(observed, size)
-
-    def tensor(self, image: np.ndarray) -> Tensor:
-        """Return a resized frame as the model takes it: float [1, 3, H, W], normalised, padded."""
-        return pad_to_stride(normalise(torch.from_numpy(image[None]).to(self._device)))
-
     @torch.inference_mode()
-    def predict(self, frame: np.ndarray, image: np.ndarray, index: int) -> Prediction:
-        """Return the prediction of frame number `index`, as the task decodes it.
-
-        Args:
-            frame: uint8 [H, W, 3].
-            image: what is observed of it, resized.
-            index: of the frame in its video.
-        """
-        method, task, size = self._method, self._task, frame.shape[:2]
-        images = self.tensor(image)
-        place = Placement(tuple(images.shape[-2:]), image.shape[:2], size)
-        outputs = self._model.predict(images)
-        if method.votes == 1 and method.smoothing == 1:
-            return task.decode(outputs, place, frame)
+    def predict_frame(self, seen: Observation) -> Prediction:
+        """Return the prediction of a frame, as the task decodes it."""
+        method, frame, task = self._method, seen.frame, self._averaged
+        place = Placement(image_size(seen.images), frame_size(seen.image), frame_size(frame))
+        outputs = self._model.predict(seen.images)
+        if task is None:
+            return self._task.decode(outputs, place, frame)
+        assert isinstance(outputs, QueryOutputs)
         scores = task.scores(outputs, place)
         if method.votes > 1:
+            assert method.augmentation is not None
             scores = majority_vote(
                 frame,
                 task.decode_scores(scores),
@@ -95,36 +76,39 @@ class Predictor:
                 self._model.classes,
                 method.augmentation,
                 method.votes,
-                (*self._key, index),
+                (*self._draws, seen.index),
             )
         return task.decode_scores(self._smoothing(scores))
 
     @torch.inference_mode()
     def reconstruct(
-        self, image: np.ndarray, index: int, mask_ratio: float, masked_with: str
+        self, seen: Observation, mask_ratio: float, masked_with: str
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Mask a resized frame and reconstruct it; for looking, not learning.
+        """Mask a frame and reconstruct it; for looking, not learning.
 
         Returns:
             visible: bool [h, w], and the reconstructed pixels, uint8 [h, w, 3].
         """
-        images = self.tensor(image)
-        draws = generator(*self._key, index, "look")
+        images = seen.images
+        draws = generator(*self._draws, seen.index, "look")
         patch = self._model.preset.mask_patch
-        visible = random_visible(1, tuple(images.shape[-2:]), patch, mask_ratio, draws)
+        visible = random_visible(1, image_size(images), patch, mask_ratio, draws)
         pixels = self._model.reconstruct(images, visible.to(self._device), masked_with)
-        height, width = image.shape[:2]
+        height, width = seen.image.shape[:2]
         shown = visible[0, 0, :height, :width].bool().numpy()
         return shown, denormalise(pixels)[0, :height, :width].cpu().numpy()
 
     def _predict_copies(self, images: np.ndarray) -> Sequence[np.ndarray]:
         """Return predictions of images uint8 [B, h, w, 3], h and w multiples of 32."""
-        place = Placement(*[images.shape[1:3]] * 3)
-        outputs = self._model.predict(normalise(torch.from_numpy(images).to(self._device)))
+        size = frame_size(images[0])
+        place = Placement(size, size, size)
+        outputs = self._model.predict(to_input(torch.from_numpy(images), self._device))
+        assert isinstance(outputs, QueryOutputs)
         classes, masks = outputs.class_logits[-1], outputs.mask_logits[-1]
-        return [
-            self._task.decode(
-                QueryOutputs((classes[i : i + 1],), (masks[i : i + 1],)), place, image
-            )
-            for i, image in enumerate(images)
-        ]
+        predictions = []
+        for i, image in enumerate(images):
+            one = QueryOutputs((classes[i : i + 1],), (masks[i : i + 1],))
+            prediction = self._task.decode(one, place, image)
+            assert isinstance(prediction, np.ndarray)
+            predictions.append(prediction)
+        return predictions

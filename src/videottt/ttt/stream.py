@@ -5,10 +5,9 @@ nor future frames: neither is an argument of anything. The one exception is the 
 paper calls offline (section 6.1), which is given the frames of the whole video.
 """
 
-import copy
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,8 +22,8 @@ from videottt.core.segments import Prediction
 from videottt.data.transforms.update_views import view_for_update
 from videottt.models.y_shaped import YShapedModel
 from videottt.tasks.task import Task
+from videottt.ttt.collapse import CollapseWatch
 from videottt.ttt.memory import (
-    ClassCollapse,
     ExplicitMemory,
     ImplicitMemory,
     WholeVideo,
@@ -32,6 +31,7 @@ from videottt.ttt.memory import (
 )
 from videottt.ttt.method import Method
 from videottt.ttt.objectives import objective_named
+from videottt.ttt.observation import Observation, observe, remembered
 from videottt.ttt.predictor import Predictor
 from videottt.ttt.update import Clock, Updates
 
@@ -64,30 +64,32 @@ class Stream:
     """
 
     def __init__(self, model: YShapedModel, task: Task, method: Method, key: JobKey) -> None:
-        if method.reset == "class_collapse" and not hasattr(task, "count_classes"):
-            raise InputError(
-                "method: reset 'class_collapse' counts predicted classes, which this task has none "
-                "of; use it with a task of segmentation"
-            )
         self.method = method
         self._model = model.eval()
         self._task = task
+        self._key = key
         self._draws = key.draws
         self._device = next(model.parameters()).device
         self._objective = objective_named(method.objective, method.options)
-        self._predictor = Predictor(model, task, method, self._draws)
+        self._predictor = Predictor(model, task, method, key)
         # Before the objective changes any layer: what collapsed predictions are compared with.
-        self._initial = self._frozen_predictor() if method.reset == "class_collapse" else None
-        self._collapse = ClassCollapse(method.collapse.difference, method.collapse.frames)
+        self._collapse = (
+            CollapseWatch(self._model, task, method, key)
+            if method.reset == "class_collapse"
+            else None
+        )
         self._objective.prepare(model)
-        self._updates = Updates(model, self._objective, method, self._draws)
+        self._updates = Updates(model, self._objective, method, key)
         if method.order == "offline" and not self._updates.parameters:
             raise InputError(
                 f"method: order is 'offline', but objective '{method.objective}' trains no "
                 "parameter; use another objective or the order 'stream'"
             )
-        self._window: ExplicitMemory | WholeVideo = ExplicitMemory(method.window)
-        self._implicit = ImplicitMemory(self._updates.parameters if method.reset != "never" else [])
+        self._recent = ExplicitMemory(method.window)
+        # What batches are drawn from: the last frames, or the whole video of an offline method.
+        self._window: ExplicitMemory | WholeVideo = self._recent
+        initial = self._updates.parameters if method.reset != "never" else []
+        self._implicit = ImplicitMemory(initial)
         self._seen = 0
 
     def step(self, frame: np.ndarray, index: int | None = None) -> FrameResult:
@@ -99,20 +101,19 @@ class Stream:
         """
         index = self._seen if index is None else index
         clock = Clock(self._device)
-        observed = self._predictor.observed(frame)
-        image = self._predictor.resized(observed)
+        seen = self._observed(frame, index)
         losses: list[float] = []
         norms: list[float] = []
         if self._objective.learns:
-            self._remember(observed, image, index)
+            self._remember(seen)
             if self._seen % self.method.every == 0:
-                losses, norms = self._learn(image, index, clock)
+                losses, norms = self._learn(seen, clock)
         self._seen += 1
-        prediction = self._predictor.predict(frame, image, index)
+        prediction = self._predictor.predict_frame(seen)
         clock.charge("predict")
-        resets = self._forget_on_collapse(frame, image, index, prediction)
+        resets = self._forget_on_collapse(seen, prediction)
         clock.charge("reset")
-        finite = [np.isfinite(pair).all() for pair in zip(losses, norms, strict=True)]
+        finite = [bool(np.isfinite(pair).all()) for pair in zip(losses, norms, strict=True)]
         return FrameResult(
             index=index,
             prediction=prediction,
@@ -132,17 +133,16 @@ class Stream:
         self._window = WholeVideo(len(video), self._read_from(video))
         if first < last:
             # Scores that smoothing remembers are of other weights, and of the video's end.
-            self._predictor = Predictor(self._model, self._task, self.method, self._draws)
+            self._predictor = Predictor(self._model, self._task, self.method, self._key)
         for iteration in range(first, last):
             clock = Clock(self._device)
             loss, norm = self._update("offline", iteration, clock)
             yield OfflineUpdate(loss, norm, clock.wall_time)
 
-    def predict(self, frame: np.ndarray, index: int) -> FrameResult:
+    def predict_only(self, frame: np.ndarray, index: int) -> FrameResult:
         """Predict a frame, uint8 [H, W, 3], with the weights as they are."""
         clock = Clock(self._device)
-        image = self._predictor.resized(self._predictor.observed(frame))
-        prediction = self._predictor.predict(frame, image, index)
+        prediction = self._predictor.predict_frame(self._observed(frame, index))
         clock.charge("predict")
         nothing = float("nan")
         return FrameResult(index, prediction, nothing, nothing, 0, clock.wall_time)
@@ -158,7 +158,7 @@ class Stream:
             "updates": self._updates.state(),
             "objective": self._objective.state(self._model),
             "smoothing": self._predictor.state(),
-            "collapse": self._collapse.state(),
+            "collapse": [] if self._collapse is None else self._collapse.state(),
         }
 
     def restore(self, state: dict[str, Any], frame: Callable[[int], np.ndarray]) -> None:
@@ -169,29 +169,27 @@ class Stream:
             frame: returns frame `index` of the video, uint8 [H, W, 3].
         """
         for index in state["window"]:
-            observed = self._predictor.observed(frame(index))
-            self._remember(observed, self._predictor.resized(observed), index)
+            self._remember(self._observed(frame(index), index))
         self._seen = state["seen"]
         self._updates.restore(state["updates"])
         self._objective.restore(self._model, state["objective"])
         self._predictor.restore(state["smoothing"])
-        self._collapse.restore(state["collapse"])
+        if self._collapse is not None:
+            self._collapse.restore(state["collapse"])
 
     def trace(self, frame: np.ndarray, index: int, steps: int) -> Iterator[Traced]:
         """Learn from one frame, step by step, and say after each where it has come (figure 3).
 
         Starts from the weights as they are. The first result is before any update.
         """
-        observed = self._predictor.observed(frame)
-        image = self._predictor.resized(observed)
-        self._remember(observed, image, index)
-        images = self._predictor.tensor(image)
+        seen = self._observed(frame, index)
+        self._remember(seen)
         for step in range(steps + 1):
             with torch.inference_mode():
                 draws = generator(*self._draws, index, "look")
-                loss = float(self._objective.loss(self._model, images, draws))
-            visible, pixels = self.reconstruct(frame, index)
-            prediction = self._predictor.predict(frame, image, index)
+                loss = float(self._objective.loss(self._model, seen.images, draws))
+            visible, pixels = self._reconstruct(seen)
+            prediction = self._predictor.predict_frame(seen)
             yield Traced(step, loss, prediction, visible, pixels)
             if step < steps:
                 self._update(index, step, Clock(self._device))
@@ -203,40 +201,38 @@ class Stream:
             visible: bool [h, w] at the model's input size, and the reconstructed pixels, uint8
             [h, w, 3].
         """
+        return self._reconstruct(self._observed(frame, index))
+
+    def _reconstruct(self, seen: Observation) -> tuple[np.ndarray, np.ndarray]:
         options = self.method.options
         ratio, filling = options.get("mask_ratio", MASK_RATIO), options.get("masked_with", "mean")
-        image = self._predictor.resized(self._predictor.observed(frame))
-        return self._predictor.reconstruct(image, index, ratio, filling)
+        return self._predictor.reconstruct(seen, ratio, filling)
 
-    def _frozen_predictor(self) -> Predictor:
-        model = copy.deepcopy(self._model).requires_grad_(False)
-        return Predictor(model, self._task, replace(self.method, votes=1, smoothing=1), self._draws)
+    def _observed(self, frame: np.ndarray, index: int) -> Observation:
+        return observe(frame, index, self._task, self.method, self._device)
 
-    def _remember(self, observed: np.ndarray, image: np.ndarray, index: int) -> None:
-        """Add a frame to the window: resized, but at its own size where views are drawn of it."""
-        self._window.append(observed if self.method.views else image, index)
+    def _remember(self, seen: Observation) -> None:
+        """Add a frame to the window."""
+        self._recent.append(seen.remembered, seen.index)
 
     def _read_from(self, video: WholeVideo) -> Callable[[int], np.ndarray]:
         def read(index: int) -> np.ndarray:
-            observed = self._predictor.observed(video.batch([index])[0])
-            return observed if self.method.views else self._predictor.resized(observed)
+            return remembered(video.batch([index])[0], self._task, self.method)
 
         return read
 
-    def _learn(
-        self, image: np.ndarray, index: int, clock: Clock
-    ) -> tuple[list[float], list[float]]:
+    def _learn(self, seen: Observation, clock: Clock) -> tuple[list[float], list[float]]:
         """Learn from the window; return loss and gradient norm of each step."""
         if self.method.reset == "every_frame":
             self._forget()
         elif self.method.optimizer_between_frames == "rebuilt":
             self._updates.rebuild_optimizer()
         clock.charge("reset")
-        self._objective.observe(self._model, self._predictor.tensor(image))
+        self._objective.observe(self._model, seen.images)
         clock.charge("forward")
         if not self._updates.parameters:
             return [], []
-        done = [self._update(index, step, clock) for step in range(self.method.steps)]
+        done = [self._update(seen.index, step, clock) for step in range(self.method.steps)]
         losses, norms = zip(*done, strict=True)
         return list(losses), list(norms)
 
@@ -246,15 +242,9 @@ class Stream:
         self._objective.forget(self._model)
         self._updates.rebuild_optimizer()
 
-    def _forget_on_collapse(
-        self, frame: np.ndarray, image: np.ndarray, index: int, prediction: Prediction
-    ) -> int:
+    def _forget_on_collapse(self, seen: Observation, prediction: Prediction) -> int:
         """Reset the model if its predictions have collapsed; return the number of resets."""
-        if self._initial is None:
-            return 0
-        initial = self._initial.predict(frame, image, index)
-        counts = (self._task.count_classes(initial), self._task.count_classes(prediction))
-        if not self._collapse.noticed(*counts):
+        if self._collapse is None or not self._collapse.noticed(seen, prediction):
             return 0
         self._forget()
         return 1
@@ -271,9 +261,7 @@ class Stream:
         method = self.method
         indices = sample_indices(len(self._window), method.batch, method.sampling, draws)
         frames = self._window.batch(indices)
-        images = np.stack(
-            [view_for_update(frame, method.crop, method.views, draws) for frame in frames]
-        )
+        images = [view_for_update(frame, method.crop, method.views, draws) for frame in frames]
         return torch.from_numpy(np.stack(images))
 
 

@@ -1,21 +1,20 @@
 """One gradient step of test-time training: a batch in micro-batches, a clipped step, or none."""
 
-import contextlib
 import logging
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from transformers.models.swin.modeling_swin import SwinDropPath
 
 from videottt.core.errors import InputError
 from videottt.core.frame_result import PHASES
+from videottt.core.ids import JobKey
 from videottt.core.randomness import global_draws
-from videottt.models.inputs import normalise
+from videottt.models.encoders import drop_path
+from videottt.models.inputs import to_input
 from videottt.models.y_shaped import YShapedModel
 from videottt.runtime.out_of_memory import is_out_of_memory
 from videottt.runtime.precision import Precision
@@ -50,16 +49,16 @@ class Updates:
         model: what `objective` trains of it is trained in place; the rest is frozen.
         objective: prepared for the model.
         method: how large a batch is, and how it is stepped.
-        key: (seed, dataset, video), what random draws are keyed by.
+        key: the ids of the job, which random draws are keyed by.
     """
 
     def __init__(
-        self, model: YShapedModel, objective: Objective, method: Method, key: tuple[int, str, str]
+        self, model: YShapedModel, objective: Objective, method: Method, key: JobKey
     ) -> None:
         self._model = model
         self._objective = objective
         self._method = method
-        self._key = key
+        self._draws = key.draws
         self._device = next(model.parameters()).device
         self._precision = Precision(method.precision, self._device)
         self._micro_batch = method.micro_batch or method.batch
@@ -106,15 +105,17 @@ class Updates:
             # Only here, without the error and what its frames held, is their memory free again.
             self._halve(min(self._micro_batch, len(images)), index)
             draws.set_state(start)
-        self._precision.unscale(self._optimizer)
+        optimizer = self._optimizer
+        assert optimizer is not None, "only what trains something is asked for a step"
+        self._precision.unscale(optimizer)
         norm = gradient_norm(self.parameters)
         finite = bool(np.isfinite(total) and torch.isfinite(norm))
         # Without a gradient (no confident pixel, for example) even weight decay would be a drift.
         if finite and norm > 0:
             clip_gradients(self.parameters, norm, self._method.optimizer.gradient_clip)
-            self._precision.step(self._optimizer)
+            self._precision.step(optimizer)
         self._precision.update()
-        self._optimizer.zero_grad(set_to_none=True)
+        optimizer.zero_grad(set_to_none=True)
         clock.charge("optimizer")
         self._count(finite, index, iteration)
         return total, float(norm)
@@ -137,7 +138,7 @@ class Updates:
         """Go on from a saved state."""
         for parameter, value in zip(self.parameters, state["parameters"], strict=True):
             parameter.copy_(value)
-        if state["optimizer"] is not None:
+        if state["optimizer"] is not None and self._optimizer is not None:
             self._optimizer.load_state_dict(state["optimizer"])
         self._precision.load_state(state["precision"])
         self._micro_batch, self._left_out = state["micro_batch"], state["left_out"]
@@ -147,23 +148,24 @@ class Updates:
     ) -> float:
         """Add the gradients of a batch to the parameters; return its loss."""
         total = 0.0
-        for number, chunk in enumerate(images.split(self._micro_batch)):
+        for number, chunk in enumerate(torch.split(images, self._micro_batch)):
             with (
-                _drop_path(self._model, self._method.drop_path),
-                global_draws(*self._key, index, iteration, "drop path", number),
+                drop_path(self._model.encoder, self._method.drop_path),
+                global_draws(*self._draws, index, iteration, "drop path", number),
                 self._precision.autocast(),
             ):
-                shown = normalise(chunk.to(self._device))
+                shown = to_input(chunk, self._device)
                 share = len(chunk) / len(images)
                 loss = self._objective.loss(self._model, shown, draws) * share
             clock.charge("forward")
-            self._precision.scale(loss).backward()
+            torch.autograd.backward(self._precision.scale(loss))
             total += float(loss.detach())
             clock.charge("backward")
         return total
 
     def _halve(self, size: int, index: int | str) -> None:
-        self._optimizer.zero_grad(set_to_none=True)
+        for parameter in self.parameters:
+            parameter.grad = None
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
         if size == 1:
@@ -195,16 +197,3 @@ class Updates:
 
 def _place(index: int | str) -> str:
     return f"frame {index}" if isinstance(index, int) else f"{index} training"
-
-
-@contextlib.contextmanager
-def _drop_path(model: YShapedModel, on: bool) -> Iterator[None]:
-    """Switch the encoder's drop path on inside the block, and nothing else to training mode."""
-    modules = [m for m in model.encoder.modules() if isinstance(m, SwinDropPath)]
-    for module in modules:
-        module.train(on)
-    try:
-        yield
-    finally:
-        for module in modules:
-            module.train(False)

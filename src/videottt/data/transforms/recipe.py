@@ -82,7 +82,7 @@ class Augmentation:
 def draw_view(size: tuple[int, int], settings: Augmentation, draws: np.random.Generator) -> View:
     """Draw how an image of `size` (H, W) is augmented."""
     scaled = _scaled(size, settings, draws)
-    inner = tuple(min(scaled[axis], settings.crop[axis]) for axis in (0, 1))
+    inner = min(scaled[0], settings.crop[0]), min(scaled[1], settings.crop[1])
     start = _start([scaled[axis] - inner[axis] for axis in (0, 1)], settings, draws)
     factors = 1 + settings.colour * draws.uniform(-1, 1, size=3) * (0.25, 1, 1)
     turn = settings.colour * 0.1 * draws.uniform(-1, 1)
@@ -115,8 +115,8 @@ def _scaled(
             return scaled_size(size, settings.crop, scale)
         longest = int(settings.longest_edge * max(settings.scales))
         return input_size(size, int(settings.shortest_edge * scale), longest)
-    base = _at_scale_1(size, settings)
-    return tuple(max(1, round(edge * scale)) for edge in base)
+    height, width = (max(1, round(edge * scale)) for edge in _at_scale_1(size, settings))
+    return height, width
 
 
 def _at_scale_1(size: tuple[int, int], settings: Augmentation) -> tuple[float, float]:
@@ -130,8 +130,10 @@ def _start(free: list[int], settings: Augmentation, draws: np.random.Generator) 
     """Return (top, left) of a crop beside which as many rows and columns are `free`."""
     if settings.geometry == "detectron2" and settings.scale_to == "crop":
         place = draws.random()
-        return tuple(int(np.round(each * place)) for each in free)
-    return tuple(int(draws.integers(each + 1)) for each in free)
+        top, left = (int(np.round(each * place)) for each in free)
+    else:
+        top, left = (int(draws.integers(each + 1)) for each in free)
+    return top, left
 
 
 def augment(

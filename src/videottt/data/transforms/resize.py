@@ -9,6 +9,11 @@ STRIDE = 32
 Size = tuple[int, int]
 
 
+def frame_size(frame: np.ndarray) -> Size:
+    """Return (H, W) of a frame [H, W, ...]."""
+    return frame.shape[0], frame.shape[1]
+
+
 def input_size(size: tuple[int, int], shortest_edge: int, longest_edge: int) -> tuple[int, int]:
     """Return (H, W) of a frame resized to a shortest edge, but no longer than a longest edge.
 

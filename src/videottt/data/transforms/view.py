@@ -53,9 +53,9 @@ def crop_resize(picture: Image.Image, view: View, resampling: Image.Resampling) 
     # PIL cuts and resizes in one go: only the pixels of the crop are ever computed.
     size = (picture.height, picture.width)
     ratio = [size[axis] / view.scaled[axis] for axis in (0, 1)]
-    top, left = (view.start[axis] * ratio[axis] for axis in (0, 1))
-    bottom, right = ((view.start[axis] + view.inner[axis]) * ratio[axis] for axis in (0, 1))
-    box = (left, top, min(right, size[1]), min(bottom, size[0]))
+    upper, left_edge = (view.start[axis] * ratio[axis] for axis in (0, 1))
+    lower, right_edge = ((view.start[axis] + view.inner[axis]) * ratio[axis] for axis in (0, 1))
+    box = (left_edge, upper, min(right_edge, size[1]), min(lower, size[0]))
     return picture.resize((view.inner[1], view.inner[0]), resampling, box)
 
 
@@ -67,7 +67,8 @@ def crop_resize_labels(labels: np.ndarray, view: View) -> np.ndarray:
         _upper_left(labels.shape[a], view.scaled[a])[view.start[a] : view.start[a] + view.inner[a]]
         for a in (0, 1)
     )
-    return labels[rows[:, None], columns]
+    cropped: np.ndarray = labels[rows[:, None], columns]
+    return cropped
 
 
 def _upper_left(edge: int, scaled: int) -> np.ndarray:

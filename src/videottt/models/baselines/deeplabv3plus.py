@@ -37,7 +37,8 @@ class DeepLabV3PlusR101(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return logits, float [B, classes, h/4, w/4], of images float [B, 3, h, w]."""
-        return self.decode_head(*self.backbone(images))
+        logits: Tensor = self.decode_head(*self.backbone(images))
+        return logits
 
 
 class Backbone(nn.Module):
@@ -87,7 +88,8 @@ class Head(nn.Module):
         fused = self.bottleneck(torch.cat(pyramid, dim=1))
         detail = self.c1_bottleneck(fine)
         fused = torch.cat([_resized(fused, detail), detail], dim=1)
-        return self.conv_seg(self.sep_bottleneck(fused))
+        logits: Tensor = self.conv_seg(self.sep_bottleneck(fused))
+        return logits
 
 
 def _convolved(before: int, after: int, stride: int = 1) -> list[nn.Module]:

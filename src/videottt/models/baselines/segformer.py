@@ -9,6 +9,7 @@ parameters; the 64.1 M that the paper states are those with the 150 classes of A
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -43,21 +44,23 @@ class SegFormerB4(nn.Module):
     def __init__(self, classes: int = CLASSES) -> None:
         super().__init__()
         # Table 6 of the SegFormer paper; what is not said here is alike in all of its sizes.
-        config = SegformerConfig(
+        config = SegformerConfig(  # type: ignore[call-arg]
             depths=(3, 8, 27, 3),
             hidden_sizes=(64, 128, 320, 512),
             decoder_hidden_size=768,
             num_labels=classes,
         )
         self.network = SegformerForSemanticSegmentation(config)
-        for stage in self.network.segformer.stages:
+        stages: Any = self.network.segformer.stages
+        for stage in stages:
             stage.layer_norm.eps = NORM_EPSILON
             for block in stage.blocks:
                 block.layernorm_before.eps = block.layernorm_after.eps = NORM_EPSILON
 
     def forward(self, images: Tensor) -> Tensor:
         """Return logits, float [B, classes, h/4, w/4], of images float [B, 3, h, w]."""
-        return self.network(images).logits
+        logits: Tensor = self.network(images).logits
+        return logits
 
 
 def load_segformer_b4(path: Path) -> SegFormerB4:

@@ -7,6 +7,7 @@ do: normalised alike, not padded, in their tiles or whole, with the logits resiz
 network saw, then to the frame (mmsegmentation's encoder_decoder.py, which both of them use).
 """
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +17,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from videottt.core.errors import InputError
+from videottt.core.files import sha256
+from videottt.data.layouts.kitti_step import CITYSCAPES
 from videottt.data.transforms.resize import input_size, resize_image
 from videottt.models.baselines.deeplabv3plus import load_deeplabv3plus_r101
+from videottt.models.baselines.fixed import FixedMethod
 from videottt.models.baselines.segformer import load_segformer_b4
 from videottt.models.inputs import normalise
+from videottt.store.frames import FrameStore
 
 
 @dataclass(frozen=True)
@@ -111,3 +117,55 @@ def spans(length: int, tiles: Tiles | None) -> list[tuple[int, int]]:
 
 def _resized(logits: Tensor, size: tuple[int, int]) -> Tensor:
     return functional.interpolate(logits, size=size, mode="bilinear", align_corners=False)
+
+
+def segmenter(
+    store: FrameStore,
+    *,
+    network: str,
+    method: str,
+    weights: Path,
+    shortest_edge: int,
+    longest_edge: int,
+) -> FixedMethod:
+    """Return the method that segments the frames of a video with a published network.
+
+    Args:
+        store: the video.
+        network: one of `SEGMENTERS`.
+        method: id of the method.
+        weights: as its authors published them.
+        shortest_edge: of a frame as the network sees it, in pixels.
+        longest_edge: but no longer than this.
+
+    Raises:
+        InputError: the classes of the video are not the 19 train ids of Cityscapes in their order,
+            or the weights are not those of the network.
+    """
+    if store.space.classes != CITYSCAPES:
+        raise InputError(
+            f"{store.path}: its classes are not the {len(CITYSCAPES)} of Cityscapes in the order "
+            f"of their train ids, which '{network}' predicts; use a data set with those classes, "
+            "as KITTI-STEP, or another method"
+        )
+    chosen = SEGMENTERS[network]
+    loaded = chosen.load(weights)
+    edges = {"shortest_edge": shortest_edge, "longest_edge": longest_edge}
+    tiles = chosen.tiles
+
+    def predict(frame: np.ndarray) -> np.ndarray:
+        return segment(loaded, frame, shortest_edge, longest_edge, tiles)
+
+    return FixedMethod(
+        "semantic",
+        method,
+        "classes",
+        predict,
+        loaded,
+        settings={
+            "segmenter": network,
+            **edges,
+            "tiles": None if tiles is None else dataclasses.asdict(tiles),
+        },
+        weights={"weights": sha256(weights)},
+    )

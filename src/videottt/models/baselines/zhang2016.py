@@ -6,6 +6,7 @@ parameters have the published names, so that ``colorization_release_v2-9b330a0b.
 no video: every frame is colourised by itself, and nothing is learned from it.
 """
 
+import functools
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from videottt.core.cielab import coloured, grey_frame, lab_of
+from videottt.core.files import sha256
+from videottt.models.baselines.fixed import FixedMethod
+from videottt.models.baselines.published import COUNTER
 from videottt.models.weights import misfit, read_tensors
+from videottt.store.frames import FrameStore
 
 # Of every stage: channels, number of convolutions, stride of the last of them, dilation.
 STAGES = (
@@ -86,17 +91,12 @@ def load_zhang2016(path: Path) -> Zhang2016:
     """
     weights = read_tensors(path)
     network = Zhang2016()
-    # How many batches a norm has seen decides nothing here, and older files do not have it.
     expected = {
         name: tensor.shape
         for name, tensor in network.state_dict().items()
-        if not name.endswith("num_batches_tracked")
+        if not name.endswith(COUNTER)
     }
-    found = {
-        name: tensor.shape
-        for name, tensor in weights.items()
-        if not name.endswith("num_batches_tracked")
-    }
+    found = {name: tensor.shape for name, tensor in weights.items() if not name.endswith(COUNTER)}
     if found != expected:
         names = sorted(dict(expected.items() ^ found.items()))
         reason = f"{len(names)} of its parameters differ in name or shape, such as {names[0]}"
@@ -126,3 +126,21 @@ def colourise(network: Zhang2016, frame: np.ndarray) -> np.ndarray:
 
 def _batch(image: np.ndarray, device: torch.device) -> Tensor:
     return torch.from_numpy(image[None]).to(device)
+
+
+def zhang2016(_: FrameStore, *, weights: Path) -> FixedMethod:
+    """Return the method that colours frames with the published network.
+
+    Raises:
+        InputError: the file is absent, or does not hold its weights.
+    """
+    network = load_zhang2016(weights)
+    return FixedMethod(
+        "colorization",
+        "zhang2016",
+        "images",
+        functools.partial(colourise, network),
+        network,
+        settings={"size": list(SIZE)},
+        weights={"weights": sha256(weights)},
+    )

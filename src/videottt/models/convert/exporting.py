@@ -36,7 +36,7 @@ def export_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
             "model of detectron2 does; export one of a task of segmentation"
         )
     arrays = detectron2_arrays(checkpoint.model, decoder=checkpoint.has_decoder)
-    arrays._metadata = _versions(arrays)
+    vars(arrays)["_metadata"] = _versions(arrays)
     # Protocol 3 names functions as text, once and before any array. numpy 1, which the authors'
     # release needs, does not know numpy 2's name of the one that makes arrays.
     content = pickle.dumps({"model": arrays, "__author__": AUTHOR}, protocol=3)
@@ -91,7 +91,8 @@ def _relative_positions() -> np.ndarray:
     """
     rows, columns = np.divmod(np.arange(WINDOW**2), WINDOW)
     vertical, horizontal = (np.subtract.outer(each, each) + WINDOW - 1 for each in (rows, columns))
-    return vertical * (2 * WINDOW - 1) + horizontal
+    positions: np.ndarray = vertical * (2 * WINDOW - 1) + horizontal
+    return positions
 
 
 def _versions(arrays: Mapping[str, np.ndarray]) -> OrderedDict[str, dict[str, int]]:

@@ -207,10 +207,10 @@ def _check_fit(
     path: Path,
 ) -> None:
     """Raise one InputError that lists every missing, unknown and misshapen parameter."""
-    missing = {layout.theirs(name) for name in expected.keys() - tensors.keys()}
-    unknown = [*unknown, *{layout.theirs(name) for name in tensors.keys() - expected.keys()}]
+    missing = {_theirs(name, layout) for name in expected.keys() - tensors.keys()}
+    unknown = [*unknown, *{_theirs(name, layout) for name in tensors.keys() - expected.keys()}]
     misshapen = {
-        f"{layout.theirs(name)} {_stored(tensors, name, layout)}, expected "
+        f"{_theirs(name, layout)} {_stored(tensors, name, layout)}, expected "
         f"{_stored(expected, name, layout)}"
         for name in expected.keys() & tensors.keys()
         if tensors[name].shape != expected[name].shape
@@ -224,9 +224,13 @@ def _check_fit(
         raise InputError(f"{path}: does not fit {layout.title}: {'; '.join(wrong)}")
 
 
+def _theirs(name: str, layout: Layout) -> str:
+    return layout.theirs(name) or name
+
+
 def _stored(tensors: dict[str, Tensor], name: str, layout: Layout) -> list[int]:
     """Return the shape under which a layout stores a parameter of ours, alone or one of three."""
-    parts = [tensors[each].shape for each in layout.ours(layout.theirs(name)) if each in tensors]
+    parts = [tensors[each].shape for each in layout.ours(_theirs(name, layout)) if each in tensors]
     return [sum(part[0] for part in parts), *parts[0][1:]]
 
 

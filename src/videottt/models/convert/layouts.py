@@ -191,7 +191,7 @@ _PLACES = {name: r"(\d+)" for name in "ijk"} | {"rest": "(.+)", "qkv": "([qkv])"
 
 
 @functools.cache
-def _pattern(template: str) -> tuple[re.Pattern, list[str]]:
+def _pattern(template: str) -> tuple[re.Pattern[str], list[str]]:
     """Return what a template matches, and the names of its groups in order."""
     pieces = re.split(r"\{(\w+)\}", template)
     texts, places = pieces[::2], pieces[1::2]

@@ -4,6 +4,7 @@ import dataclasses
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from videottt.core.errors import InputError
 from videottt.models.presets import Preset
@@ -26,7 +27,7 @@ def sizes_in(shapes: Shapes, known: Preset, *, head: bool) -> Preset:
         known: where the drop path rate, the points of the loss and the mask's patch come from.
         head: whether the head h is among the shapes.
     """
-    found: dict[str, object] = {
+    found: dict[str, Any] = {
         "embed_dim": _size(shapes, "encoder.swin.embeddings.norm.weight", 0),
         "depths": tuple(_count(shapes, f"{STAGES}.{stage}.blocks") for stage in range(4)),
         "num_heads": tuple(

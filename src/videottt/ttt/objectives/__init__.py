@@ -3,8 +3,10 @@
 Adding an objective: one file here, and `objective: <name>` in a method of config.yaml.
 """
 
+import dataclasses
 import importlib
 import pkgutil
+from typing import Any
 
 from videottt.core.errors import InputError, nearest
 from videottt.ttt.objectives.objective import REGISTERED, Objective
@@ -13,7 +15,7 @@ for _module in pkgutil.iter_modules(__path__):
     importlib.import_module(f"{__name__}.{_module.name}")
 
 
-def objective_named(name: str, options: dict) -> Objective:
+def objective_named(name: str, options: dict[str, Any]) -> Objective:
     """Return the objective registered as `name`, with its own options.
 
     Raises:
@@ -21,7 +23,7 @@ def objective_named(name: str, options: dict) -> Objective:
     """
     if name not in REGISTERED:
         raise InputError(f"objective '{name}' does not exist; {nearest(name, REGISTERED)}")
-    known = set(REGISTERED[name].__dataclass_fields__)
+    known = {field.name for field in dataclasses.fields(REGISTERED[name])}
     for option in options:
         if option not in known:
             raise InputError(

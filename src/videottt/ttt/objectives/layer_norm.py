@@ -70,7 +70,7 @@ class AccumulatingLayerNorm(nn.LayerNorm):
         """Normalise tokens [..., channels]."""
         if self.observing:
             self._accumulate(*self._statistics(tokens))
-        if self.observing or self._count == 0:
+        if self.observing or self._mean is None or self._variance is None:
             return super().forward(tokens)
         mean, variance = self._statistics(tokens)
         if self._scope == "position" and self._mean.shape != mean.shape:
@@ -91,7 +91,7 @@ class AccumulatingLayerNorm(nn.LayerNorm):
         if self._scope == "layer":
             mean, variance = mean.mean(), variance.mean()
         self._count += 1
-        if self._count == 1:
+        if self._mean is None or self._variance is None:
             self._mean, self._variance = mean, variance
         else:
             self._mean = torch.lerp(self._mean, mean, 1 / self._count)

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from videottt.core.errors import InputError, nearest
+from videottt.models.inputs import image_size
 from videottt.models.masking import check_filling, random_visible, reconstruction_loss
 from videottt.models.y_shaped import YShapedModel
 from videottt.ttt.objectives.objective import Objective
@@ -48,7 +49,7 @@ class MaskedAutoencoding(Objective, name="mae"):
         """Return ℓ_s of a batch; masks are drawn independently for each image."""
         visible = random_visible(
             len(images),
-            tuple(images.shape[-2:]),
+            image_size(images),
             model.preset.mask_patch,
             self.mask_ratio,
             generator,

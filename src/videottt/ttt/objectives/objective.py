@@ -1,6 +1,7 @@
 """The interface of an objective, and its registry."""
 
 import abc
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
@@ -11,6 +12,7 @@ from videottt.models.y_shaped import YShapedModel
 REGISTERED: dict[str, type["Objective"]] = {}
 
 
+@dataclass(frozen=True)
 class Objective(abc.ABC):
     """How a model learns from frames without labels: by signature, none are in reach.
 

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from videottt.core.errors import InputError
 from videottt.models.class_scores import class_log_probabilities
+from videottt.models.inputs import image_size
 from videottt.models.masking import check_filling, random_visible
 from videottt.models.y_shaped import QueryOutputs, YShapedModel
 from videottt.ttt.objectives.objective import Objective
@@ -56,7 +57,9 @@ class SelfTraining(Objective, name="self_train"):
         An image without a confident pixel counts as 0. Pixels are those of the masks, [H/4, W/4].
         """
         with torch.no_grad():
-            confidence, labels = class_log_probabilities(model.predict(images)).exp().max(dim=1)
+            outputs = model.predict(images)
+            assert isinstance(outputs, QueryOutputs)
+            confidence, labels = class_log_probabilities(outputs).exp().max(dim=1)
         chosen = confidence > self.threshold
         log = class_log_probabilities(self._masked_prediction(model, images, generator))
         error = -log.gather(1, labels[:, None])[:, 0] * chosen
@@ -67,10 +70,12 @@ class SelfTraining(Objective, name="self_train"):
     ) -> QueryOutputs:
         visible = random_visible(
             len(images),
-            tuple(images.shape[-2:]),
+            image_size(images),
             model.preset.mask_patch,
             self.mask_ratio,
             generator,
         )
         visible = visible.to(images.device)
-        return model.head(model.features(images, visible, self.masked_with))
+        outputs = model.head(model.features(images, visible, self.masked_with))
+        assert isinstance(outputs, QueryOutputs)
+        return outputs

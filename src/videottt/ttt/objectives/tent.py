@@ -13,7 +13,7 @@ from torch import Tensor
 
 from videottt.core.errors import InputError
 from videottt.models.class_scores import class_log_probabilities
-from videottt.models.y_shaped import YShapedModel
+from videottt.models.y_shaped import QueryOutputs, YShapedModel
 from videottt.ttt.objectives.objective import Objective
 from videottt.ttt.optimizer import NORMS
 
@@ -53,5 +53,7 @@ class EntropyMinimization(Objective, name="tent"):
 
     def loss(self, model: YShapedModel, images: Tensor, generator: torch.Generator) -> Tensor:
         """Return the mean entropy over pixels and images; nothing is drawn."""
-        log = class_log_probabilities(model.predict(images))
+        outputs = model.predict(images)
+        assert isinstance(outputs, QueryOutputs)
+        log = class_log_probabilities(outputs)
         return -(log.exp() * log).sum(dim=1).mean()

@@ -1,0 +1,288 @@
+"""Run one method on one video: from the frame store to the file of predictions."""
+
+import contextlib
+import json
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from videottt.core.errors import InputError
+from videottt.core.files import sha256
+from videottt.core.ids import JobKey
+from videottt.core.progress import Progress
+from videottt.core.provenance import provenance
+from videottt.core.settings import with_values
+from videottt.models.checkpoint import Checkpoint, load_checkpoint
+from videottt.runtime.claims import claimed
+from videottt.runtime.device import device_label, peak_memory, prepare_device
+from videottt.store.frames import FrameStore
+from videottt.store.journal import NullJournal, PredictionJob, open_journal
+from videottt.tasks import Task, task_named
+from videottt.ttt.memory import WholeVideo
+from videottt.ttt.method import Method, method_from
+from videottt.ttt.objectives import objective_named
+from videottt.ttt.offline import OfflineProgress, run_offline
+from videottt.ttt.stream import OfflineUpdate, Stream, frame_order, run_stream
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class StreamJob:
+    """One method on one video, as files and settings.
+
+    Attributes:
+        frames: frame store of the video.
+        checkpoint: that the model starts from.
+        task: one of `core.ids.TASKS`.
+        settings: of the method; see videottt.ttt.method.Method.
+        output: file to write.
+        method: id of the method, for the attributes of the result.
+        selection: files of `videottt select`; the later the stronger.
+        override: dotted setting -> value, stronger than everything selected.
+        seed: of every random draw.
+        looks: reconstructions to keep for a figure.
+        device: "auto", "cpu", "cuda" or "cuda:N".
+        threads: CPU threads.
+        state: folder of the state to resume from; None keeps none.
+        save_every: seconds between two states.
+    """
+
+    frames: Path
+    checkpoint: Path
+    task: str
+    settings: dict[str, Any]
+    output: Path
+    method: str = ""
+    selection: Sequence[Path] = ()
+    override: dict[str, Any] = field(default_factory=dict)
+    seed: int = 0
+    looks: int = 4
+    device: str = "auto"
+    threads: int = 1
+    state: Path | None = None
+    save_every: float = 60.0
+
+
+@dataclass(frozen=True)
+class OpenJob:
+    """A job whose files are open and whose model is read.
+
+    Attributes:
+        key: its ids.
+        store: the video.
+        checkpoint: the model, on the CPU.
+        method: with what was selected and overridden.
+        settings: the method's, as plain data.
+        task: decodes what the head says.
+        device: that it runs on.
+        provenance: everything that decides its numbers.
+    """
+
+    key: JobKey
+    store: FrameStore
+    checkpoint: Checkpoint
+    method: Method
+    settings: dict[str, Any]
+    task: Task
+    device: torch.device
+    provenance: dict[str, Any]
+
+
+@contextlib.contextmanager
+def open_job(job: StreamJob) -> Iterator[OpenJob]:
+    """Open the files of a job, and check that they fit together.
+
+    Raises:
+        InputError: a file is not what it should be, the settings are no method, the checkpoint
+            lacks what the method or the task needs, or the device does not exist.
+    """
+    chosen = selected_values(job.selection)
+    settings = with_values(with_values(job.settings, chosen), job.override)
+    method = method_from(settings)
+    checkpoint = load_for(method, job.checkpoint)
+    with FrameStore(job.frames) as store:
+        task = _task_for(job, store, checkpoint, method)
+        device = prepare_device(job.device, job.threads)
+        made = provenance(
+            device_label(device),
+            checkpoint=sha256(job.checkpoint),
+            frames=sha256(job.frames),
+            selected=chosen,
+            override=job.override,
+            threads=job.threads,
+            precision=method.precision,
+        )
+        key = JobKey(store.dataset, job.task, job.method, job.seed, store.video)
+        yield OpenJob(key, store, checkpoint, method, settings, task, device, made)
+
+
+def predict_video(job: StreamJob) -> None:
+    """Stream one video through one method and cache every frame's prediction and time.
+
+    Killed at any moment, the same job goes on where the last state was saved.
+
+    Raises:
+        InputError: see `open_job`; or the frames differ in size.
+        Stopped: the job was asked to stop, and its state is saved.
+    """
+    with claimed(job.state, job.output) as waited, open_job(job) as opened:
+        check_one_size(opened.store)
+        made = PredictionJob(opened.key, opened.task.kind, opened.settings, opened.provenance)
+        if waited and made.is_made(job.output):
+            logger.info("%s: the other process has made it", job.output)
+            return
+        model = opened.checkpoint.model.to(opened.device)
+        stream = Stream(model, opened.task, opened.method, opened.key)
+        looks = job.looks if opened.checkpoint.has_decoder else 0
+        follow = _follow_offline if opened.method.order == "offline" else _follow
+        with open_journal(
+            job.output, made, opened.store,
+            state=job.state, save_every=job.save_every, looks=job.looks,
+        ) as journal:  # fmt: skip
+            follow(stream, opened, journal, _look_frames(len(opened.store), looks))
+            journal.writer.peak_memory(peak_memory(opened.device))
+
+
+def load_for(method: Method, path: Path) -> Checkpoint:
+    """Return a checkpoint that has all that a method needs.
+
+    Raises:
+        InputError: it is no checkpoint, lacks the decoder g, or names no classes.
+    """
+    checkpoint = load_checkpoint(path)
+    objective = objective_named(method.objective, method.options)
+    if objective.needs_decoder and not checkpoint.has_decoder:
+        raise InputError(
+            f"{path}: has no decoder g, which objective '{method.objective}' needs; "
+            "use the 'joint' checkpoint"
+        )
+    if objective.needs_classes and not checkpoint.classes:
+        raise InputError(
+            f"{path}: names no classes, which objective '{method.objective}' needs; use another "
+            "method for this task"
+        )
+    return checkpoint
+
+
+def check_one_size(store: FrameStore) -> None:
+    """Refuse stills of several sizes on one canvas: they are to train on, not a video.
+
+    Raises:
+        InputError: the frames differ in size.
+    """
+    if (store.sizes != store.size).any():
+        raise InputError(
+            f"{store.path}: frames of several sizes are stills to train on, not a video; predict "
+            "a video whose frames have one size"
+        )
+
+
+def selected_values(paths: Sequence[Path]) -> dict[str, Any]:
+    """Return the dotted settings that selections chose; later files override earlier ones.
+
+    Raises:
+        InputError: a file is not what `videottt select` writes.
+    """
+    chosen: dict[str, Any] = {}
+    for path in paths:
+        try:
+            chosen |= json.loads(path.read_text())["selected"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InputError(f"{path}: not a selection of hyper-parameters ({error})") from None
+    return chosen
+
+
+def _task_for(job: StreamJob, store: FrameStore, checkpoint: Checkpoint, method: Method) -> Task:
+    """Return the task that turns what a checkpoint says into predictions of a video.
+
+    Raises:
+        InputError: there is no such task, or the checkpoint does not name its classes.
+    """
+    try:
+        return task_named(job.task, store.space, checkpoint.classes, method.decoding)
+    except InputError as error:
+        raise InputError(f"{job.checkpoint} on {store.path}: {error}") from None
+
+
+def _follow(stream: Stream, opened: OpenJob, journal: NullJournal, looks: set[int]) -> None:
+    """Hand the video to the stream frame by frame, and its results to the journal."""
+    store = opened.store
+    counts = journal.resume() or {"done": 0, "skipped": 0}
+    if "stream" in counts:
+        stream.restore(counts.pop("stream"), store.frame)
+        logger.info("resuming after %d of %d frames", counts["done"], len(store))
+    progress = Progress(len(store), "frames", counts["done"])
+    order = frame_order(len(store), stream.method.order, opened.key)
+    frames = ((index, store.frame(index)) for index in order[counts["done"] :])
+
+    def state() -> dict[str, Any]:
+        return {**counts, "stream": stream.state()}
+
+    for result in run_stream(stream, frames):
+        journal.add(result)
+        counts["done"] += 1
+        counts["skipped"] += result.skipped_steps
+        if result.resets:
+            logger.info("frame %d: predictions have collapsed; weights reset", result.index)
+        if result.index in looks:
+            _keep_look(stream, store, journal, result.index)
+        progress.report(
+            counts["done"], f"loss {result.loss:.3f}" if np.isfinite(result.loss) else ""
+        )
+        journal.save_if_due(state)
+    _report_skipped(counts["skipped"])
+
+
+def _follow_offline(stream: Stream, opened: OpenJob, journal: NullJournal, looks: set[int]) -> None:
+    """Train on the whole video, and keep what is predicted at each rung of the ladder."""
+    store = opened.store
+    state = journal.resume()
+    offline = OfflineProgress(**state["offline"]) if state else OfflineProgress()
+    if state:
+        stream.restore(state["stream"], store.frame)
+        logger.info(
+            "resuming after %d updates, %d frames predicted", offline.updates, offline.predicted
+        )
+    ladder = stream.method.ladder
+    progress = Progress(ladder[-1], "updates", offline.updates)
+
+    def save_if_due() -> None:
+        journal.save_if_due(lambda: {"offline": offline.state(), "stream": stream.state()})
+
+    def after_update(update: OfflineUpdate) -> None:
+        journal.update(update.loss)
+        progress.report(offline.updates, f"loss {update.loss:.3f}")
+        save_if_due()
+
+    video = WholeVideo(len(store), store.frame)
+    for updates, results in run_offline(stream, video, after_update, offline):
+        for result in results:
+            if updates != ladder[-1]:
+                journal.add_to_rung(updates, result)
+            else:
+                journal.add(result)
+                if result.index in looks:
+                    _keep_look(stream, store, journal, result.index)
+            save_if_due()
+    logger.info("predicted %d frames at each of %s updates", len(store), list(ladder))
+    _report_skipped(offline.skipped)
+
+
+def _report_skipped(skipped: int) -> None:
+    if skipped:
+        logger.warning("%d updates were skipped: their loss or gradient was not finite", skipped)
+
+
+def _keep_look(stream: Stream, store: FrameStore, journal: NullJournal, index: int) -> None:
+    journal.look(index, *stream.reconstruct(store.frame(index), index))
+
+
+def _look_frames(length: int, count: int) -> set[int]:
+    """Return up to `count` frames spread over the video, for the figure of reconstructions."""
+    return {round(place) for place in np.linspace(0, length - 1, count + 2)[1:-1]}
