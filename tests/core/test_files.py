@@ -1,8 +1,8 @@
 """What becomes of files where nothing can be written, and of what killed processes leave."""
 
 import ast
-import json
 import os
+import re
 import resource
 import shutil
 import socket
@@ -12,10 +12,9 @@ import sys
 import pytest
 import torch
 from safetensors.torch import save_file
-from test_catalogue import place as downloads  # noqa: F401
-from test_cli import predict
 
 from support import ROOT
+from verbs import FIXED, ingesting, predict, refused
 from videottt.cli import main
 from videottt.core.errors import InputError
 from videottt.core.files import complete_file, write_text
@@ -59,26 +58,6 @@ def clip(source_frames, tmp_path):
     for frame in source_frames[:4]:
         Image.fromarray(frame.image).save(folder / f"{frame.name}.png")
     return folder.parent
-
-
-def ingesting(clip, output):
-    settings = json.dumps({"layout": "video_file", "fps": 10})
-    return ["ingest", "--dataset", "d", "--split", "s", "--video", "clip", "--root", str(clip),
-            "--settings", settings, "--output", str(output)]  # fmt: skip
-
-
-def refused(capsys, call):
-    """Return the one line that bad input is reported in."""
-    with pytest.raises(SystemExit) as raised:
-        call()
-    assert raised.value.code == 2
-    lines = capsys.readouterr().err.splitlines()
-    (line,) = (each for each in lines if each.startswith("videottt: error:"))
-    assert lines[-1] == line
-    return line
-
-
-FIXED = {"objective": "none", "shortest_edge": 64, "longest_edge": 256}
 
 
 @pytest.fixture
@@ -167,17 +146,15 @@ def test_a_full_disk_is_told_whatever_library_writes(disk, library):
 
 
 def test_a_download_that_does_not_fit_is_one_line_and_the_same_command_fetches_it(
-    disk,
-    downloads,  # noqa: F811
-    capsys,
+    disk, sources, capsys
 ):
     place = disk(4096)
-    downloads.root = place / "data"
-    line = downloads.refusal(capsys, "weights")
-    assert "GB free; free space or choose another data_root" in line
+    sources.root = place / "data"
+    line = sources.refusal(capsys, "weights")
+    assert re.search(r"\d (Bytes|[kMGT]B) free; free space or choose another data_root", line)
     (place / "full").unlink()
-    downloads.fetch("weights")
-    assert (downloads.root / "weights/w.pth").stat().st_size == 7000
+    sources.fetch("weights")
+    assert (sources.root / "weights/w.pth").stat().st_size == 7000
 
 
 def test_what_goes_wrong_elsewhere_is_not_the_files_fault(tmp_path):

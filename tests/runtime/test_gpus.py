@@ -1,4 +1,4 @@
-"""Jobs on a machine with several GPUs; these are pretended by a command named nvidia-smi."""
+"""Jobs on a machine with several GPUs, whose driver is pretended."""
 
 import os
 import subprocess
@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
-from support import pretend_gpus
+from support import pretend_gpus_here
 from videottt.core.errors import InputError
-from videottt.runtime import gpus
+from videottt.runtime import gpus, nvml
 from videottt.runtime.device import prepare_device
 
 HOLDER = """
@@ -30,19 +30,15 @@ def machine(tmp_path, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", None)
 
-    def with_gpus(*lines):
-        monkeypatch.setenv("PATH", pretend_gpus(tmp_path / "bin", *lines))
+    def with_gpus(*pretended):
+        pretend_gpus_here(monkeypatch, tmp_path / "library", *pretended)
 
     return with_gpus
 
 
-MIXED = (
-    "GPU 0: NVIDIA A100-SXM4-40GB (UUID: GPU-aa11)",
-    "GPU 1: NVIDIA H100 80GB HBM3 (UUID: GPU-bb22)",
-    "  MIG 1g.10gb     Device  0: (UUID: MIG-c1)",
-    "  MIG 1g.10gb     Device  1: (UUID: MIG-c2)",
-    "GPU 2: NVIDIA A100-SXM4-40GB (UUID: GPU-aa33)",
-)
+A100, H100 = "NVIDIA A100-SXM4-40GB", "NVIDIA H100 80GB HBM3"
+PARTS = (("MIG-c1", f"{H100} MIG 1g.10gb"), ("MIG-c2", f"{H100} MIG 1g.10gb"))
+MIXED = (("GPU-aa11", A100), ("GPU-bb22", H100, *PARTS), ("GPU-aa33", A100))
 
 
 @pytest.mark.parametrize(
@@ -64,10 +60,22 @@ def test_what_cuda_would_see_is_seen(machine, monkeypatch, visible, found):
     assert [gpu.id for gpu in gpus.visible_gpus()] == found
 
 
-def test_without_a_driver_or_with_a_broken_one_there_is_no_gpu(machine, tmp_path, caplog):
-    machine("NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver.")
+def test_parts_are_named_as_what_they_are_of(machine):
+    machine(*MIXED)
+    names = [gpu.name for gpu in gpus.visible_gpus()]
+    assert names == [A100, f"{H100} MIG 1g.10gb", f"{H100} MIG 1g.10gb", A100]
+
+
+def test_without_a_driver_or_with_a_broken_one_there_is_no_gpu(machine, monkeypatch, caplog):
+    machine()
     assert gpus.visible_gpus() == []
-    (tmp_path / "bin/nvidia-smi").write_text("#!/bin/sh\nexit 9\n")
+    machine(*MIXED)
+    assert len(gpus.visible_gpus()) == 4
+
+    def lost(_):
+        raise nvml.pynvml.NVMLError("GPU is lost")
+
+    monkeypatch.setattr(nvml.pynvml, "nvmlDeviceGetHandleByIndex", lost)
     assert gpus.visible_gpus() == []
     assert gpus.lease_gpu() is None
     caplog.set_level("INFO")
@@ -106,7 +114,7 @@ def holders():
 def test_each_job_has_a_gpu_of_its_own_and_the_next_waits_until_one_dies(
     machine, holders, monkeypatch, shared
 ):
-    machine(MIXED[0], MIXED[4], MIXED[1])
+    machine(MIXED[0], MIXED[2], MIXED[1])
     monkeypatch.setenv(gpus.VISIBLE, "0,1")
     monkeypatch.setenv(gpus.JOBS_PER_GPU, str(shared))
     running = [holders.start() for _ in range(2)]
@@ -128,7 +136,7 @@ def test_each_job_has_a_gpu_of_its_own_and_the_next_waits_until_one_dies(
 
 
 def test_a_process_takes_one_gpu_however_often_it_asks(machine, monkeypatch):
-    machine(MIXED[0], MIXED[4])
+    machine(MIXED[0], MIXED[2])
     monkeypatch.setenv(gpus.JOBS_PER_GPU, "2")
     code = (
         "from videottt.runtime.gpus import lease_gpu; import os;"
@@ -156,7 +164,7 @@ def test_leases_are_never_kept_in_a_folder_of_somebody_else(machine, tmp_path):
 
 
 def test_a_gpu_that_this_torch_cannot_use_is_named(machine, caplog):
-    machine("GPU 0: Pretended (UUID: GPU-pretended)")
+    machine(("GPU-pretended", "Pretended"))
     code = (
         "import logging; logging.basicConfig(level=logging.INFO, format='%(message)s');"
         "from videottt.runtime.device import prepare_device; prepare_device('auto', 1)"

@@ -339,11 +339,8 @@ def test_a_mask_that_several_instances_share_is_stored_once(tmp_path):
 )
 @pytest.mark.parametrize("kind", [FrameStore, PredictionReader, read_scores])
 def test_a_format_that_is_not_known_is_refused(store_path, tmp_path, kind, change):
-    name, version = {
-        FrameStore: ("frames", 4),
-        PredictionReader: ("predictions", 4),
-        read_scores: ("scores", 4),
-    }[kind]
+    name = {FrameStore: "frames", PredictionReader: "predictions", read_scores: "scores"}[kind]
+    version = 5
     path = tmp_path / "x.h5"
     with h5py.File(path, "w") as file:
         if change != "no attributes":

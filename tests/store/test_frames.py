@@ -7,9 +7,9 @@ from PIL import Image
 
 from support import DATA, SPACE, store_frames
 from videottt.cli import main
-from videottt.cli.frames import sampled
 from videottt.core.errors import InputError
 from videottt.core.segments import VOID
+from videottt.data.ingest import sampled
 from videottt.data.layouts import layout_named
 from videottt.data.layouts.imagenet import StillFolder, fingerprint
 from videottt.data.transforms.recipe import Augmentation
@@ -170,27 +170,27 @@ def stills(tmp_path):
 
 def test_a_folder_of_stills_is_trained_on_like_a_frame_store(stills):
     recipe = Augmentation(32, 64, (32, 32), colour=0)
-    with StillFolder(stills, SPACE) as folder:
-        assert folder.names == [
-            "n01/a.JPEG",
-            "n01/b.JPEG",
-            "n02/c.JPEG",
-            "n02/d.JPEG",
-            "n02/e.JPEG",
-        ]
-        assert len(folder) == 5
-        assert folder.labelled.all()
-        for index in range(5):
-            image = folder.frame(index)
-            assert (image.dtype, image.shape[2]) == (np.uint8, 3)
-            assert folder.semantic(index).shape == image.shape[:2]
-            assert (folder.semantic(index) == VOID).all()
-            assert not folder.instance(index).any()
-        here = StillImages([folder], recipe, 0, 20)
-        elsewhere = pickle.loads(pickle.dumps(here))
-        for index in (0, 7, 19):
-            for one, other in zip(here[index], elsewhere[index], strict=True):
-                assert one.equal(other)
+    folder = StillFolder(stills, SPACE)
+    assert folder.names == [
+        "n01/a.JPEG",
+        "n01/b.JPEG",
+        "n02/c.JPEG",
+        "n02/d.JPEG",
+        "n02/e.JPEG",
+    ]
+    assert len(folder) == 5
+    assert folder.labelled.all()
+    for index in range(5):
+        image = folder.frame(index)
+        assert (image.dtype, image.shape[2]) == (np.uint8, 3)
+        assert folder.semantic(index).shape == image.shape[:2]
+        assert (folder.semantic(index) == VOID).all()
+        assert not folder.instance(index).any()
+    here = StillImages([folder], recipe, 0, 20)
+    elsewhere = pickle.loads(pickle.dumps(here))
+    for index in (0, 7, 19):
+        for one, other in zip(here[index], elsewhere[index], strict=True):
+            assert one.equal(other)
 
 
 def test_a_fingerprint_tells_names_and_sizes(stills):
@@ -217,5 +217,5 @@ def test_a_broken_still_and_an_empty_folder_are_named(stills, tmp_path):
 
 
 def test_one_class_can_be_read_as_frames(stills):
-    frames = list(layout_named("imagenet")(stills.parent, "train", "train/n01", SPACE))
+    frames = list(layout_named("imagenet").read(stills.parent, "train", "train/n01", SPACE))
     assert [frame.name for frame in frames] == ["a", "b"]

@@ -56,6 +56,24 @@ def sole_writer(folder: Path, target: Path) -> Iterator[bool]:
         claim.release()
 
 
+@contextlib.contextmanager
+def claimed(folder: Path | None, target: Path) -> Iterator[bool]:
+    """Be the only process that makes `target`; yield whether another had to be waited for.
+
+    Args:
+        folder: of states; None: no state is kept, and nobody else is known of.
+        target: the file.
+
+    Raises:
+        InputError: nothing can be written in the folder.
+    """
+    if folder is None:
+        yield False
+        return
+    with sole_writer(folder, target) as waited:
+        yield waited
+
+
 def _acquired_later(claim: SoftFileLease, target: Path) -> bool:
     """Acquire a claim; return whether it was another's at first."""
     try:

@@ -12,9 +12,10 @@ to send.
 import contextlib
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -22,6 +23,9 @@ from torch import Tensor
 import videottt
 from videottt.core.errors import InputError
 from videottt.runtime.gpus import lease_gpu, visible_gpus
+
+if TYPE_CHECKING:
+    from torch._C._distributed_c10d import Store
 
 # Longer than the slowest thing that one process does alone, writing a checkpoint.
 TIMEOUT = timedelta(minutes=30)
@@ -81,7 +85,7 @@ class Processes:
         """Return whether any process says so; all wait for each other."""
         return bool(self.sum(torch.tensor([said], dtype=torch.int32)).item())
 
-    def sum_gradients(self, parameters: list[Tensor]) -> None:
+    def sum_gradients(self, parameters: Sequence[Tensor]) -> None:
         """Replace the gradients of `parameters` by their sums over all processes.
 
         A parameter has a gradient afterwards if it had one in any process.
@@ -92,13 +96,13 @@ class Processes:
         reached = self.sum(found.to(parameters[0].device)).tolist()
         gradients = []
         for parameter, times in zip(parameters, reached, strict=True):
-            if times and parameter.grad is None:
-                parameter.grad = torch.zeros_like(parameter)
             if times:
+                if parameter.grad is None:
+                    parameter.grad = torch.zeros_like(parameter)
                 gradients.append(parameter.grad)
         for bucket in _buckets(gradients):
             flat = self.sum(torch.cat([gradient.flatten() for gradient in bucket]))
-            summed = flat.split([gradient.numel() for gradient in bucket])
+            summed = torch.split(flat, [gradient.numel() for gradient in bucket])
             for gradient, values in zip(bucket, summed, strict=True):
                 gradient.copy_(values.view_as(gradient))
 
@@ -110,7 +114,7 @@ class Processes:
         """
         values = torch.zeros(self.count, dtype=torch.int64)
         values[self.rank] = value
-        if self.sum(values).unique().numel() > 1:
+        if len(set(self.sum(values).tolist())) > 1:
             raise InputError(
                 f"training: the processes do not have the same {what}; let all of them see the "
                 "same files, run the same code, and start again"
@@ -137,8 +141,9 @@ def joined(device: str) -> Iterator[Processes]:
         yield ALONE
         return
     from torch import distributed
+    from torch.distributed.rendezvous import rendezvous
 
-    store, rank, count = next(distributed.rendezvous("env://", timeout=TIMEOUT))
+    store, rank, count = next(rendezvous("env://", timeout=TIMEOUT))
     if rank:
         logging.getLogger(videottt.__name__).setLevel(logging.WARNING)
     try:
@@ -175,12 +180,13 @@ def _takes_gpu(device: str) -> bool:
     return lease_gpu() is not None and torch.cuda.is_available()
 
 
-def _first_to_fail(store: "torch.distributed.Store") -> bool:
+def _first_to_fail(store: "Store") -> bool:
     try:
-        return store.add("videottt/failed", 1) == 1
+        failed: int = store.add("videottt/failed", 1)
     except RuntimeError:
         # The store went away with the process that failed before.
         return False
+    return failed == 1
 
 
 def _buckets(tensors: list[Tensor]) -> Iterator[list[Tensor]]:

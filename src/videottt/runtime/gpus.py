@@ -1,22 +1,23 @@
-"""The GPUs of this machine, one lease for each job that runs on one.
+"""Find the GPUs of this machine, and lease each to one job at a time.
 
 Neither Snakemake nor CUDA spreads jobs over several GPUs: all would take the first. A lease is a
 locked file. The system unlocks it when the process that holds it ends, however it ends.
 """
 
-import fcntl
 import itertools
 import logging
 import os
-import re
-import subprocess
 import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from videottt.core.errors import InputError
+
+if TYPE_CHECKING:
+    from filelock import FileLock
 
 logger = logging.getLogger(__name__)
 
@@ -26,8 +27,8 @@ JOBS_PER_GPU = "VIDEOTTT_JOBS_PER_GPU"
 # Seconds between two looks for a GPU that is free.
 POLL = 0.5
 
-_GPU = re.compile(r"GPU \d+: (?P<name>.+) \(UUID: (?P<id>\S+)\)")
-_PART = re.compile(r"\s+MIG (?P<name>.+?)\s+Device\s+\d+: \(UUID: (?P<id>\S+)\)")
+# GPU's id -> the lease of this process: a lock that is dropped is given back.
+_leases: dict[str, "FileLock"] = {}
 
 
 @dataclass(frozen=True)
@@ -46,41 +47,28 @@ class Gpu:
 def visible_gpus() -> list[Gpu]:
     """Return the GPUs that a process which is started here may use, in the order of their numbers.
 
-    They are those of `nvidia-smi` that CUDA_VISIBLE_DEVICES leaves, whose numbers are taken to be
-    those of `nvidia-smi`. Without a driver there are none.
+    They are those of the driver that CUDA_VISIBLE_DEVICES leaves, whose numbers are taken to be
+    those of the driver (and of `nvidia-smi`). Without a driver there are none.
     """
     wanted = os.environ.get(VISIBLE)
     if wanted is not None and not wanted.strip():
         return []
-    try:
-        listed = subprocess.run(
-            ["nvidia-smi", "--list-gpus"], capture_output=True, text=True, timeout=60, check=False
-        )
-    except (OSError, subprocess.SubprocessError):
-        return []
-    whole = _listed(listed.stdout) if listed.returncode == 0 else []
-    parts = list(itertools.chain.from_iterable(each for _, each in whole))
+    # Not for every job that only reads the rules.
+    from videottt.runtime.nvml import installed_gpus
+
+    whole = installed_gpus()
     if wanted is None:
         return list(itertools.chain.from_iterable(parts or [gpu] for gpu, parts in whole))
-    found: list[Gpu] = []
-    for entry in (each.strip() for each in wanted.split(",")):
-        chosen = _chosen(entry, [gpu for gpu, _ in whole], parts)
+    gpus = [gpu for gpu, _ in whole]
+    every_part = list(itertools.chain.from_iterable(parts for _, parts in whole))
+    visible: list[Gpu] = []
+    for entry in wanted.split(","):
+        chosen = _chosen(entry.strip(), gpus, every_part)
         # CUDA leaves out whatever follows the first that it does not know.
         if chosen is None:
             break
-        found.append(chosen)
-    return found
-
-
-def _listed(text: str) -> list[tuple[Gpu, list[Gpu]]]:
-    """Return the GPUs that `nvidia-smi --list-gpus` names, each with its parts."""
-    found: list[tuple[Gpu, list[Gpu]]] = []
-    for line in text.splitlines():
-        if gpu := _GPU.match(line):
-            found.append((Gpu(gpu["id"], gpu["name"]), []))
-        elif found and (part := _PART.match(line)):
-            found[-1][1].append(Gpu(part["id"], f"{found[-1][0].name} MIG {part['name']}"))
-    return found
+        visible.append(chosen)
+    return visible
 
 
 def _chosen(entry: str, gpus: Sequence[Gpu], parts: Sequence[Gpu]) -> Gpu | None:
@@ -117,20 +105,19 @@ def lease_gpu() -> Gpu | None:
     gpus = visible_gpus()
     if not gpus:
         return None
+    for gpu in gpus:
+        if gpu.id in _leases:
+            return gpu
     # The second place on a GPU comes after all first ones.
     folder = lease_folder()
     places = [
         (folder / f"{gpu.id}.{place}.lock", gpu)
         for place, gpu in itertools.product(range(jobs_per_gpu()), gpus)
     ]
-    own = str(os.getpid())
-    for path, gpu in places:
-        if path.exists() and _holder(path) == own and not _locked(path):
-            return gpu
     told = False
     while True:
         for path, gpu in places:
-            if _locked(path):
+            if _leased(gpu, path):
                 os.environ[VISIBLE] = gpu.id
                 logger.info("GPU %s (%s) is this job's", gpu.id, gpu.name)
                 return gpu
@@ -165,17 +152,20 @@ def lease_folder() -> Path:
     return folder
 
 
-def _locked(path: Path) -> bool:
+def _leased(gpu: Gpu, path: Path) -> bool:
     """Lock a file until this process ends; return whether nobody else has it."""
-    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    # Not for every job that only asks for the GPUs.
+    from filelock import FileLock, Timeout
+
+    # Where the system has no locks nothing else will do: it would outlive the process. A child
+    # of this process has none of it, and a lock of one thread would end with the thread.
+    lock = FileLock(path, mode=0o600, thread_local=False, fallback_to_soft=False)
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(file)
+        lock.acquire(blocking=False)
+    except Timeout:
         return False
-    # The file stays open on purpose: closing it would give the lock back.
-    os.ftruncate(file, 0)
-    os.write(file, f"{os.getpid()}\n".encode())
+    _leases[gpu.id] = lock
+    path.write_text(f"{os.getpid()}\n", encoding="ascii")
     return True
 
 

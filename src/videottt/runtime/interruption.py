@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 from types import FrameType, TracebackType
-from typing import Self
+from typing import Any, Self
 
 logger = logging.getLogger(__name__)
 
@@ -24,6 +24,10 @@ MARGIN = 20.0
 ASK_AGAIN = 60.0
 # sysexits.h: a temporary failure; the same command will go on from here.
 STOPPED = 75
+
+
+# What `signal.signal` takes and returns; None of one that Python did not set.
+_Handler = Callable[[int, FrameType | None], Any] | int | signal.Handlers | None
 
 
 class Stopped(Exception):
@@ -47,7 +51,7 @@ class Interruption:
         self._cost = 0.0
         self._save = False
         self._reason: str | None = None
-        self._before: dict[int, object] = {}
+        self._before: dict[int, _Handler] = {}
         self._end, self._asked = allocation_end(), time.monotonic()
 
     def __enter__(self) -> Self:

@@ -1,6 +1,7 @@
 """Mixed precision: bfloat16 where the device has it, float16 with loss scaling, or float32."""
 
 import contextlib
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -25,7 +26,7 @@ class Precision:
         self._device = device.type
         self._scaler = torch.amp.GradScaler(device.type, enabled=name == "float16")
 
-    def autocast(self) -> contextlib.AbstractContextManager:
+    def autocast(self) -> contextlib.AbstractContextManager[object]:
         """Return the context for a forward pass."""
         if self.name == "float32":
             return contextlib.nullcontext()
@@ -47,10 +48,10 @@ class Precision:
         """Adapt the scale for the next step."""
         self._scaler.update()
 
-    def state(self) -> dict:
+    def state(self) -> dict[str, Any]:
         """Return the scaler's state, for an exact resume."""
         return self._scaler.state_dict()
 
-    def load_state(self, state: dict) -> None:
+    def load_state(self, state: dict[str, Any]) -> None:
         """Go on from a saved state."""
         self._scaler.load_state_dict(state)

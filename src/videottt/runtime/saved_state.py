@@ -73,7 +73,7 @@ class SavedState:
         self._tidy()
         return None
 
-    def parts(self) -> Iterator[list]:
+    def parts(self) -> Iterator[list[Any]]:
         """Yield the results up to the state that was loaded, as they were handed to `save`.
 
         Raises:
@@ -86,7 +86,7 @@ class SavedState:
             except (_Damaged, zlib.error) as error:
                 raise InputError(f"{error}; start again") from None
 
-    def save(self, state: Mapping[str, Any], part: list | None = None) -> bool:
+    def save(self, state: Mapping[str, Any], part: list[Any] | None = None) -> bool:
         """Write a new generation, and the results since the one before.
 
         Args:

@@ -25,6 +25,7 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -41,7 +42,8 @@ from videottt.core.segments import (
     stored_space,
 )
 from videottt.store.hdf5 import StoredFile, attributes_of, new_file, write_attributes
-from videottt.store.layers import InstanceLists, check_complete, check_maps, check_prediction
+from videottt.store.layers import InstanceLists, check_prediction
+from videottt.store.maps import check_complete, check_maps, create_maps
 
 FORMAT = "videottt frames"
 VERSION = 5
@@ -79,7 +81,7 @@ def write_frames(
     classes: Sequence[str],
     things: Sequence[str] = (),
     canvas: tuple[int, int] | None = None,
-    provenance: dict,
+    provenance: dict[str, Any],
 ) -> int:
     """Write a frame store from frames that arrive one by one, and return how many there were.
 
@@ -88,8 +90,8 @@ def write_frames(
         frames: in the order of the video.
         dataset: id of the data set.
         video: id of the video.
-        fps: frames a second; of frames with time given only a single one is given it, by default
-            1, for several say their rate themselves.
+        fps: frames a second; of frames with time stamps only a single one is given it, by
+            default 1, for several say their rate themselves.
         classes: names of the classes, in the order of their indices.
         things: names of the classes whose objects are counted one by one.
         canvas: (H, W) that holds stills of several sizes; None = all frames have one size.
@@ -98,16 +100,16 @@ def write_frames(
     Raises:
         InputError: a thing is no class, there is no frame, two frames differ in size or one exceeds
             the canvas, labels do not fit their image, a label is no class index nor 255, or no
-            instance id, some frames only have time given or these do not ascend, or there is
-            neither a time stamp nor `fps`.
+            instance id, some frames only have time stamps or these do not ascend, or there
+            is neither a time stamp nor `fps`.
     """
     space = ClassSpace(tuple(classes), tuple(things))
     with new_file(path) as file:
         names: list[str] = []
         given: list[float | None] = []
-        first = None
+        first: SourceFrame | None = None
         for frame in frames:
-            first = first if names else frame
+            first = first or frame
             where = f"frame '{frame.name}' of video '{video}' ({dataset})"
             _check_image(frame, first, canvas, where)
             _check_labels(frame, space, dataset, where)
@@ -141,38 +143,25 @@ def _timestamps(
     """Return the time of every frame, float64 [T] in seconds, and the frames a second."""
     if given.count(None) == len(given):
         if fps is None:
-            raise InputError(f"{video} has no time given: say how many frames a second, as 'fps'")
+            raise InputError(f"{video} has no time stamps: say how many frames a second, as 'fps'")
         return np.arange(len(given)) / fps, float(fps)
     timestamps = np.array(given, np.float64)
     # Of a frame without a time stamp it is NaN, which ascends nowhere.
     if len(timestamps) > 1 and not (np.diff(timestamps) > 0).all():
-        raise InputError(f"{video}: time given are missing or do not ascend; give each frame one")
+        raise InputError(f"{video}: time stamps are missing or do not ascend; give each frame one")
     if len(timestamps) == 1:
         return timestamps, float(fps or 1)
     gaps = np.diff(timestamps)
     # A pause is no slower rate. Those that are left are averaged: many files round their time
-    # given to milliseconds.
+    # stamps to milliseconds.
     return timestamps, float(1 / gaps[gaps < 2 * np.median(gaps)].mean())
 
 
 def _create(file: h5py.File, size: tuple[int, int]) -> None:
-    _create_maps(file, "frames", (*size, 3), "u1")
-    _create_maps(file, "labels/semantic", size, "u1")
+    create_maps(file, "frames", None, (*size, 3), "u1")
+    create_maps(file, "labels/semantic", None, size, "u1")
     file.create_dataset("labelled", shape=(0,), maxshape=(None,), dtype=bool)
     file.create_dataset("sizes", shape=(0, 2), maxshape=(None, 2), dtype="i8")
-
-
-def _create_maps(file: h5py.File, name: str, shape: tuple[int, ...], dtype: str) -> None:
-    file.create_dataset(
-        name,
-        shape=(0, *shape),
-        maxshape=(None, *shape),
-        chunks=(1, *shape),
-        dtype=dtype,
-        compression="gzip",
-        compression_opts=1,
-        shuffle=dtype != "u1",
-    )
 
 
 def _append(file: h5py.File, index: int, frame: SourceFrame) -> None:
@@ -180,7 +169,7 @@ def _append(file: h5py.File, index: int, frame: SourceFrame) -> None:
     labels = file["labels"]
     # Frames before the first one with instances had none: rows that are not written are 0.
     if frame.instance is not None and "instance" not in labels:
-        _create_maps(file, "labels/instance", file["frames"].shape[1:3], "u2")
+        create_maps(file, "labels/instance", None, file["frames"].shape[1:3], "u2")
     if frame.instances is not None and "instances" not in labels:
         InstanceLists.create(labels, "instances", index, file["frames"].shape[1:3])
     maps = {
@@ -270,8 +259,8 @@ class FrameStore(StoredFile):
     Attributes:
         dataset: id of the data set.
         video: id of the video.
-        fps: frames a second; of frames with time given the mean, pauses left out.
-        timestamp: float64 [T], time given of the source frames; where it has none, t / fps.
+        fps: frames a second; of frames with time stamps the mean, pauses left out.
+        timestamps: float64 [T], time stamps of the source frames; where it has none, t / fps.
         space: the classes and which of them are things.
         names: names of the source frames.
         labelled: bool [T], whether frame t has labels.
@@ -351,7 +340,8 @@ class FrameStore(StoredFile):
     def instances(self, index: int) -> Instances:
         """Return the objects of frame `index`, overlapping where the source has such masks."""
         if "instances" in self._file["labels"]:
-            listed = self._from_layer(InstanceLists(self._file["labels/instances"]), index)
+            with self._reported(f"frame {index} cannot be read"):
+                listed = InstanceLists(self._file["labels/instances"]).read(index)
             if len(listed):
                 height, width = self.sizes[index].tolist()
                 listed = dataclasses.replace(listed, size=(height, width))

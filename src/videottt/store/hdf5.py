@@ -10,7 +10,7 @@ import hashlib
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -20,8 +20,7 @@ import numpy as np
 
 from videottt.core.errors import InputError, absent
 from videottt.core.files import complete_file
-from videottt.core.segments import Prediction
-from videottt.store.layers import Layer
+from videottt.core.ids import JobKey
 
 # The first version of HDF5 whose metadata all have checksums.
 METADATA = "v110"
@@ -91,6 +90,17 @@ def attributes_of(file: h5py.File) -> dict[str, Any]:
             value = file.attrs[name]
             found[name] = value.decode() if isinstance(value, bytes) else value
     return found
+
+
+def key_of(attributes: Mapping[str, Any]) -> JobKey:
+    """Return the ids of the job that a file's attributes name."""
+    return JobKey(
+        attributes["dataset"],
+        attributes["task"],
+        attributes["method"],
+        int(attributes["seed"]),
+        attributes["video"],
+    )
 
 
 def _temporary() -> IO[bytes]:
@@ -220,16 +230,8 @@ class StoredFile:
             InputError: the chunk is damaged.
         """
         with self._reported(f"frame {index} cannot be read"):
-            return self._file[name][index]
-
-    def _from_layer(self, layer: Layer, index: int) -> Prediction:
-        """Return one frame of a layer.
-
-        Raises:
-            InputError: it is damaged.
-        """
-        with self._reported(f"frame {index} cannot be read"):
-            return layer.read(index)
+            chunk: np.ndarray = self._file[name][index]
+            return chunk
 
     @contextlib.contextmanager
     def _reported(self, what: str) -> Iterator[None]:

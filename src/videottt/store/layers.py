@@ -17,141 +17,137 @@ The attribute ``kind`` of a group says which of four forms it has, for T frames 
                 counts   uint8   [B]        COCO's compressed run lengths, one after the other
 """
 
-from typing import ClassVar, Protocol, Self
+import abc
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
 import h5py
 import numpy as np
 
 from videottt.core.rle import check_masks
 from videottt.core.segments import VOID, Instances, Panoptic, Prediction
+from videottt.store.columns import Rows, append, check_places, create_column
+from videottt.store.maps import check_complete, check_maps, create_maps, map_size
 
-CHUNK = 4096  # rows of a column
+# What a layer holds of one frame.
+Content = TypeVar("Content", bound=Prediction)
 
 
-class Layer(Protocol):
+class Layer(abc.ABC, Generic[Content]):
     """One form; frames may be written in any order, each once."""
 
     kind: ClassVar[str]
 
+    @abc.abstractmethod
+    def __init__(self, group: h5py.Group) -> None: ...
+
     @classmethod
     def create(cls, parent: h5py.Group, name: str, frames: int, size: tuple[int, int]) -> Self:
         """Make an empty group for so many frames of (H, W)."""
-        ...
+        group = parent.create_group(name)
+        group.attrs["kind"] = np.bytes_(cls.kind)
+        cls._create_content(group, frames, size)
+        return cls(group)
 
-    def write(self, index: int, prediction: Prediction) -> None:
+    @classmethod
+    @abc.abstractmethod
+    def _create_content(cls, group: h5py.Group, frames: int, size: tuple[int, int]) -> None:
+        """Make the data sets of an empty group."""
+
+    @abc.abstractmethod
+    def write(self, index: int, prediction: Content) -> None:
         """Write frame `index`."""
-        ...
 
-    def read(self, index: int) -> Prediction:
+    @abc.abstractmethod
+    def read(self, index: int) -> Content:
         """Return frame `index`."""
-        ...
 
+    @abc.abstractmethod
     def check(self) -> None:
         """Check that what is there fits together, and that no map is missing.
 
         Raises:
             ValueError: it does not; the message says where.
         """
-        ...
 
     @property
+    @abc.abstractmethod
     def size(self) -> tuple[int, int]:
         """Return (H, W)."""
-        ...
 
+    @abc.abstractmethod
     def __len__(self) -> int: ...
 
 
-class ClassMaps:
+class _Arrays(Layer[np.ndarray]):
+    """One array of bytes a frame, and nothing else.
+
+    Attributes:
+        name: of the data set.
+        channels: shape of what a pixel has.
+    """
+
+    name: ClassVar[str]
+    channels: ClassVar[tuple[int, ...]]
+
+    def __init__(self, group: h5py.Group) -> None:
+        self._arrays = group[self.name]
+
+    @classmethod
+    def _create_content(cls, group: h5py.Group, frames: int, size: tuple[int, int]) -> None:
+        create_maps(group, cls.name, frames, (*size, *cls.channels), "u1")
+
+    def write(self, index: int, prediction: np.ndarray) -> None:
+        """Write frame `index`: uint8 [H, W, ...]."""
+        self._arrays[index] = prediction
+
+    def read(self, index: int) -> np.ndarray:
+        """Return frame `index`: uint8 [H, W, ...]."""
+        array: np.ndarray = self._arrays[index]
+        return array
+
+    def check(self) -> None:
+        """Check the arrays; see Layer."""
+        check_maps(self._arrays, "u1", (len(self), *self.size, *self.channels))
+        check_complete(self._arrays)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Return (H, W)."""
+        return map_size(self._arrays)
+
+    def __len__(self) -> int:
+        return len(self._arrays)
+
+
+class ClassMaps(_Arrays):
     """Maps of classes: what semantic segmentation predicts."""
 
     kind = "classes"
-
-    def __init__(self, group: h5py.Group) -> None:
-        self._map = group["map"]
-
-    @classmethod
-    def create(cls, parent: h5py.Group, name: str, frames: int, size: tuple[int, int]) -> Self:
-        """Make an empty group for so many frames of (H, W)."""
-        group = _group(parent, name, cls.kind)
-        _maps(group, "map", frames, size, "u1")
-        return cls(group)
-
-    def write(self, index: int, prediction: np.ndarray) -> None:
-        """Write frame `index`: uint8 [H, W]."""
-        self._map[index] = prediction
-
-    def read(self, index: int) -> np.ndarray:
-        """Return frame `index`: uint8 [H, W]."""
-        return self._map[index]
-
-    def check(self) -> None:
-        """Check the maps; see Layer."""
-        check_maps(self._map, "u1", (len(self), *self.size))
-        check_complete(self._map)
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Return (H, W)."""
-        return self._map.shape[1:]
-
-    def __len__(self) -> int:
-        return len(self._map)
+    name = "map"
+    channels = ()
 
 
-class Images:
+class Images(_Arrays):
     """RGB images: what colorization predicts."""
 
     kind = "images"
-
-    def __init__(self, group: h5py.Group) -> None:
-        self._rgb = group["rgb"]
-
-    @classmethod
-    def create(cls, parent: h5py.Group, name: str, frames: int, size: tuple[int, int]) -> Self:
-        """Make an empty group for so many frames of (H, W)."""
-        group = _group(parent, name, cls.kind)
-        _maps(group, "rgb", frames, (*size, 3), "u1")
-        return cls(group)
-
-    def write(self, index: int, prediction: np.ndarray) -> None:
-        """Write frame `index`: uint8 [H, W, 3]."""
-        self._rgb[index] = prediction
-
-    def read(self, index: int) -> np.ndarray:
-        """Return frame `index`: uint8 [H, W, 3]."""
-        return self._rgb[index]
-
-    def check(self) -> None:
-        """Check the images; see Layer."""
-        check_maps(self._rgb, "u1", (len(self), *self.size, 3))
-        check_complete(self._rgb)
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Return (H, W)."""
-        return self._rgb.shape[1:3]
-
-    def __len__(self) -> int:
-        return len(self._rgb)
+    name = "rgb"
+    channels = (3,)
 
 
-class PanopticMaps:
+class PanopticMaps(Layer[Panoptic]):
     """Maps of segments: what panoptic segmentation predicts."""
 
     kind = "panoptic"
 
     def __init__(self, group: h5py.Group) -> None:
         self._ids = group["ids"]
-        self._rows = _Rows(group, ("class", "score"))
+        self._rows = Rows(group, ("class", "score"))
 
     @classmethod
-    def create(cls, parent: h5py.Group, name: str, frames: int, size: tuple[int, int]) -> Self:
-        """Make an empty group for so many frames of (H, W)."""
-        group = _group(parent, name, cls.kind)
-        _maps(group, "ids", frames, size, "u2")
-        _Rows.create(group, frames, {"class": "u1", "score": "f4"})
-        return cls(group)
+    def _create_content(cls, group: h5py.Group, frames: int, size: tuple[int, int]) -> None:
+        create_maps(group, "ids", frames, size, "u2")
+        Rows.create(group, frames, {"class": "u1", "score": "f4"})
 
     def write(self, index: int, prediction: Panoptic) -> None:
         """Write frame `index`."""
@@ -175,30 +171,27 @@ class PanopticMaps:
     @property
     def size(self) -> tuple[int, int]:
         """Return (H, W)."""
-        return self._ids.shape[1:]
+        return map_size(self._ids)
 
     def __len__(self) -> int:
         return len(self._ids)
 
 
-class InstanceLists:
+class InstanceLists(Layer[Instances]):
     """Masks as run lengths: what instance segmentation predicts, and labels that overlap."""
 
     kind = "instances"
 
     def __init__(self, group: h5py.Group) -> None:
         self._group = group
-        self._rows = _Rows(group, ("class", "score", "crowd", "mask"))
+        self._rows = Rows(group, ("class", "score", "crowd", "mask"))
 
     @classmethod
-    def create(cls, parent: h5py.Group, name: str, frames: int, size: tuple[int, int]) -> Self:
-        """Make an empty group for so many frames of (H, W)."""
-        group = _group(parent, name, cls.kind)
+    def _create_content(cls, group: h5py.Group, frames: int, size: tuple[int, int]) -> None:
         group.attrs["size"] = size
-        _Rows.create(group, frames, {"class": "u1", "score": "f4", "crowd": bool, "mask": "i8"})
+        Rows.create(group, frames, {"class": "u1", "score": "f4", "crowd": bool, "mask": "i8"})
         for column, dtype in (("begin", "i8"), ("end", "i8"), ("counts", "u1")):
-            _column(group, column, dtype)
-        return cls(group)
+            create_column(group, column, dtype)
 
     def write(self, index: int, prediction: Instances) -> None:
         """Write frame `index`; equal masks are stored once."""
@@ -215,9 +208,9 @@ class InstanceLists:
         )
         sizes = np.array([len(mask) for mask in distinct], np.int64)
         end = len(self._group["counts"]) + np.cumsum(sizes)
-        _append(self._group["begin"], end - sizes)
-        _append(self._group["end"], end)
-        _append(self._group["counts"], np.frombuffer(b"".join(distinct), np.uint8))
+        append(self._group["begin"], end - sizes)
+        append(self._group["end"], end)
+        append(self._group["counts"], np.frombuffer(b"".join(distinct), np.uint8))
 
     def append(self, prediction: Instances) -> None:
         """Write one frame more than there were."""
@@ -241,8 +234,8 @@ class InstanceLists:
         """Check the instances and the places of their masks; see Layer."""
         self._rows.check()
         begin, end, masks = (self._group[name][:] for name in ("begin", "end", "mask"))
-        _check_places(begin, end - begin, len(self._group["counts"]))
-        _check_places(masks, np.ones_like(masks), len(begin))
+        check_places(begin, end - begin, len(self._group["counts"]))
+        check_places(masks, np.ones_like(masks), len(begin))
 
     @property
     def size(self) -> tuple[int, int]:
@@ -254,12 +247,11 @@ class InstanceLists:
         return len(self._rows)
 
 
-LAYERS: dict[str, type[Layer]] = {
-    layer.kind: layer for layer in (ClassMaps, Images, PanopticMaps, InstanceLists)
-}
+_FORMS: tuple[type[Layer[Any]], ...] = (ClassMaps, Images, PanopticMaps, InstanceLists)
+LAYERS = {form.kind: form for form in _FORMS}
 
 
-def layer_of(group: h5py.Group) -> Layer:
+def layer_of(group: h5py.Group) -> Layer[Any]:
     """Return the layer that lies in a group."""
     return LAYERS[group.attrs["kind"].decode()](group)
 
@@ -283,115 +275,6 @@ def check_prediction(prediction: Prediction, classes: int) -> None:
         check_masks(prediction)
 
 
-def check_maps(maps: h5py.Dataset, dtype: str, shape: tuple[int, ...]) -> None:
-    """Check a data set of maps that have one chunk a frame.
-
-    Args:
-        maps: the data set.
-        dtype: that it must have.
-        shape: (T, H, W, ...) that it must have.
-
-    Raises:
-        ValueError: it has another form.
-    """
-    if maps.dtype != dtype or maps.shape != shape or maps.chunks != (1, *shape[1:]):
-        raise ValueError(f"{maps.name} has another form")
-
-
-def check_complete(maps: h5py.Dataset) -> None:
-    """Check that every frame of a data set of maps was written.
-
-    Raises:
-        ValueError: one is missing.
-    """
-    if maps.id.get_num_chunks() != len(maps):
-        raise ValueError(f"{maps.name} has {maps.id.get_num_chunks()} of {len(maps)} frames")
-
-
-class _Rows:
-    """Columns of which every frame has some rows."""
-
-    def __init__(self, group: h5py.Group, names: tuple[str, ...]) -> None:
-        self._group = group
-        self._names = names
-
-    @classmethod
-    def create(cls, group: h5py.Group, frames: int, columns: dict[str, type | str]) -> None:
-        """Make empty columns."""
-        for name in ("first", "count"):
-            group.create_dataset(name, data=np.zeros(frames, np.int64), maxshape=(None,))
-        for name, dtype in columns.items():
-            _column(group, name, dtype)
-
-    def write(self, index: int, columns: dict[str, np.ndarray]) -> None:
-        """Write the rows of frame `index`."""
-        first = len(self._group[self._names[0]])
-        for name, values in columns.items():
-            _append(self._group[name], values)
-        self._group["first"][index] = first
-        self._group["count"][index] = len(self._group[self._names[0]]) - first
-
-    def grow(self) -> None:
-        """Add a frame without rows."""
-        frames = len(self) + 1
-        for name in ("first", "count"):
-            self._group[name].resize(frames, axis=0)
-
-    def read(self, index: int) -> dict[str, np.ndarray]:
-        """Return the rows of frame `index`."""
-        first, count = int(self._group["first"][index]), int(self._group["count"][index])
-        return {name: self._group[name][first : first + count] for name in self._names}
-
-    def check(self) -> None:
-        """Raise a ValueError if columns differ in length, or a frame's rows are not there."""
-        lengths = {len(self._group[name]) for name in self._names}
-        if len(lengths) != 1:
-            raise ValueError(f"{self._group.name} has columns of several lengths")
-        _check_places(self._group["first"][:], self._group["count"][:], lengths.pop())
-
-    def __len__(self) -> int:
-        return len(self._group["first"])
-
-
-def _check_places(first: np.ndarray, count: np.ndarray, length: int) -> None:
-    """Raise a ValueError if any of the ranges leaves 0 ... length."""
-    if first.dtype != np.int64 or count.dtype != np.int64 or first.shape != count.shape:
-        raise ValueError("the places of rows are not whole numbers, or not as many")
-    if ((first < 0) | (count < 0) | (first > length - count)).any():
-        raise ValueError("rows are missing")
-
-
 def _check_classes(found: np.ndarray, classes: int) -> None:
     if found.max(initial=0) >= max(classes, 1):
         raise ValueError(f"class {found.max()} of {classes}")
-
-
-def _group(parent: h5py.Group, name: str, kind: str) -> h5py.Group:
-    group = parent.create_group(name)
-    group.attrs["kind"] = np.bytes_(kind)
-    return group
-
-
-def _maps(group: h5py.Group, name: str, frames: int, size: tuple[int, ...], dtype: str) -> None:
-    group.create_dataset(
-        name,
-        shape=(frames, *size),
-        chunks=(1, *size),
-        dtype=dtype,
-        compression="gzip",
-        compression_opts=1,
-        shuffle=dtype != "u1",
-    )
-
-
-def _column(group: h5py.Group, name: str, dtype: type | str) -> None:
-    group.create_dataset(
-        name, shape=(0,), maxshape=(None,), chunks=(CHUNK,), dtype=dtype, compression="gzip",
-        compression_opts=1,
-    )  # fmt: skip
-
-
-def _append(column: h5py.Dataset, values: np.ndarray) -> None:
-    length = len(column)
-    column.resize(length + len(values), axis=0)
-    column[length:] = values

@@ -2,8 +2,8 @@
 
 Layout of format version 5, for a video of T frames of height H and width W::
 
-    /prediction        group of T frames in one of the forms of videottt.store.layers: maps of classes
-                       (semantic), panoptic maps or lists of instances
+    /prediction        group of T frames in one of the forms of videottt.store.layers: maps of
+                       classes (semantic), panoptic maps, images or lists of instances
     /loss              float64 [T]        of the objective, before the update; NaN without one
     /gradient_norm     float64 [T]        before clipping; NaN without an update
     /skipped_steps     int64   [T]        updates left out because loss or gradient was not finite
@@ -11,11 +11,11 @@ Layout of format version 5, for a video of T frames of height H and width W::
     /ladder/<N>        the same; offline methods only: the prediction after N updates, for each
                        rung N but the last, which is in /prediction
     /updates/loss      float64 [N]        ... and the loss of each of their updates, before it
-    /wall_time/load      float64 [T]        wall time of reading the frame
-    /wall_time/adapt     float64 [T]        ... of learning: the sum of the next five
-    /wall_time/adapt_*   float64 [T]        ... reset, sample, forward, backward, optimizer
-    /wall_time/predict   float64 [T]        ... of predicting the frame
-    /wall_time/write     float64 [T]        ... of writing the prediction into this file
+    /wall_time/load    float64 [T]        wall time of reading the frame
+    /wall_time/adapt   float64 [T]        ... of learning: the sum of the next five
+    /wall_time/adapt_* float64 [T]        ... reset, sample, forward, backward, optimizer
+    /wall_time/predict float64 [T]        ... of predicting the frame
+    /wall_time/write   float64 [T]        ... of writing the prediction into this file
     /memory/peak       int64   scalar     bytes: of the GPU's memory, or resident on a CPU
     /look/index        int64   [N]        frames of which a reconstruction was kept
     /look/visible      bool    [N, h, w]  the patches shown to the model
@@ -24,8 +24,8 @@ Layout of format version 5, for a video of T frames of height H and width W::
                        settings (JSON), provenance (JSON), ladder (rungs, ascending)
 
 Everything but ``/wall_time``, ``/memory`` and what comes of them, the attribute ``checksum`` of
-videottt.store.hdf5, is a function of the inputs alone: two runs on one machine agree bit for bit. Files
-are written whole or not at all.
+videottt.store.hdf5, is a function of the inputs alone: two runs on one machine agree bit for bit.
+Files are written whole or not at all.
 """
 
 import contextlib
@@ -43,7 +43,7 @@ from videottt.core.frame_result import ADAPT_PHASES, FrameResult
 from videottt.core.ids import JobKey
 from videottt.core.segments import Prediction
 from videottt.store.frames import FrameStore
-from videottt.store.hdf5 import StoredFile, attributes_of, new_file, write_attributes
+from videottt.store.hdf5 import StoredFile, attributes_of, key_of, new_file, write_attributes
 from videottt.store.layers import LAYERS, Layer, check_prediction, layer_of
 
 FORMAT = "videottt predictions"
@@ -64,10 +64,10 @@ class PredictionWriter:
         self._wall_time = {name: np.zeros(frames) for name in WALL_TIMES}
         self._looks: list[tuple[int, np.ndarray, np.ndarray]] = []
         self._updates: list[float] = []
-        self._rungs: dict[int, Layer] = {}
+        self._rungs: dict[int, Layer[Any]] = {}
         self._peak = 0
 
-    def _created(self, name: str) -> Layer:
+    def _created(self, name: str) -> Layer[Any]:
         return LAYERS[self._kind].create(self._file, name, self._frames, self._size)
 
     def add(self, result: FrameResult) -> None:
@@ -129,8 +129,8 @@ def write_predictions(
     frames: int,
     size: tuple[int, int],
     classes: Sequence[str],
-    settings: dict,
-    provenance: dict,
+    settings: dict[str, Any],
+    provenance: dict[str, Any],
 ) -> Iterator[PredictionWriter]:
     """Yield a writer for one job; the file appears only if the block succeeds.
 
@@ -149,11 +149,7 @@ def write_predictions(
             file,
             format=FORMAT,
             version=VERSION,
-            dataset=key.dataset,
-            task=key.task,
-            method=key.method,
-            seed=key.seed,
-            video=key.video,
+            **key.__dict__,
             classes=json.dumps(list(classes)),
             settings=json.dumps(settings, sort_keys=True),
             ladder=settings.get("ladder", []),
@@ -185,16 +181,10 @@ class PredictionReader(StoredFile):
         super().__init__(path, FORMAT, VERSION)
         with self._closed_on_error():
             attributes = attributes_of(self._file)
-            self.key = JobKey(
-                attributes["dataset"],
-                attributes["task"],
-                attributes["method"],
-                int(attributes["seed"]),
-                attributes["video"],
-            )
+            self.key = key_of(attributes)
             self.classes: list[str] = json.loads(attributes["classes"])
-            self.settings: dict = json.loads(attributes["settings"])
-            self.provenance: dict = json.loads(attributes["provenance"])
+            self.settings: dict[str, Any] = json.loads(attributes["settings"])
+            self.provenance: dict[str, Any] = json.loads(attributes["provenance"])
             self.ladder: list[int] = [int(rung) for rung in attributes["ladder"]]
             self._predictions = layer_of(self._file["prediction"])
             self.kind = self._predictions.kind
@@ -272,19 +262,20 @@ class PredictionReader(StoredFile):
             return self.prediction(index)
         return self._checked(self._rung(updates), index)
 
-    def _rung(self, updates: int) -> Layer:
+    def _rung(self, updates: int) -> Layer[Any]:
         return layer_of(self._file[f"ladder/{updates}"])
 
-    def _checked(self, layer: Layer, index: int) -> Prediction:
+    def _checked(self, layer: Layer[Any], index: int) -> Prediction:
         with self._reported(f"frame {index} cannot be read"):
-            prediction = layer.read(index)
+            prediction: Prediction = layer.read(index)
             check_prediction(prediction, len(self.classes))
             return prediction
 
     def number(self, name: str) -> np.ndarray:
         """Return one of `NUMBERS` for every frame, [T]."""
         with self._reported(f"'{name}' cannot be read"):
-            return self._file[name][:]
+            numbers: np.ndarray = self._file[name][:]
+            return numbers
 
     def peak_memory(self) -> int:
         """Return how much memory the job took at most, in bytes."""
@@ -292,7 +283,8 @@ class PredictionReader(StoredFile):
 
     def wall_time(self, name: str) -> np.ndarray:
         """Return the wall time of one of `WALL_TIMES` for every frame: float64 [T]."""
-        return self._file[f"wall_time/{name}"][:]
+        wall_time: np.ndarray = self._file[f"wall_time/{name}"][:]
+        return wall_time
 
     def looks(self) -> list[tuple[int, np.ndarray, np.ndarray]]:
         """Return the reconstructions that were kept: (frame, visible, pixels)."""

@@ -4,8 +4,8 @@ Layout of format version 3, for N frames of a video, traced through 0 ... S grad
 
     /index             int64   [N]           the frames
     /loss              float64 [N, S + 1]    of the objective, on one fixed draw of its masks
-    /prediction        group of N (S + 1) predictions in one of the forms of videottt.store.layers, all
-                       steps of the first frame before those of the second
+    /prediction        group of N (S + 1) predictions in one of the forms of videottt.store.layers,
+                       all steps of the first frame before those of the second
     /visible           bool    [N, h, w]     the patches of that draw that the model was shown
     /pixels            uint8   [N, S + 1, h, w, 3]  its reconstruction, gzip
     attributes         format, version, dataset, task, method, seed, video, classes (JSON),
@@ -18,6 +18,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -26,7 +27,7 @@ from videottt.core.frame_result import Traced
 from videottt.core.ids import JobKey
 from videottt.core.segments import Prediction
 from videottt.store.frames import FrameStore
-from videottt.store.hdf5 import attributes_of, new_file, read_checked, write_attributes
+from videottt.store.hdf5 import attributes_of, key_of, new_file, read_checked, write_attributes
 from videottt.store.layers import LAYERS, layer_of
 
 FORMAT = "videottt traces"
@@ -105,8 +106,8 @@ def write_traces(
     kind: str,
     size: tuple[int, int],
     classes: Sequence[str],
-    settings: dict,
-    provenance: dict,
+    settings: dict[str, Any],
+    provenance: dict[str, Any],
 ) -> None:
     """Write the traces of one video, whole or not at all; all of as many steps.
 
@@ -147,14 +148,14 @@ def read_traces(path: Path) -> Traces:
         InputError: the file is absent, holds no traces or has an unknown version.
     """
     with read_checked(path, FORMAT, VERSION) as file:
-        ids = attributes_of(file)
+        attributes = attributes_of(file)
         layer = layer_of(file["prediction"])
         steps = file["loss"].shape[1]
         found = [layer.read(place) for place in range(len(layer))]
         return Traces(
             path=path,
-            key=JobKey(ids["dataset"], ids["task"], ids["method"], int(ids["seed"]), ids["video"]),
-            classes=json.loads(ids["classes"]),
+            key=key_of(attributes),
+            classes=json.loads(attributes["classes"]),
             frames=[
                 FrameTrace(
                     index=int(index),

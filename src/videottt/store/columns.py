@@ -1,0 +1,78 @@
+"""Columns of an HDF5 group, of which every frame has some rows."""
+
+import h5py
+import numpy as np
+
+CHUNK = 4096  # rows
+
+
+class Rows:
+    """Columns of which every frame has some rows."""
+
+    def __init__(self, group: h5py.Group, names: tuple[str, ...]) -> None:
+        self._group = group
+        self._names = names
+
+    @classmethod
+    def create(cls, group: h5py.Group, frames: int, columns: dict[str, type | str]) -> None:
+        """Make empty columns."""
+        for name in ("first", "count"):
+            group.create_dataset(name, data=np.zeros(frames, np.int64), maxshape=(None,))
+        for name, dtype in columns.items():
+            create_column(group, name, dtype)
+
+    def write(self, index: int, columns: dict[str, np.ndarray]) -> None:
+        """Write the rows of frame `index`."""
+        first = len(self._group[self._names[0]])
+        for name, values in columns.items():
+            append(self._group[name], values)
+        self._group["first"][index] = first
+        self._group["count"][index] = len(self._group[self._names[0]]) - first
+
+    def grow(self) -> None:
+        """Add a frame without rows."""
+        frames = len(self) + 1
+        for name in ("first", "count"):
+            self._group[name].resize(frames, axis=0)
+
+    def read(self, index: int) -> dict[str, np.ndarray]:
+        """Return the rows of frame `index`."""
+        first, count = int(self._group["first"][index]), int(self._group["count"][index])
+        return {name: self._group[name][first : first + count] for name in self._names}
+
+    def check(self) -> None:
+        """Raise a ValueError if columns differ in length, or a frame's rows are not there."""
+        lengths = {len(self._group[name]) for name in self._names}
+        if len(lengths) != 1:
+            raise ValueError(f"{self._group.name} has columns of several lengths")
+        check_places(self._group["first"][:], self._group["count"][:], lengths.pop())
+
+    def __len__(self) -> int:
+        return len(self._group["first"])
+
+
+def create_column(group: h5py.Group, name: str, dtype: type | str) -> None:
+    """Make an empty column."""
+    group.create_dataset(
+        name, shape=(0,), maxshape=(None,), chunks=(CHUNK,), dtype=dtype, compression="gzip",
+        compression_opts=1,
+    )  # fmt: skip
+
+
+def append(column: h5py.Dataset, values: np.ndarray) -> None:
+    """Add values to the end of a column."""
+    length = len(column)
+    column.resize(length + len(values), axis=0)
+    column[length:] = values
+
+
+def check_places(first: np.ndarray, count: np.ndarray, length: int) -> None:
+    """Check that ranges of rows lie within 0 ... length.
+
+    Raises:
+        ValueError: one does not.
+    """
+    if first.dtype != np.int64 or count.dtype != np.int64 or first.shape != count.shape:
+        raise ValueError("the places of rows are not whole numbers, or not as many")
+    if ((first < 0) | (count < 0) | (first > length - count)).any():
+        raise ValueError("rows are missing")
