@@ -1,53 +1,19 @@
 """Unpacking: what is wanted, whole or not at all, and nothing that could do harm."""
 
 import gzip
-import io
 import stat
 import tarfile
 import zipfile
 
 import pytest
 
+from archive_files import IMAGES, MEMBERS, WANTED, below, make_tar, make_tar_gz, make_zip
 from videottt.core.errors import InputError
 from videottt.data.fetch import unpacking
 from videottt.data.fetch.catalogue import Unpacking
 from videottt.data.fetch.unpacking import unpack
 
-IMAGES = {f"data/images/{name}.png": name.encode() * 4000 for name in ("a", "b", "c")}
-MEMBERS = {**IMAGES, "data/README": b"read me", "other/x": b"other"}
-WANTED = Unpacking({"data/images/": "set/images/"}, 100_000, 10)
-
-
-def make_zip(path, members, compression=zipfile.ZIP_DEFLATED):
-    with zipfile.ZipFile(path, "w", compression) as file:
-        for name, content in members.items():
-            file.writestr(name, content)
-    return path
-
-
-def make_tar(path, members, mode="w"):
-    with tarfile.open(path, mode) as file:
-        for name, content in members.items():
-            info = name if isinstance(name, tarfile.TarInfo) else tarfile.TarInfo(name)
-            info.size = len(content)
-            file.addfile(info, io.BytesIO(content))
-    return path
-
-
-def make_tar_gz(path, members):
-    return make_tar(path, members, "w:gz")
-
-
 FORMATS = pytest.mark.parametrize("make", [make_zip, make_tar, make_tar_gz])
-
-
-def below(folder):
-    """Return the content of all files below a folder by their names, hidden ones too."""
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
 
 
 def refuse(archive, root, message, wanted=WANTED):
@@ -215,4 +181,4 @@ def test_too_little_space_is_said_before_anything_is_written(tmp_path, root):
     make_tar(huge, MEMBERS)
     with huge.open("r+b") as file:
         file.truncate(1 << 43)  # of nothing
-    refuse(huge, root, r"needs 8796\.1 GB, and .* free space or choose another data_root")
+    refuse(huge, root, r"needs 8\.8 TB, and .* free space or choose another data_root")

@@ -13,7 +13,7 @@ from PIL import Image
 from support import ROOT, SPACE
 from videottt.cli import main
 from videottt.core.errors import InputError
-from videottt.data.check import frames_of, published
+from videottt.data.check import frames_of, read_published
 from videottt.data.check.files import read_header
 from videottt.data.layouts import coco_videos, kitti_step
 from videottt.store.frames import SourceFrame
@@ -440,7 +440,7 @@ def test_settings_are_those_of_config_yaml(tmp_path, capsys, monkeypatch, source
 
 @pytest.fixture(scope="module")
 def facts():
-    return published(ROOT / "workflow/resources/published.yaml")
+    return read_published(ROOT / "workflow/resources/published.yaml")
 
 
 def test_published_numbers_add_up_to_those_of_the_data_sets(facts, config):
@@ -471,7 +471,7 @@ def test_published_numbers_add_up_to_those_of_the_data_sets(facts, config):
 def test_a_file_of_published_numbers_is_checked(tmp_path, text, message):
     (tmp_path / "x.yaml").write_text(text)
     with pytest.raises(InputError, match=message):
-        published(tmp_path / "x.yaml")
+        read_published(tmp_path / "x.yaml")
 
 
 # Table 2

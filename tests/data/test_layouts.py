@@ -431,7 +431,7 @@ def test_an_unknown_video_is_answered_with_the_nearest_one(
 ):
     root = request.getfixturevalue("kitti" if layout == "kitti_step" else "camvid_folders")
     with pytest.raises(InputError, match=f"did you mean '{nearest}'"):
-        list(layout_named(layout)(root, "val", video, SPACE))
+        list(layout_named(layout).read(root, "val", video, SPACE))
 
 
 @pytest.fixture

@@ -305,7 +305,7 @@ def test_images_are_read_in_natural_order_without_time_stamps(tmp_path):
     for level, name in enumerate(names):
         Image.new("RGB", (32, 16), (10 * level, 0, 0)).save(folder / name, lossless=True)
     (folder / "notes.txt").write_text("no image")
-    frames = list(layout_named("video_file")(tmp_path, "test", "clip", SPACE))
+    frames = list(layout_named("video_file").read(tmp_path, "test", "clip", SPACE))
     assert [frame.name for frame in frames] == [name.partition(".")[0] for name in names]
     assert [int(frame.image[0, 0, 0]) for frame in frames] == [0, 10, 20, 30, 40]
     assert all(frame.timestamp is None for frame in frames)

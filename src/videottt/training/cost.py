@@ -1,4 +1,4 @@
-"""What a training costs, said before it starts and once its rate has been measured."""
+"""Say what a training costs, before it starts and once its rate has been measured."""
 
 import math
 import shutil
@@ -6,7 +6,9 @@ import time
 from pathlib import Path
 
 import torch
+from humanize import naturalsize, precisedelta
 
+from videottt.core.files import nearest_folder
 from videottt.runtime.device import peak_memory
 from videottt.training.joint import TrainingRun
 from videottt.training.settings import TrainingSettings
@@ -37,11 +39,10 @@ def announcement(
         line += f" on {processes} processes"
     line += f": {seen:,} images, {seen / images:.1f} times each of {images:,}"
     if state:
-        there = next(each for each in (state, *state.absolute().parents) if each.exists())
         # Two generations are kept while a third is written.
         line += (
-            f"; 3 states of {_bytes(state_bytes(run))} at most in {state}"
-            f" ({_bytes(shutil.disk_usage(there).free)} free)"
+            f"; 3 states of {naturalsize(state_bytes(run))} at most in {state}"
+            f" ({naturalsize(shutil.disk_usage(nearest_folder(state)).free)} free)"
         )
     return line
 
@@ -98,7 +99,7 @@ class MeasuredRate:
         line = (
             f"{settings.iterations:,} iterations take about {_time(whole)} at the measured "
             f"{rate:.3g} s an iteration ({settings.batch / rate:.3g} images/s), {_time(left)} of "
-            f"them still to come; {_bytes(peak_memory(self._device))} of memory"
+            f"them still to come; {naturalsize(peak_memory(self._device))} of memory"
         )
         if self._processes == 1:
             return line
@@ -109,14 +110,7 @@ class MeasuredRate:
 
 
 def _time(seconds: float) -> str:
-    for unit, size in (("h", 3600), ("min", 60)):
-        if seconds >= size:
-            return f"{seconds / size:.1f} {unit}"
-    return f"{seconds:.0f} s"
-
-
-def _bytes(size: float) -> str:
-    for unit, scale in (("TB", 1e12), ("GB", 1e9)):
-        if size >= scale:
-            return f"{size / scale:.1f} {unit}"
-    return f"{size / 1e6:.0f} MB"
+    """Return a time in hours and minutes: what it costs is counted in hours of a GPU."""
+    unit = "minutes" if seconds >= 60 else "seconds"
+    longer = ("days", "months", "years")
+    return precisedelta(seconds, minimum_unit=unit, suppress=longer, format="%.0f")

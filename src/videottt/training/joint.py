@@ -6,6 +6,7 @@ part), so a run resumed from a saved state equals an uninterrupted one bit for b
 machine, and the number of processes changes no more than the order of sums.
 """
 
+import functools
 import logging
 import math
 from collections.abc import Callable, Iterator
@@ -25,6 +26,7 @@ from videottt.runtime.out_of_memory import is_out_of_memory
 from videottt.runtime.precision import Precision
 from videottt.tasks.task import LabelMaps, MainTaskLoss, Task
 from videottt.training.settings import TrainingSettings, rate_factor
+from videottt.training.stills import Still
 from videottt.ttt.objectives.mae import MaskedAutoencoding
 from videottt.ttt.optimizer import clip_gradients, gradient_norm, parameter_groups
 
@@ -98,7 +100,7 @@ def start_run(model: YShapedModel, settings: TrainingSettings) -> TrainingRun:
 def train(
     run: TrainingRun,
     task: Task,
-    stills: Dataset,
+    stills: Dataset[Still],
     settings: TrainingSettings,
     seed: int,
     after_iteration: Callable[[TrainingRun, bool], None],
@@ -142,7 +144,7 @@ def train(
 def _train(
     run: TrainingRun,
     task: Task,
-    stills: Dataset,
+    stills: Dataset[Still],
     settings: TrainingSettings,
     seed: int,
     after_iteration: Callable[[TrainingRun, bool], None],
@@ -162,10 +164,12 @@ def _train(
             group["lr"] = group["initial_lr"] * rate_factor(iteration, settings)
         batch = {part: next(loaded) for part in own}
         targets = _mean_targets(task, batch, settings.parts, processes)
-        found = sum(losses.backward(part, labels, targets) for part, labels in batch.items())
+        added = functools.reduce(
+            torch.add, (losses.backward(part, labels, targets) for part, labels in batch.items())
+        )
         # With the losses, so that all processes stop after the same iteration.
-        stop = found.new_tensor([wants_to_stop()])
-        *values, stops = processes.sum(torch.cat([found, stop])).tolist()
+        stop = added.new_tensor([wants_to_stop()])
+        *values, stops = processes.sum(torch.cat([added, stop])).tolist()
         row = {"iteration": iteration, **dict(zip(losses.names, values, strict=True))}
         run.history.append(row | _step(run, settings, processes, values))
         run.iteration += 1
@@ -198,12 +202,12 @@ def _cut_smaller(run: TrainingRun, settings: TrainingSettings, processes: Proces
 
 
 def _loaded(
-    stills: Dataset, settings: TrainingSettings, own: range, first: int, device: torch.device
+    stills: Dataset[Still], settings: TrainingSettings, own: range, first: int, device: torch.device
 ) -> Iterator[LabelMaps]:
     """Yield the parts of this process, batch after batch from iteration `first` on."""
     size = settings.batch // settings.parts
     samples = (
-        range(start, start + size)
+        list(range(start, start + size))
         for iteration in range(first, settings.iterations)
         for part in own
         for start in [iteration * settings.batch + part * size]
@@ -268,7 +272,7 @@ class _Losses:
         key = (self.run.iteration, part) if part else (self.run.iteration,)
         draws = generator(self.seed, "training masks", *key)
         with global_draws(self.seed, "training", *key):
-            pixels = normalise(self.task.observed(labels.colours))
+            pixels = normalise(self.task.observable(labels.colours))
             with self.run.precision.autocast():
                 outputs = self.run.model.predict(pixels)
             found = [self._backward(self.main_task(outputs, labels, targets))]
@@ -281,7 +285,7 @@ class _Losses:
         return torch.stack(found)
 
     def _backward(self, loss: Tensor) -> Tensor:
-        self.run.precision.scale(loss / self.parts).backward()
+        torch.autograd.backward(self.run.precision.scale(loss / self.parts))
         return loss.detach().double() / self.parts
 
 

@@ -101,4 +101,5 @@ def rate_factor(iteration: int, settings: TrainingSettings) -> float:
         warm = settings.warmup_factor * (1 - done) + done
     if settings.schedule == "steps":
         return warm * settings.gamma ** bisect_right(settings.milestones, iteration)
-    return warm * (1 - iteration / settings.iterations) ** settings.power
+    decay: float = (1 - iteration / settings.iterations) ** settings.power
+    return warm * decay

@@ -1,6 +1,8 @@
-"""Labelled still images for joint training, in an endless, shuffled and augmented sequence."""
+"""Open labelled still images, and draw an endless, shuffled and augmented sequence of them."""
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -8,13 +10,62 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from videottt.core.errors import InputError
+from videottt.core.files import sha256
 from videottt.core.randomness import generator, numpy_generator
+from videottt.core.segments import ClassSpace
+from videottt.data.layouts import imagenet
 from videottt.data.layouts.imagenet import StillFolder
 from videottt.data.transforms.recipe import Augmentation, augment
 from videottt.store.frames import FrameStore
 
+StillStore = FrameStore | StillFolder
+# An image with its classes and its instances.
+Still = tuple[Tensor, Tensor, Tensor]
 
-class StillImages(Dataset):
+
+@contextlib.contextmanager
+def opened_stills(paths: Sequence[Path]) -> Iterator[list[StillStore]]:
+    """Yield the stills of frame stores and of folders.
+
+    Raises:
+        InputError: in one of them there are none.
+    """
+    with contextlib.ExitStack() as stack:
+        stores: list[StillStore] = []
+        for path in paths:
+            if path.is_dir():
+                stores.append(StillFolder(path, ClassSpace(())))
+            else:
+                stores.append(stack.enter_context(FrameStore(path)))
+        yield stores
+
+
+def fingerprint(path: Path) -> str:
+    """Return a hash of a frame store, or of the names and sizes of a folder's images.
+
+    Raises:
+        InputError: there is no such file, or no image in the folder.
+    """
+    return imagenet.fingerprint(path) if path.is_dir() else sha256(path)
+
+
+def common_space(stores: Sequence[StillStore]) -> ClassSpace:
+    """Return the classes of all frame stores.
+
+    Raises:
+        InputError: they differ.
+    """
+    first = stores[0]
+    for store in stores[1:]:
+        if store.space != first.space:
+            raise InputError(
+                f"{store.path}: its classes or things are not those of {first.path}; train on data "
+                "of one class list, or ingest again"
+            )
+    return first.space
+
+
+class StillImages(Dataset[Still]):
     """The labelled frames of several frame stores as an endless, shuffled, augmented sequence.
 
     Sample i is a function of (seed, i) alone: epoch i // n has its own permutation, and every draw
@@ -26,12 +77,11 @@ class StillImages(Dataset):
 
     def __init__(
         self,
-        stores: Sequence[FrameStore | StillFolder],
+        stores: Sequence[StillStore],
         augmentation: Augmentation,
         seed: int,
         samples: int,
     ) -> None:
-        self._stores = stores
         self._augmentation = augmentation
         self._seed = seed
         self._samples = samples
@@ -46,7 +96,7 @@ class StillImages(Dataset):
     def __len__(self) -> int:
         return self._samples
 
-    def __getitem__(self, index: int) -> tuple[Tensor, Tensor, Tensor]:
+    def __getitem__(self, index: int) -> Still:
         """Return an image with its labels, all of the crop's size.
 
         Returns:

@@ -1,7 +1,7 @@
-"""Whether a copy of a data set is whole: its files, their form, and how many are published.
+"""Check that a copy of a data set is whole: its files, their form, and how many are published.
 
-`videos` compares a video with what is published, `findings` looks at it, `files` at one frame, and
-`reports` holds what was found.
+`copies` checks all videos, `videos` compares one with what is published, `findings` looks at it,
+`files` at one frame, and `reports` holds what was found.
 """
 
 from dataclasses import dataclass, field
@@ -60,7 +60,7 @@ class CheckSettings:
         return ClassSpace(self.classes, self.things)
 
 
-def published(path: Path) -> dict[str, dict[str, Any]]:
+def read_published(path: Path) -> dict[str, dict[str, Any]]:
     """Read what is published about data sets.
 
     Args:
@@ -102,7 +102,7 @@ def frames_of(entry: dict[str, Any], video: str) -> int | None:
     """Return the published number of frames of a video; None if it is not published.
 
     Args:
-        entry: of one data set, from `published`.
+        entry: of one data set, from `read_published`.
         video: its id, in whatever split.
     """
     return {name: n for videos in entry["splits"].values() for name, n in videos.items()}.get(video)

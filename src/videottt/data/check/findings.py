@@ -1,14 +1,15 @@
-"""What can be found of a video by its files, by its frames, or by the header of a film."""
+"""Look at a video by its files, by its frames, or by the header of a film."""
 
 import contextlib
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from videottt.core.errors import InputError
+from videottt.core.progress import Progress
 from videottt.core.segments import VOID, ClassSpace
 from videottt.data.check.files import Checked, check_files
 from videottt.data.layouts.listing import FrameFiles, Listing, is_within, size_text
@@ -20,9 +21,6 @@ DECODED = 31
 
 # A label map, its size (H, W), and that of its frame.
 Unlike = tuple[Path, tuple[int, int], tuple[int, int]]
-
-# Told how many frames are done of how many.
-Progress = Callable[[int, int], None]
 
 
 @dataclass
@@ -62,7 +60,7 @@ def of_files(
     span: Mapping[str, str],
     space: ClassSpace,
     sample: int,
-    progress: Progress,
+    video: str,
 ) -> Findings:
     """Return what is found of the files of a video: of each its header and its end.
 
@@ -71,7 +69,7 @@ def of_files(
         span: ``first`` and ``last`` name of the part that is used, if it is not all.
         space: the classes.
         sample: how many frames to read whole, evenly spread.
-        progress: told after each frame.
+        video: its id, for the log.
     """
     found = Findings(stills=listing.stills)
     found.problems += [str(problem) for problem in listing.problems]
@@ -86,6 +84,7 @@ def of_files(
     spread = np.linspace(0, len(frames) - 1, min(sample, len(frames)))
     chosen = set(spread.round().astype(int).tolist())
     unlike: list[Unlike] = []
+    progress = Progress(len(frames), "frames")
     for index, frame in enumerate(frames):
         checked = check_files(frame)
         differing = _differing(checked)
@@ -97,7 +96,7 @@ def of_files(
         found.folders.add(frame.image.parent)
         if checked.size is not None:
             found.sizes.setdefault(checked.size, []).append(str(frame.image))
-        progress(index + 1, len(frames))
+        progress.report(index + 1, f"video '{video}'")
     found.problems += [
         f"{path}: is {size_text(own)}, but its frame is {size_text(size)}; restore both from the "
         "data set"

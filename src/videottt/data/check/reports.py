@@ -48,6 +48,11 @@ class VideoReport:
     problems: tuple[str, ...]
 
 
+def problems_in(reports: Sequence[VideoReport]) -> list[str]:
+    """Return every problem of some videos, one line each."""
+    return [problem for report in reports for problem in report.problems]
+
+
 def report_csv(reports: Sequence[VideoReport]) -> str:
     """Return reports as CSV with `COLUMNS`; what is not known is empty, problems are counted."""
     text = io.StringIO()
@@ -77,18 +82,16 @@ def report_text(reports: Sequence[VideoReport]) -> str:
         ]
         for each in reports
     ]
-    stated = [each.published for each in reports]
-    lengths = [each.duration_s for each in reports]
     rows.append(
         [
             "all",
             len(reports),
             sum(each.frames for each in reports),
-            _text(None if None in stated else sum(stated)),
+            _text(_sum([each.published for each in reports])),
             sum(each.labelled for each in reports),
             "",
             "",
-            _text(None if None in lengths else sum(lengths)),
+            _text(_sum([each.duration_s for each in reports])),
             sum(len(each.problems) for each in reports),
         ]
     )
@@ -98,6 +101,12 @@ def report_text(reports: Sequence[VideoReport]) -> str:
     alignment = ["left" if each in left else "right" for each in headings]
     # Text as it is: 0002 stays 0002.
     return tabulate(rows, headings, disable_numparse=True, colalign=alignment)
+
+
+def _sum(values: Sequence[float | None]) -> float | None:
+    """Return the sum of some numbers, None unless all are known."""
+    known = [value for value in values if value is not None]
+    return sum(known) if len(known) == len(values) else None
 
 
 def _text(value: float | None) -> str:

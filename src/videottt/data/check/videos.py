@@ -1,15 +1,14 @@
-"""Whether one video of a data set is whole, and as long and as large as is published."""
+"""Check that one video of a data set is whole, and as long and as large as is published."""
 
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
-from videottt.core.errors import InputError, nearest
+from videottt.core.errors import InputError
 from videottt.core.ids import TASKS
 from videottt.data.check import CheckSettings, frames_of
-from videottt.data.check.findings import Findings, Progress, of_files, of_film, of_frames
+from videottt.data.check.findings import Findings, of_files, of_film, of_frames
 from videottt.data.check.reports import VideoReport
-from videottt.data.layouts import list_layouts
+from videottt.data.layouts import Layout, layout_named
 from videottt.data.layouts.listing import size_text
 from videottt.data.layouts.video_file import find_source
 
@@ -26,7 +25,6 @@ def check_video(
     video: str,
     known: dict[str, Any],
     sample: int,
-    progress: Progress,
 ) -> VideoReport:
     """Return what a video consists of, and everything that is wrong with it.
 
@@ -41,21 +39,16 @@ def check_video(
         video: id of the video.
         known: what is published of the data set (`published_of`).
         sample: how many frames are read whole, at most.
-        progress: told while the files are read.
 
     Raises:
         InputError: there is no such layout.
     """
-    layouts = list_layouts()
-    if settings.layout not in layouts:
-        raise InputError(
-            f"layout '{settings.layout}' does not exist; {nearest(settings.layout, layouts)}"
-        )
+    layout = layout_named(settings.layout)
     split = next(name for name, videos in settings.splits.items() if video in videos)
     root = data_root / settings.root
     place = root, settings.folders.get(split, split), video
     try:
-        found = _found(layouts[settings.layout], place, settings, sample, progress)
+        found = _found(layout, place, settings, sample)
     except InputError as error:
         found = Findings(problems=[str(error)])
     else:
@@ -82,18 +75,15 @@ def check_video(
 
 
 def _found(
-    layout: ModuleType,
-    place: tuple[Path, str, str],
-    settings: CheckSettings,
-    sample: int,
-    progress: Progress,
+    layout: Layout, place: tuple[Path, str, str], settings: CheckSettings, sample: int
 ) -> Findings:
-    span = settings.spans.get(place[2], {})
-    if hasattr(layout, "list_frames"):
+    root, _, video = place
+    span = settings.spans.get(video, {})
+    if layout.list_frames:
         listing = layout.list_frames(*place, settings.space)
-        return of_files(listing, span, settings.space, sample, progress)
-    if settings.layout == "video_file" and (source := find_source(place[0], place[2])).is_file():
-        return of_film(source, layout.frames_expected(*place))
+        return of_files(listing, span, settings.space, sample, video)
+    if settings.layout == "video_file" and (source := find_source(root, video)).is_file():
+        return of_film(source, layout.frames_expected and layout.frames_expected(*place))
     return of_frames(layout.read(*place, settings.space), span, settings.space)
 
 
@@ -115,8 +105,8 @@ def _against_published(
     published = known["duration_s"].get(video)
     if published and found.duration_s and not 1 / OFF <= found.duration_s / published <= OFF:
         problems.append(
-            f"{where} takes {found.duration_s:.4g} s, published are {published} s; get the whole film, "
-            "without others"
+            f"{where} takes {found.duration_s:.4g} s, published are {published} s; get the whole "
+            "film, without others"
         )
     return problems
 

@@ -29,6 +29,11 @@ _DAMAGED = (
     NotImplementedError,
     UnicodeDecodeError,
 )
+# By name, because tarfile does not document them.
+_NO_HEADER = tuple(
+    getattr(tarfile, name)
+    for name in ("EmptyHeaderError", "TruncatedHeaderError", "InvalidHeaderError")
+)
 
 
 @dataclass(frozen=True)
@@ -120,7 +125,7 @@ def _tar_members(archive: Path) -> Iterator[Member]:
     ):
         while (info := file.next()) is not None:
             # Else a million of them pile up.
-            file.members.clear()
+            vars(file)["members"].clear()
             _check_name(archive, info.name)
             if not (info.isreg() or info.isdir()):
                 raise _unwelcome(archive, info.name, "a link or device")
@@ -143,11 +148,7 @@ class _StrictHeader(tarfile.TarInfo):
     def fromtarfile(cls, tarfile_: tarfile.TarFile) -> "_StrictHeader":
         try:
             return super().fromtarfile(tarfile_)
-        except (
-            tarfile.EmptyHeaderError,
-            tarfile.TruncatedHeaderError,
-            tarfile.InvalidHeaderError,
-        ) as error:
+        except _NO_HEADER as error:
             raise tarfile.ReadError(f"cut short, or {error}") from None
 
 

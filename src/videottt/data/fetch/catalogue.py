@@ -117,12 +117,13 @@ def read_sources(path: Path) -> dict[str, Source]:
     return {name: _source(entry, f"{path}: {name}") for name, entry in entries.items()}
 
 
-def source_named(sources: dict[str, Source], name: str, path: Path) -> Source:
-    """Return a source by its id.
+def source_named(path: Path, name: str) -> Source:
+    """Return a source of a YAML file by its id.
 
     Raises:
-        InputError: there is none in the file at `path`.
+        InputError: as `read_sources`, or there is no such source.
     """
+    sources = read_sources(path)
     if name not in sources:
         raise InputError(f"{path}: unknown source '{name}'; {nearest(name, sources)}")
     return sources[name]

@@ -1,4 +1,4 @@
-"""Getting a source to where the readers of data sets look for it, and recording what it is."""
+"""Ensure that a source is where the readers of data sets look for it, and record what it is."""
 
 import json
 import logging
@@ -40,9 +40,9 @@ class Origin:
 
 
 def fetch(
-    source: Source, name: str, data_root: Path, mirror: str | None, offline: bool, output: Path
+    source: Source, name: str, data_root: Path, *, mirror: str | None, offline: bool, output: Path
 ) -> None:
-    """See to it that a source is at hand below `data_root`, and record what it is.
+    """Ensure that a source is present below `data_root`, and record what it is.
 
     What is at hand is used as it is: a single file is verified. Else its file is taken from
     ``data_root/downloads``, where it may have been put by hand, or fetched to there: first from the
@@ -102,7 +102,7 @@ def _at_hand(source: Source, place: Path, data_root: Path) -> Origin:
 
 
 def _downloaded(source: Source, name: str, path: Path, mirror: str | None, offline: bool) -> Origin:
-    """See to it that the file of a source is in the folder of downloads, and what was meant."""
+    """Ensure that the file of a source is in the folder of downloads, and what was meant."""
     wanted = _wanted(source)
     if path.is_file():
         found = _verified(path, wanted, checksums.recorded(path))

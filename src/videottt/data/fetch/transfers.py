@@ -12,15 +12,15 @@ from urllib.parse import urlsplit
 
 import requests
 import urllib3
+from humanize import naturalsize
 from urllib3.util import Retry
 
 from videottt.core.errors import InputError
 from videottt.core.files import write_text
-from videottt.core.progress import Progress
+from videottt.core.progress import MEGABYTE, Progress
 from videottt.data.fetch.unpacking import check_space
 
 CHUNK = 1 << 20  # bytes
-MEGABYTE = 1e6
 
 logger = logging.getLogger(__name__)
 
@@ -114,14 +114,14 @@ class Transfer:
 
     def _attempt(self, session: requests.Session, url: str, timeout: float) -> None:
         version, have = self._version(), self._have
-        same = version is not None and version.url == url and version.validator is not None
-        if version is None or not (same or self._verified):
+        validator = version.validator if version is not None and version.url == url else None
+        if version is None or (validator is None and not self._verified):
             have = 0
         elif have and have == version.bytes:
             return
         headers = {"Range": f"bytes={have}-"} if have else {}
-        if have and same:
-            headers["If-Range"] = version.validator
+        if have and validator is not None:
+            headers["If-Range"] = validator
         with (
             _network(timeout),
             session.get(url, headers=headers, stream=True, timeout=timeout) as answer,
@@ -131,7 +131,7 @@ class Transfer:
                 # Else a run killed here would take it for a part of the file of now.
                 self.part.unlink(missing_ok=True)
             write_text(self._sidecar, json.dumps(asdict(now)))
-            size = f"{now.bytes / MEGABYTE:.1f} MB" if now.bytes else "of unknown size"
+            size = naturalsize(now.bytes) if now.bytes else "of unknown size"
             logger.info("%s: %s%s", url, size, f", from byte {offset} on" if offset else "")
             check_space(self.part.parent, (now.bytes or 0) - offset, url)
             self._write(answer, offset, now.bytes)
@@ -167,7 +167,7 @@ class Transfer:
         return offset, now
 
     def _write(self, answer: requests.Response, offset: int, total: int | None) -> None:
-        progress = Progress(int((total or 0) / MEGABYTE), "MB", int(offset / MEGABYTE))
+        progress = Progress(total or 0, "MB", offset, size=MEGABYTE)
         with contextlib.ExitStack() as stack:
             with _disk(self.part):
                 file = stack.enter_context(self.part.open("r+b" if offset else "wb"))
@@ -177,7 +177,7 @@ class Transfer:
                     file.write(chunk)
                     file.flush()
                 if total:
-                    progress.report(int(file.tell() / MEGABYTE))
+                    progress.report(file.tell())
 
 
 def _wait(patience: Retry, answer: urllib3.BaseHTTPResponse | None) -> None:

@@ -1,4 +1,4 @@
-"""Unpacking archives: only what is wanted, whole or not at all, and nowhere else."""
+"""Unpack archives: only what is wanted, whole or not at all, and nowhere else."""
 
 import fnmatch
 import logging
@@ -7,13 +7,13 @@ import shutil
 import tempfile
 from pathlib import Path, PurePosixPath
 
+from humanize import naturalsize
+
 from videottt.core.errors import InputError
-from videottt.core.progress import Progress
+from videottt.core.progress import MEGABYTE, Progress
 from videottt.data.fetch import archives
 from videottt.data.fetch.archives import Member
 from videottt.data.fetch.catalogue import STEM, Unpacking
-
-MEGABYTE = 1e6
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +60,7 @@ def check_space(folder: Path, needed: int, what: object) -> None:
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise InputError(
-            f"{what}: needs {needed / 1e9:.1f} GB, and {folder} has {free / 1e9:.1f} GB free; free "
+            f"{what}: needs {naturalsize(needed)}, and {folder} has {naturalsize(free)} free; free "
             "space or choose another data_root"
         )
 
@@ -81,10 +81,11 @@ class _Unpacker:
 
     def run(self) -> None:
         logger.info("unpacking %s", self._archive)
-        progress = Progress(int(self._archive.stat().st_size / MEGABYTE) or 1, "MB")
+        # Never done: the end of a compressed archive is read long before its last member.
+        progress = Progress(self._archive.stat().st_size + 1, "MB", size=MEGABYTE)
         missing = {*self._wanted.members, *self._wanted.nested}
         for member in archives.members(self._archive):
-            progress.report(int(member.read / MEGABYTE))
+            progress.report(member.read)
             pattern = _pattern(member.name, self._wanted.nested)
             if pattern is not None:
                 missing.discard(pattern)

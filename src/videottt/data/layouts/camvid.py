@@ -46,7 +46,8 @@ def list_frames(root: Path, split: str, video: str, space: ClassSpace) -> Listin
     if not (root / "trainannot").is_dir():
         return _listing(video, list_images(root / "images" / video), root / "labels" / video)
     parts = {part: list_images(root / part) for part in PARTS}
-    frames, problems = [], []
+    frames: list[FrameFiles] = []
+    problems: list[InputError] = []
     for part, paths in parts.items():
         images = [path for path in paths if path.stem.startswith(f"{video}_")]
         if images:

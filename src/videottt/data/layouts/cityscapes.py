@@ -156,7 +156,8 @@ def train_ids(path: Path, labels: np.ndarray) -> np.ndarray:
             f"{path}: has label {unknown[0]}, but labels are 0..{LABELS - 1}, and {VOID} for void; "
             "restore it from the data set"
         )
-    return table[labels]
+    classes: np.ndarray = table[labels]
+    return classes
 
 
 def instance_numbers(path: Path, ids: np.ndarray) -> np.ndarray:

@@ -4,7 +4,7 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -14,6 +14,8 @@ from videottt.data.layouts.coco_categories import STUFF, THINGS
 from videottt.data.layouts.images import read_image
 
 Entry = dict[str, Any]
+
+Value = TypeVar("Value")
 
 
 def read_document(path: Path) -> Entry:
@@ -27,7 +29,7 @@ def read_document(path: Path) -> Entry:
         hint = nearest(path.name, beside) if beside else "check data_root in config.yaml"
         raise InputError(f"{path}: these annotations are missing; {hint}")
     try:
-        document = json.loads(path.read_bytes())
+        document: Entry = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: not a readable JSON file ({error}); restore it") from None
     for key in ("images", "annotations"):
@@ -36,17 +38,18 @@ def read_document(path: Path) -> Entry:
     return document
 
 
-def field(entry: Entry, key: str, kind: type, where: str) -> Any:
+def field(entry: Entry, key: str, kind: type[Value], where: str) -> Value:
     """Return a value of an entry.
 
     Raises:
         InputError: the entry has no such key, or its value is of another kind.
     """
-    found = entry.get(key) if isinstance(entry, dict) else None
+    found: Any = entry.get(key) if isinstance(entry, dict) else None
     if type(found) is not kind:
-        names = {int: "an integer", str: "a text", list: "a list"}
+        names: dict[type, str] = {int: "an integer", str: "a text", list: "a list"}
         raise InputError(f"{where}: '{key}' is not there or not {names[kind]}; add it")
-    return found
+    value: Value = found
+    return value
 
 
 def file_field(entry: Entry, where: str) -> str:

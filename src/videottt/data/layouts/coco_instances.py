@@ -134,7 +134,8 @@ def mask_of(segmentation: Any, size: tuple[int, int], where: str) -> bytes:
     height, width = size
     if isinstance(segmentation, list):
         _check_polygons(segmentation, size, where)
-        return coco_mask.merge(coco_mask.frPyObjects(segmentation, height, width))["counts"]
+        drawn: bytes = coco_mask.merge(coco_mask.frPyObjects(segmentation, height, width))["counts"]
+        return drawn
     if not isinstance(segmentation, dict) or not {"size", "counts"} <= segmentation.keys():
         raise InputError(f"{where} has no 'segmentation' of polygons or run lengths; add it")
     if segmentation["size"] != [height, width]:
@@ -150,7 +151,8 @@ def mask_of(segmentation: Any, size: tuple[int, int], where: str) -> bytes:
                 f"{where} has run lengths that do not add up to {height} x {width}; make the mask "
                 "again"
             )
-        return coco_mask.frPyObjects(segmentation, height, width)["counts"]
+        listed: bytes = coco_mask.frPyObjects(segmentation, height, width)["counts"]
+        return listed
     try:
         compressed = counts.encode() if isinstance(counts, str) else b""
         check_mask(compressed, height * width)
@@ -161,7 +163,7 @@ def mask_of(segmentation: Any, size: tuple[int, int], where: str) -> bytes:
     return compressed
 
 
-def _check_polygons(polygons: list, size: tuple[int, int], where: str) -> None:
+def _check_polygons(polygons: list[Any], size: tuple[int, int], where: str) -> None:
     if not polygons:
         raise InputError(f"{where} has no polygon; add one or remove the annotation")
     for polygon in polygons:

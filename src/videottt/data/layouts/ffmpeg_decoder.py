@@ -5,17 +5,18 @@ The ffmpeg is the one inside imageio-ffmpeg, or that of the environment variable
 """
 
 import contextlib
+import io
 import logging
 import re
 import shlex
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from queue import SimpleQueue
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import ffmpeg
 import imageio_ffmpeg
@@ -42,7 +43,7 @@ class Picture:
 
     Attributes:
         pixels: uint8 [H, W, 3], RGB.
-        timestamp: its time timestamp, from the beginning of the file.
+        timestamp: its time stamp in seconds, from the beginning of the file.
         aspect: width of a pixel by its height; None where the file does not say.
     """
 
@@ -82,7 +83,7 @@ class _Report:
     count: int = 0
 
 
-def decode(path: Path) -> Iterator[Picture]:
+def decode(path: Path) -> Generator[Picture]:
     """Yield every frame of a video as it is stored: never dropped, repeated, turned or scaled.
 
     Closing the iterator early ends ffmpeg. The same file and ffmpeg give the same pictures.
@@ -102,7 +103,9 @@ def decode(path: Path) -> Iterator[Picture]:
         stack.callback(reader.join)
         stack.callback(process.kill)
         delivered = 0
-        while (pixels := _read_picture(process.stdout)) is not None:
+        # Of a process this is what a pipe is; its type says less.
+        stream = cast(io.BufferedReader, process.stdout)
+        while (pixels := _read_picture(stream)) is not None:
             timestamp = report.timestamps.get()
             if timestamp is None:
                 break
@@ -162,10 +165,12 @@ def _compiled(output: ffmpeg.nodes.OutputStream, level: str) -> list[str]:
         executable = imageio_ffmpeg.get_ffmpeg_exe()
     except RuntimeError as error:
         raise InputError(f"ffmpeg: {error}; reinstall imageio-ffmpeg") from None
-    return output.global_args(*options, "-filter_complex_threads", "1").compile(cmd=executable)
+    options += ["-filter_complex_threads", "1"]
+    command: list[str] = output.global_args(*options).compile(cmd=executable)
+    return command
 
 
-def _started(command: list[str], source: BinaryIO, path: Path) -> subprocess.Popen:
+def _started(command: list[str], source: BinaryIO, path: Path) -> subprocess.Popen[bytes]:
     try:
         return subprocess.Popen(
             command, stdin=source, stdout=subprocess.PIPE, stderr=subprocess.PIPE
@@ -177,14 +182,14 @@ def _started(command: list[str], source: BinaryIO, path: Path) -> subprocess.Pop
         ) from None
 
 
-def _read_picture(stream: BinaryIO) -> np.ndarray | None:
+def _read_picture(stream: io.BufferedReader) -> np.ndarray | None:
     """Read a picture in PPM form; None if there is no whole one left."""
     if stream.readline() != b"P6\n":
         return None
     width, height = map(int, stream.readline().split())
     stream.readline()
     pixels = np.empty((height, width, 3), np.uint8)
-    return pixels if stream.readinto(pixels) == pixels.size else None
+    return pixels if stream.readinto(pixels.data) == pixels.size else None
 
 
 def _follow(stream: BinaryIO, report: _Report) -> None:
@@ -220,7 +225,7 @@ def _follow(stream: BinaryIO, report: _Report) -> None:
 def _timestamp(path: Path, index: int, timestamp: _Timestamp, report: _Report) -> float:
     if timestamp.ticks is None:
         raise InputError(
-            f"{path}: frame {index} has no time timestamp; give all one by re-encoding: "
+            f"{path}: frame {index} has no time stamp; give all one by re-encoding: "
             f"{re_encoding(path, '-fps_mode cfr')}"
         )
     return float(timestamp.ticks * report.time_base)
@@ -229,14 +234,14 @@ def _timestamp(path: Path, index: int, timestamp: _Timestamp, report: _Report) -
 def _check_form(path: Path, index: int, timestamp: _Timestamp, size: tuple[int, int]) -> None:
     if timestamp.turned:
         raise InputError(
-            f"{path}: is stored turned or mirrored (rotation of {timestamp.turned:g} degrees in its "
-            f"metadata); make it upright by re-encoding, which turns it: {re_encoding(path)}"
+            f"{path}: is stored turned or mirrored (rotation of {timestamp.turned:g} degrees in "
+            f"its metadata); make it upright by re-encoding, which turns it: {re_encoding(path)}"
         )
     # Pictures after a change are still written in the first size, and therefore wrong.
     if timestamp.size != size:
         raise InputError(
-            f"{path}: its size changes from {_size(size)} to {_size(timestamp.size)} at frame {index}; "
-            f"cut it there, or make it one size: "
+            f"{path}: its size changes from {_size(size)} to {_size(timestamp.size)} at frame "
+            f"{index}; cut it there, or make it one size: "
             + re_encoding(path, f"-vf scale={size[1]}:{size[0]}")
         )
 

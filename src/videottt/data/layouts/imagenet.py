@@ -7,7 +7,7 @@ import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Self
+from typing import overload
 
 import numpy as np
 
@@ -54,7 +54,15 @@ class _Stills(Sequence[FrameFiles]):
     def __len__(self) -> int:
         return len(self._names)
 
-    def __getitem__(self, index: int) -> FrameFiles:
+    @overload
+    def __getitem__(self, index: int) -> FrameFiles: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[FrameFiles]: ...
+
+    def __getitem__(self, index: int | slice) -> FrameFiles | Sequence[FrameFiles]:
+        if isinstance(index, slice):
+            return [self[place] for place in range(*index.indices(len(self)))]
         path, name = self._folder / self._names[index], os.path.splitext(self._names[index])[0]
         return FrameFiles(name, path, lambda: SourceFrame(name, read_image(path)))
 
@@ -82,12 +90,6 @@ class StillFolder:
 
     def __len__(self) -> int:
         return len(self.names)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Nothing is open."""
 
     def frame(self, index: int) -> np.ndarray:
         """Return image `index`: uint8 [H, W, 3], RGB, whatever its file's colours are.

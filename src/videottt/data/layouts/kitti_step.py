@@ -208,7 +208,7 @@ def write(
         folder.mkdir(parents=True, exist_ok=True)
     count = 0
     for frame in frames:
-        if frame.semantic is None:
+        if frame.semantic is None or frame.instance is None:
             raise InputError(
                 f"frame {count} of video '{video}' has no labels, but kitti_step labels every "
                 "frame; leave out label_every or write another layout, such as coco_videos"

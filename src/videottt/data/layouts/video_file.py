@@ -6,7 +6,7 @@ natural order of their names, 2 before 10, and have none.
 
 import contextlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 from videottt.core.errors import InputError, nearest
@@ -65,7 +65,7 @@ def find_source(root: Path, video: str) -> Path:
     return found[0]
 
 
-def read_video(path: Path) -> Iterator[SourceFrame]:
+def read_video(path: Path) -> Generator[SourceFrame, None, None]:
     """Read every frame of a video file or a folder of images, one by one.
 
     Frames are named by their number from 0, images by their files. The memory needed does not grow
@@ -78,7 +78,7 @@ def read_video(path: Path) -> Iterator[SourceFrame]:
     return _images(path) if path.is_dir() else _frames(path)
 
 
-def _frames(path: Path) -> Iterator[SourceFrame]:
+def _frames(path: Path) -> Generator[SourceFrame, None, None]:
     _check_file(path)
     before = None
     with contextlib.closing(decode(path)) as pictures:
@@ -112,7 +112,7 @@ def _check_file(path: Path) -> None:
         raise InputError(damaged(path, f"{size} of {declared} bytes are there"))
 
 
-def _images(folder: Path) -> Iterator[SourceFrame]:
+def _images(folder: Path) -> Generator[SourceFrame, None, None]:
     names: dict[str, Path] = {}
     for path in sorted(list_images(folder, STILLS), key=lambda image: natural_order(image.name)):
         if path.stem in names:

@@ -46,18 +46,29 @@ def _light(
     sky: tuple[float, float, float],
     horizon: tuple[float, float, float],
     haze: tuple[float, float, float],
-    **rest: float,
+    *,
+    clouds: float = 0.2,
+    fog: float = 0.0015,
+    vignette: float = 0.1,
+    blur: float = 0.0,
+    noise: float = 0.008,
+    streaks: float = 0.0,
 ) -> Light:
-    usual = {
-        "clouds": 0.2,
-        "fog": 0.0015,
-        "vignette": 0.1,
-        "blur": 0.0,
-        "noise": 0.008,
-        "streaks": 0.0,
-    }
-    colours = (np.array(cast), saturation, np.array(sky), np.array(horizon), np.array(haze))
-    return Light(exposure, gamma, *colours, **(usual | rest))
+    return Light(
+        exposure=exposure,
+        gamma=gamma,
+        cast=np.array(cast),
+        saturation=saturation,
+        sky=np.array(sky),
+        horizon=np.array(horizon),
+        haze=np.array(haze),
+        clouds=clouds,
+        fog=fog,
+        vignette=vignette,
+        blur=blur,
+        noise=noise,
+        streaks=streaks,
+    )
 
 
 LIGHTS: dict[str, Light] = {

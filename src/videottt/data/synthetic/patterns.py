@@ -46,7 +46,8 @@ def soft_noise(
     spectrum /= (0.004 + rows**2 + columns**2) ** (1 - roughness)
     spectrum[0, 0] = 0
     noise = np.fft.irfft2(spectrum, shape)
-    return np.clip(noise / (2.2 * noise.std()), -1, 1).astype(np.float32)
+    limited: np.ndarray = np.clip(noise / (2.2 * noise.std()), -1, 1)
+    return limited.astype(np.float32)
 
 
 def _layers(*masks: tuple[int, np.ndarray]) -> np.ndarray:
@@ -54,14 +55,18 @@ def _layers(*masks: tuple[int, np.ndarray]) -> np.ndarray:
     shown = np.zeros((HEIGHT, WIDTH), int)
     for material, mask in masks:
         shown[np.broadcast_to(mask, shown.shape)] = material
-    return (shown[None] == np.arange(MATERIALS)[:, None, None]).astype(np.float32)
+    weights: np.ndarray = shown[None] == np.arange(MATERIALS)[:, None, None]
+    return weights.astype(np.float32)
 
 
 def _window(
     period: int, columns: tuple[int, int], rows: tuple[int, int], storey: int = 32
 ) -> np.ndarray:
     across, up = _U % period, _V % storey
-    return (across >= columns[0]) & (across < columns[1]) & (up >= rows[0]) & (up < rows[1])
+    shown: np.ndarray = (
+        (across >= columns[0]) & (across < columns[1]) & (up >= rows[0]) & (up < rows[1])
+    )
+    return shown
 
 
 def _shop() -> np.ndarray:
@@ -191,4 +196,5 @@ def build_patterns(rng: np.random.Generator) -> Patterns:
 def level_of_detail(footprint: np.ndarray, texel: float) -> np.ndarray:
     """Return the level (intp) whose texels, `texel` metres at level 0, match `footprint`."""
     level = np.log2(np.maximum(footprint, 1e-6) / texel)
-    return np.clip(np.rint(level), 0, LEVELS - 1).astype(np.intp)
+    nearest: np.ndarray = np.clip(np.rint(level), 0, LEVELS - 1)
+    return nearest.astype(np.intp)

@@ -187,7 +187,8 @@ def rgb(colours: str) -> np.ndarray:
 
 def draw_colours(rng: np.random.Generator, colours: np.ndarray, count: int) -> np.ndarray:
     """Return float32 [count, 3]: drawn from `colours` [n, 3], each made a little different."""
-    drawn = colours[rng.integers(len(colours), size=count)]
+    drawn: np.ndarray = colours[rng.integers(len(colours), size=count)]
     tint = rng.random((count, 4), np.float32)
     drawn *= (0.94 + 0.12 * tint[:, :3]) * (0.85 + 0.27 * tint[:, 3:])
-    return np.minimum(drawn, 1)
+    limited: np.ndarray = np.minimum(drawn, 1)
+    return limited

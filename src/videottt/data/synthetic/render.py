@@ -129,7 +129,8 @@ def _ground_shade(
     v = ((z + 512) * (1 / _GROUND_TEXEL)).astype(np.intp) & (detail.HEIGHT - 1)
     texel = surfaces.offsets[pattern, along, across]
     texel += (v >> along) * (detail.WIDTH >> across) + (u >> across)
-    return surfaces.weights[0].take(texel) + 0.6 * surfaces.weights[1].take(texel)
+    grain: np.ndarray = surfaces.weights[0].take(texel) + 0.6 * surfaces.weights[1].take(texel)
+    return grain
 
 
 def _lane_paint(
@@ -139,7 +140,8 @@ def _lane_paint(
     dashes = np.clip(2.5 - abs((z + 600) % 6 - 3) * 1.6, 0, 1)
     middle = np.clip((0.08 - aside) / width + 0.5, 0, 1) * dashes
     edge = np.clip((0.07 - abs(aside - road + 0.3)) / width + 0.5, 0, 1)
-    return np.maximum(middle, edge) * np.minimum(1, 0.15 / width)
+    painted: np.ndarray = np.maximum(middle, edge) * np.minimum(1, 0.15 / width)
+    return painted
 
 
 def _draw_row(
@@ -200,7 +202,8 @@ def _side_texels(
     start = surfaces.offsets[pattern, vertical, horizontal] + u
     v = (np.maximum(y, 0) * (0.5**vertical / _SIDE_TEXEL).astype(np.float32)).astype(np.intp)
     v &= (detail.HEIGHT >> vertical) - 1
-    return v * (detail.WIDTH >> horizontal) + start
+    texel: np.ndarray = v * (detail.WIDTH >> horizontal) + start
+    return texel
 
 
 def _draw_portal(canvas: Canvas, view: View, portal: float) -> None:

@@ -55,7 +55,10 @@ def _levels(shown: np.ndarray, shade: np.ndarray | float, labels: tuple[int, ...
 def _half(maps: np.ndarray) -> np.ndarray:
     rows, columns = maps.shape[1] // 2 * 2, maps.shape[2] // 2 * 2
     maps = maps[:, :rows, :columns]
-    return (maps[:, ::2, ::2] + maps[:, 1::2, ::2] + maps[:, ::2, 1::2] + maps[:, 1::2, 1::2]) / 4
+    total: np.ndarray = (
+        maps[:, ::2, ::2] + maps[:, 1::2, ::2] + maps[:, ::2, 1::2] + maps[:, 1::2, 1::2]
+    )
+    return total / 4
 
 
 def _person(stride: float) -> Sprite:

@@ -53,7 +53,8 @@ class Things:
     def along(self, frame: float) -> np.ndarray:
         """Return where each thing is along the street at `frame`, in metres."""
         gap = np.hypot(self.gap, self.parting * (frame - self.met))
-        return self.z + self.speed * frame + gap
+        along: np.ndarray = self.z + self.speed * frame + gap
+        return along
 
 
 _METAL = rgb("70757a 4a4e52 8c8c84")

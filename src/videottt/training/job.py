@@ -1,0 +1,224 @@
+"""Train one checkpoint: from frame stores and settings to the file of weights."""
+
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from videottt.core.errors import InputError
+from videottt.core.files import complete_file, sha256
+from videottt.core.progress import Progress
+from videottt.core.provenance import provenance
+from videottt.core.segments import ClassSpace
+from videottt.core.settings import build_settings
+from videottt.data.transforms.recipe import Augmentation
+from videottt.models.checkpoint import load_checkpoint, save_checkpoint
+from videottt.models.presets import preset_named
+from videottt.models.y_shaped import YShapedModel
+from videottt.runtime.claims import claimed
+from videottt.runtime.device import device_label, prepare_device
+from videottt.runtime.distributed import Processes, joined
+from videottt.runtime.saved_state import SavedState
+from videottt.tasks import head_of, model_classes, task_named
+from videottt.training.cost import MeasuredRate, announcement
+from videottt.training.joint import TrainingRun, start_run, train
+from videottt.training.saving import NullSaving, Saving
+from videottt.training.settings import TrainingSettings
+from videottt.training.stills import StillImages, common_space, fingerprint, opened_stills
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class TrainingJob:
+    """One checkpoint to be trained, as files and settings.
+
+    Attributes:
+        frames: frame stores of stills, or folders of images, which have no labels.
+        task: one of `core.ids.TASKS`.
+        model: preset.
+        settings: ``{"training": ..., "augmentation": ...}``; see TrainingSettings, Augmentation.
+        seed: of every random draw.
+        history: CSV of the losses, to write.
+        output: checkpoint to write.
+        initial: checkpoint to start f and h from; None starts from new weights.
+        device: "auto", "cpu", "cuda" or "cuda:N".
+        threads: CPU threads.
+        state: folder of the state to resume from; None keeps none.
+        save_every: seconds between two states.
+    """
+
+    frames: Sequence[Path]
+    task: str
+    model: str
+    settings: dict[str, Any]
+    seed: int
+    history: Path
+    output: Path
+    initial: Path | None = None
+    device: str = "auto"
+    threads: int = 1
+    state: Path | None = None
+    save_every: float = 60.0
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """The two parts of a job's settings."""
+
+    training: dict[str, Any]
+    augmentation: dict[str, Any]
+
+
+def train_checkpoint(job: TrainingJob) -> None:
+    """Train a Y-shaped model on still images: main task only, or jointly with reconstruction.
+
+    Under torchrun, its processes share the training, each on a GPU of its own; the numbers are the
+    same but for the order of sums. Killed at any moment, the same job goes on where the last state
+    was saved.
+
+    Raises:
+        InputError: a file or a setting is not what it should be, the device does not exist, or the
+            training cannot go on; see `joint.train`.
+        Stopped: the job was asked to stop, and its state is saved.
+    """
+    with (
+        joined(job.device) as processes,
+        claimed(job.state if processes.writes else None, job.output) as waited,
+    ):
+        _train(job, processes, waited)
+
+
+def _train(job: TrainingJob, processes: Processes, waited: bool) -> None:
+    parts = build_settings(_Parts, job.settings, "checkpoint")
+    settings = build_settings(TrainingSettings, parts.training, "checkpoint: training")
+    recipe = build_settings(Augmentation, parts.augmentation, "checkpoint: augmentation")
+    processes.share(settings.parts)
+    device = prepare_device(job.device, job.threads)
+    made = _provenance(job, device_label(device))
+    if processes.any(waited and _is_made(job, made)):
+        logger.info("%s: the other process has made it", job.output)
+        return
+    saving = _saving(job, made, processes)
+    with opened_stills(job.frames) as stores:
+        space = common_space(stores)
+        run = start_run(_initial_model(job, space).to(device), settings)
+        saving.resume(run)
+        stills = StillImages(stores, recipe, job.seed, settings.iterations * settings.batch)
+        images = sum(int(store.labelled.sum()) for store in stores)
+        logger.info(announcement(run, settings, images, processes.count, job.state))
+        _follow(run, job, settings, stills, processes, saving, space)
+    _report_skipped(run)
+    if processes.writes:
+        made |= {"processes": processes.count, "micro_batch": run.micro_batch}
+        _write(job, run, space, made)
+        saving.remove()
+
+
+def _follow(
+    run: TrainingRun,
+    job: TrainingJob,
+    settings: TrainingSettings,
+    stills: StillImages,
+    processes: Processes,
+    saving: NullSaving,
+    space: ClassSpace,
+) -> None:
+    """Train to the end; say meanwhile how far it is and what it costs, and save the state."""
+    progress = Progress(settings.iterations, "iterations", run.iteration)
+    rate = MeasuredRate(settings, processes.count, next(run.model.parameters()).device)
+
+    def after_iteration(run: TrainingRun, stop: bool) -> None:
+        if processes.writes:
+            _report(run, progress, rate)
+        saving.after_iteration(run, stop)
+
+    task = task_named(job.task, space)
+    with saving:
+        train(
+            run, task, stills, settings, job.seed, after_iteration, processes, saving.wants_to_stop
+        )
+
+
+def _report(run: TrainingRun, progress: Progress, rate: MeasuredRate) -> None:
+    row = run.history[-1]
+    losses = " ".join(f"{k} {row[k]:.3f}" for k in ("main_task", "reconstruction") if k in row)
+    progress.report(run.iteration, losses)
+    cost = rate.after(run.iteration)
+    if cost:
+        logger.info(cost)
+
+
+def _report_skipped(run: TrainingRun) -> None:
+    skipped = sum(row["skipped"] for row in run.history)
+    if skipped:
+        logger.warning("%d steps were skipped: their loss or gradient was not finite", skipped)
+
+
+def _provenance(job: TrainingJob, device: str) -> dict[str, Any]:
+    return provenance(
+        device,
+        settings=job.settings,
+        model=job.model,
+        task=job.task,
+        seed=job.seed,
+        threads=job.threads,
+        frames={path.name: fingerprint(path) for path in job.frames},
+        initial=sha256(job.initial) if job.initial else None,
+    )
+
+
+def _is_made(job: TrainingJob, made: dict[str, Any]) -> bool:
+    """Return whether the checkpoint is there that this training would end with."""
+    try:
+        there = load_checkpoint(job.output).provenance
+    except InputError:
+        return False
+    # As JSON has it: a tuple comes back as a list.
+    wanted: dict[str, Any] = json.loads(json.dumps(made))
+    return job.history.is_file() and {name: there.get(name) for name in wanted} == wanted
+
+
+def _saving(job: TrainingJob, made: dict[str, Any], processes: Processes) -> NullSaving:
+    """Return what saves the state of exactly this training, whatever decides its numbers.
+
+    How many processes share it decides no more than the order of sums: any number may go on.
+    """
+    if job.state is None:
+        return NullSaving()
+    return Saving(SavedState(job.state, job.output, made), job.save_every, processes)
+
+
+def _initial_model(job: TrainingJob, space: ClassSpace) -> YShapedModel:
+    """Return a model with new weights, or with f and h of a checkpoint.
+
+    Its decoder g is new even where the checkpoint has a trained one, as in the paper (section 4.1):
+    what goes on with a training is its state.
+    """
+    classes, head = list(model_classes(job.task, space)), head_of(job.task)
+    model = YShapedModel(preset_named(job.model), len(classes), job.seed, head)
+    if job.initial:
+        initial = load_checkpoint(job.initial)
+        found = initial.model.preset, initial.model.says, initial.classes
+        if found != (model.preset, head, classes):
+            raise InputError(
+                f"{job.initial}: is of another model or other classes than the training asked "
+                "for; start from a checkpoint of the same model, task and data set"
+            )
+        model.encoder.load_state_dict(initial.model.encoder.state_dict())
+        model.head.load_state_dict(initial.model.head.state_dict())
+        logger.info("f and h are those of %s, g is new", job.initial)
+    return model
+
+
+def _write(job: TrainingJob, run: TrainingRun, space: ClassSpace, made: dict[str, Any]) -> None:
+    """Write the history and the checkpoint."""
+    with complete_file(job.history) as part:
+        pd.DataFrame(run.history).to_csv(part, index=False)
+    decoder = any(p.requires_grad for p in run.model.decoder.parameters())
+    classes = list(model_classes(job.task, space))
+    save_checkpoint(job.output, run.model, classes, space, decoder=decoder, provenance=made)
