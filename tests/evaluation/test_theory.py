@@ -8,12 +8,13 @@ import torch
 from PIL import Image
 from scipy.optimize import minimize_scalar
 
+import toy_stream as toy
 from support import SPACE, changed, contents, store_frames, weights_of
 from videottt.cli import main
 from videottt.core.errors import InputError
 from videottt.core.ids import JobKey
 from videottt.core.randomness import generator, global_draws, numpy_generator
-from videottt.evaluation.theory import bound, toy
+from videottt.evaluation.theory import bound
 from videottt.evaluation.theory.estimators import bootstrap_weights, estimate, window_sizes
 from videottt.evaluation.theory.gradients import Sampling, labelled_run, stream_gradients
 from videottt.evaluation.theory.sketch import CountSketch

@@ -1,6 +1,5 @@
 """Tables: numbers against sums worked by hand, and what a reader sees of them."""
 
-import argparse
 import json
 import re
 
@@ -9,7 +8,7 @@ import pandas as pd
 import pytest
 
 from support import ROOT
-from videottt.cli import tables as verbs
+from videottt.cli import parser
 from videottt.core.errors import InputError
 from videottt.report.tables.caption import caption
 from videottt.report.tables.classes import class_table
@@ -546,13 +545,11 @@ def test_no_other_table_takes_decibels_for_percent():
 
 def call(verb, **options):
     """Run one verb of the tables as the command line does."""
-    parser = argparse.ArgumentParser()
-    verbs.add_verbs(parser.add_subparsers())
     words = [verb]
     for name, value in options.items():
         words += [f"--{name}", *map(str, value if isinstance(value, list) else [value])]
-    parsed = parser.parse_args(words)
-    parsed.run(parsed)
+    options = parser([verb]).parse_args(words)
+    options.run(options)
 
 
 def test_the_verbs_write_every_form_of_a_table_or_nothing(tmp_path):

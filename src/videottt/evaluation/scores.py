@@ -19,6 +19,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -30,7 +31,7 @@ from videottt.core.progress import Progress
 from videottt.core.segments import ClassSpace, Prediction, stored_space
 from videottt.evaluation.metrics import Statistics, headline, label_of, labelled, statistics_of
 from videottt.store.frames import FrameStore
-from videottt.store.hdf5 import attributes_of, new_file, read_checked, write_attributes
+from videottt.store.hdf5 import attributes_of, key_of, new_file, read_checked, write_attributes
 from videottt.store.predictions import WALL_TIMES, PredictionReader
 
 FORMAT = "videottt scores"
@@ -133,9 +134,9 @@ def score_video(
     if not index.size:
         raise InputError(f"{store.path}: no frame of '{store.video}' is labelled: nothing to score")
     of_frame = of_frame or statistics_of(task).of_frame
-    rungs = predictions.ladder or [None]
+    rungs: list[int | None] = [*predictions.ladder] or [None]
     progress = Progress(len(rungs) * len(index), "frames")
-    statistics = {}
+    statistics: dict[int | None, Statistics] = {}
     for place, rung in enumerate(rungs):
         parts = []
         for frame in index.tolist():
@@ -154,7 +155,7 @@ def score_video(
         skipped_steps=predictions.number("skipped_steps"),
         resets=predictions.number("resets"),
         peak_memory=predictions.peak_memory(),
-        ladder=statistics if predictions.ladder else {},
+        ladder={rung: of_rung for rung, of_rung in statistics.items() if rung is not None},
         iteration=last,
     )
 
@@ -175,7 +176,7 @@ def _predicted(predictions: PredictionReader, rung: int | None, frame: int) -> P
     return predictions.prediction_after(rung, frame)
 
 
-def write_scores(path: Path, scores: Scores, provenance: dict) -> None:
+def write_scores(path: Path, scores: Scores, provenance: dict[str, Any]) -> None:
     """Write scores, whole or not at all."""
     with new_file(path) as file:
         file["index"] = scores.index
@@ -214,7 +215,7 @@ def read_scores(path: Path) -> Scores:
     """
     with read_checked(path, FORMAT, VERSION) as file:
         ids = attributes_of(file)
-        key = JobKey(ids["dataset"], ids["task"], ids["method"], int(ids["seed"]), ids["video"])
+        key = key_of(ids)
         rungs = sorted(int(name) for name in file.get("ladder", ()))
         space = stored_space(ids["classes"], ids["things"])
         kind = _kind_of(key.task)
@@ -280,8 +281,8 @@ def aggregate(
         InputError: videos of one split were scored with different classes or networks, or one
             is there twice.
     """
-    rows: list[dict] = []
-    groups: dict[tuple, list[Scores]] = {}
+    rows: list[dict[str, Any]] = []
+    groups: dict[tuple[str, str, str, str, int], list[Scores]] = {}
     for each in scores:
         ids = (each.key.dataset, each.split, each.key.task, each.key.method, each.key.seed)
         members = groups.setdefault(ids, [])
@@ -293,7 +294,7 @@ def aggregate(
         members.append(each)
     names = ("dataset", "split", "task", "method", "seed")
     for ids, members in groups.items():
-        common = dict(zip(names, ids, strict=True))
+        common: dict[str, Any] = dict(zip(names, ids, strict=True))
         videos = [_values(each) for each in members]
         for each, values in zip(members, videos, strict=True):
             rows += _rows(common, "video", each.key.video, values)
@@ -358,7 +359,9 @@ def _weighted(videos: list[dict[str, float]]) -> dict[str, float]:
     return means
 
 
-def _rows(common: dict, aggregation: str, video: str, values: dict[str, float]) -> list[dict]:
+def _rows(
+    common: dict[str, Any], aggregation: str, video: str, values: dict[str, float]
+) -> list[dict[str, Any]]:
     return [
         {**common, "aggregation": aggregation, "video": video, "metric": metric, "value": value}
         for metric, value in values.items()

@@ -2,22 +2,26 @@
 
 import contextlib
 import functools
+import logging
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from tabulate import tabulate
 
 from videottt.core.errors import InputError
+from videottt.core.files import complete_file, write_text
 from videottt.evaluation.crosscheck.reference import Frame, reference
 from videottt.evaluation.metrics import headline, label_of
 from videottt.evaluation.scores import Scores, aggregate, read_scores
 from videottt.store.frames import FrameStore
 from videottt.store.predictions import PredictionReader
+
+logger = logging.getLogger(__name__)
 
 # Both sides divide the same counts of pixels and segments. What is left is rounding: detectron2
 # gives percentages, panopticapi sums IoUs in another order.
@@ -81,7 +85,7 @@ def crosscheck(files: Sequence[Files]) -> Agreement:
     Raises:
         InputError: a file cannot be read, or the three of a video do not belong together.
     """
-    jobs: dict[tuple, list[tuple[Files, Scores]]] = {}
+    jobs: dict[tuple[str, str, str, str, int], list[tuple[Files, Scores]]] = {}
     for each in files:
         scores = read_scores(each.scores)
         key = scores.key
@@ -91,7 +95,9 @@ def crosscheck(files: Sequence[Files]) -> Agreement:
     return Agreement(pd.DataFrame(rows))
 
 
-def _compared(ids: tuple, members: Sequence[tuple[Files, Scores]]) -> list[dict]:
+def _compared(
+    ids: tuple[str, str, str, str, int], members: Sequence[tuple[Files, Scores]]
+) -> list[dict[str, Any]]:
     """Return the rows of one method and seed on one split."""
     task, space = ids[2], members[0][1].space
     ours = _our_values([scores for _, scores in members])
@@ -252,3 +258,27 @@ def _cell(value: object) -> str:
         return str(value)
     # A difference is a power of ten that matters, a score has six digits that do.
     return "NaN" if math.isnan(value) else f"{value:.6f}" if abs(value) > 1e-4 else f"{value:.2g}"
+
+
+def write_crosscheck(files: Sequence[Files], csv: Path, markdown_file: Path) -> bool:
+    """Write how far our scores and detectron2's agree; return whether all numbers do.
+
+    Args:
+        files: of at least one video.
+        csv: one row a number.
+        markdown_file: the same, to read.
+
+    Raises:
+        InputError: a file cannot be read, or files of one video are not of one job.
+    """
+    agreement = crosscheck(files)
+    with complete_file(csv) as part:
+        agreement.table.to_csv(part, index=False, na_rep="NaN")
+    write_text(markdown_file, markdown(agreement))
+    if agreement.differing.empty:
+        logger.info("%s", agreement.verdict)
+        return True
+    # Snakemake keeps the log of a job that failed, and none of its outputs.
+    logger.error("%s", agreement.differing.to_string(index=False))
+    logger.error("%s", agreement.verdict)
+    return False

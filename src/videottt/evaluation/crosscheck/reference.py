@@ -20,7 +20,7 @@ from PIL import Image
 from pycocotools import mask as coco_mask
 
 from videottt.core.errors import InputError, nearest
-from videottt.core.segments import VOID, ClassSpace, Instances, Panoptic, Prediction
+from videottt.core.segments import VOID, ClassSpace, Instances, Panoptic
 
 REPOSITORY = "https://github.com/facebookresearch/detectron2"
 # Of 6 June 2026; also in envs/detectron2.post-deploy.sh.
@@ -54,8 +54,8 @@ class Frame:
         prediction: returns the prediction, in the same form.
     """
 
-    label: Callable[[], Prediction]
-    prediction: Callable[[], Prediction]
+    label: Callable[[], Any]
+    prediction: Callable[[], Any]
 
 
 def check_available() -> None:
@@ -113,7 +113,7 @@ def _semantic(frames: Sequence[Frame], space: ClassSpace, folder: Path) -> dict[
         evaluator.reset()
         every = np.arange(len(space.classes))[:, None, None]
         for record, frame in zip(records, frames, strict=True):
-            one_hot = torch.from_numpy((frame.prediction() == every).astype(np.uint8))
+            one_hot = torch.from_numpy(np.equal(frame.prediction(), every).astype(np.uint8))
             evaluator.process([record], [{"sem_seg": one_hot}])
         found = evaluator.evaluate()["sem_seg"]
     names = {"miou_pooled": "mIoU"} | {f"iou:{name}": f"IoU-{name}" for name in space.classes}
@@ -124,7 +124,8 @@ def _instance(frames: Sequence[Frame], space: ClassSpace, folder: Path) -> dict[
     from detectron2.evaluation import COCOEvaluator
 
     things = np.flatnonzero(space.is_thing)
-    images, annotations = [], []
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
     for number, frame in enumerate(frames):
         label = frame.label()
         images.append(_image(number, label.size))
@@ -207,8 +208,8 @@ def _image(number: int, size: tuple[int, ...]) -> dict[str, Any]:
 
 def _write_labels(
     path: Path,
-    images: list[dict],
-    annotations: list[dict],
+    images: list[dict[str, Any]],
+    annotations: list[dict[str, Any]],
     space: ClassSpace,
     indices: Sequence[int] | np.ndarray,
 ) -> Path:
@@ -287,7 +288,7 @@ def _areas(segments: Panoptic) -> np.ndarray:
 
 
 @contextlib.contextmanager
-def _registered(records: list[dict], **metadata: Any) -> Iterator[None]:
+def _registered(records: list[dict[str, Any]], **metadata: Any) -> Iterator[None]:
     from detectron2.data import DatasetCatalog, MetadataCatalog
 
     DatasetCatalog.register(DATASET, lambda: records)

@@ -57,7 +57,8 @@ def label_of(store: FrameStore, index: int, task: str) -> Prediction:
     Raises:
         InputError: there is no such task, or the frame cannot be read.
     """
-    return statistics_of(task).label(store, index)
+    label: Prediction = statistics_of(task).label(store, index)
+    return label
 
 
 def frame_value(task: str, prediction: Prediction, label: Prediction, space: ClassSpace) -> float:

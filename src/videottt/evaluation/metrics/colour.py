@@ -177,7 +177,8 @@ def psnr(squared_error: np.ndarray | int, values: np.ndarray | int) -> np.ndarra
     """
     error = np.asarray(squared_error, np.float64) / values
     ratio = np.divide(WHITE**2, error, out=np.full(error.shape, np.nan), where=error > 0)
-    return 10 * np.log10(ratio)
+    result: np.ndarray = 10 * np.log10(ratio)
+    return result
 
 
 def frechet_distance(features: np.ndarray, others: np.ndarray) -> float:
@@ -199,11 +200,12 @@ def frechet_distance(features: np.ndarray, others: np.ndarray) -> float:
         return float("nan")
     sets = [each.astype(np.float64) for each in (features, others)]
     m, n = (each.mean(axis=0) for each in sets)
-    roots = [
-        np.linalg.qr((each - each.mean(axis=0)) / np.sqrt(len(each) - 1), mode="r") for each in sets
+    roots: list[np.ndarray] = [
+        np.asarray(np.linalg.qr((each - each.mean(axis=0)) / np.sqrt(len(each) - 1), mode="r"))
+        for each in sets
     ]
-    variances = sum(np.square(root).sum() for root in roots)
-    common = np.linalg.svd(roots[0] @ roots[1].T, compute_uv=False).sum()
+    variances = float(sum(np.square(root).sum() for root in roots))
+    common = np.linalg.svd(np.asarray(roots[0] @ roots[1].T), compute_uv=False).sum()
     return float(max(0.0, np.square(m - n).sum() + variances - 2 * common))
 
 
@@ -246,7 +248,7 @@ def _ssim(image: np.ndarray, other: np.ndarray) -> float:
         return float("nan")
     from skimage.metrics import structural_similarity
 
-    found = structural_similarity(
+    found = structural_similarity(  # type: ignore[no-untyped-call]
         image,
         other,
         channel_axis=-1,

@@ -18,7 +18,7 @@ that decides small, medium and large is that of the mask, in pixels.
 import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
@@ -33,7 +33,7 @@ MAX_DETECTIONS = 100  # of one class in one frame
 IOU_THRESHOLDS = 10  # COCO's, 0.50 ... 0.95
 AREAS = 4  # COCO's ranges: all, small, medium, large
 # Metric -> which IoU thresholds and which range of areas of COCOeval's precision it averages.
-AVERAGES = {
+AVERAGES: dict[str, tuple[slice | int, int]] = {
     "ap": (slice(None), 0),
     "ap50": (0, 0),
     "ap75": (5, 0),
@@ -127,7 +127,8 @@ class DetectionMatches(Statistics):
 
     def _labelled_classes(self) -> list[int]:
         """Return the classes that have an AP: those with an object that counts."""
-        return np.unique(self.row_class[self.row_truths[:, 0] > 0]).tolist()
+        result: list[int] = np.unique(self.row_class[self.row_truths[:, 0] > 0]).tolist()
+        return result
 
     def _precision(self, classes: Sequence[int]) -> np.ndarray:
         """Return COCOeval's precision over all frames at once; -1 where it is not defined.
@@ -148,9 +149,10 @@ class DetectionMatches(Statistics):
         evaluation.evalImgs = [self._of_class(k, area) for k in classes for area in range(AREAS)]
         with contextlib.redirect_stdout(None):
             evaluation.accumulate()
-        return evaluation.eval["precision"][..., 0]
+        result: np.ndarray = evaluation.eval["precision"][..., 0]
+        return result
 
-    def _of_class(self, name: int, area: int) -> dict:
+    def _of_class(self, name: int, area: int) -> dict[str, Any]:
         """Return the detections of a class in all frames, as COCOeval's first step does."""
         rows = self.row_class == name
         chosen = np.repeat(rows, self.row_detections)
@@ -162,7 +164,7 @@ class DetectionMatches(Statistics):
         }
 
 
-def _evaluated(label: Instances, prediction: Instances, classes: list[int]) -> list[dict]:
+def _evaluated(label: Instances, prediction: Instances, classes: list[int]) -> list[dict[str, Any]]:
     """Return COCOeval's matching of one frame, for each class and range of areas."""
     from pycocotools.cocoeval import COCOeval
 
@@ -172,7 +174,8 @@ def _evaluated(label: Instances, prediction: Instances, classes: list[int]) -> l
         evaluation = COCOeval(_coco(label, classes), _coco(prediction, classes), "segm")
         evaluation.params.maxDets = [MAX_DETECTIONS]
         evaluation.evaluate()
-    return evaluation.evalImgs
+    result: list[dict[str, Any]] = evaluation.evalImgs
+    return result
 
 
 def _coco(instances: Instances, classes: list[int]) -> "COCO":
@@ -219,7 +222,7 @@ def _averages(precision: np.ndarray) -> dict[str, float]:
     return values
 
 
-def _columns(found: list[dict], name: str) -> np.ndarray:
+def _columns(found: list[dict[str, Any]], name: str) -> np.ndarray:
     """Return the flags of all detections of one frame: uint16 [D, areas], bit t = threshold t."""
     areas = [
         np.concatenate(
@@ -233,7 +236,8 @@ def _columns(found: list[dict], name: str) -> np.ndarray:
 def _bits(flags: np.ndarray) -> np.ndarray:
     """Return flags [IoU thresholds, D] as uint16 [D]."""
     places = np.arange(IOU_THRESHOLDS)[:, None]
-    return ((flags != 0) << places).sum(axis=0).astype(np.uint16)
+    result: np.ndarray = ((flags != 0) << places).sum(axis=0).astype(np.uint16)
+    return result
 
 
 def _flags(bits: np.ndarray) -> np.ndarray:

@@ -21,7 +21,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from PIL import Image
@@ -123,7 +123,7 @@ class SegmentMatches(Statistics):
         for index in occurring:
             for name, each in self.arrays().items():
                 setattr(statistics[index], name, each[frame, index].item())
-        values = {}
+        values: dict[str, float] = {}
         for group, wanted in GROUPS.items():
             of_group = [i for i in occurring if wanted is None or is_thing[i] == wanted]
             chosen = {index: {"isthing": int(is_thing[index])} for index in of_group}
@@ -141,10 +141,11 @@ def _panopticapi() -> ModuleType:
             "pip install --no-deps panopticapi-lite==0.2.0 (its metadata asks for numpy < 2, which "
             "it does not need)"
         ) from None
-    return evaluation
+    result: ModuleType = evaluation
+    return result
 
 
-def _annotated(path: Path, segments: Panoptic) -> dict:
+def _annotated(path: Path, segments: Panoptic) -> dict[str, Any]:
     """Write the map of a frame as panopticapi reads it, and return its annotation."""
     ids = segments.ids
     channels = np.stack([ids & 255, ids >> 8, np.zeros_like(ids)], axis=-1).astype(np.uint8)

@@ -47,7 +47,8 @@ def class_iou(counts: np.ndarray) -> np.ndarray:
     """
     hit = np.diagonal(counts, axis1=-2, axis2=-1).astype(np.float64)
     union = counts.sum(axis=-1) + counts.sum(axis=-2) - hit
-    return np.divide(hit, union, out=np.full(hit.shape, np.nan), where=union > 0)
+    result: np.ndarray = np.divide(hit, union, out=np.full(hit.shape, np.nan), where=union > 0)
+    return result
 
 
 def mean_iou(counts: np.ndarray, denominator: str) -> np.ndarray:
@@ -65,7 +66,10 @@ def mean_iou(counts: np.ndarray, denominator: str) -> np.ndarray:
     total = np.where(labelled, np.nan_to_num(class_iou(counts)), 0.0).sum(axis=-1)
     over = labelled if denominator == "ground_truth" else labelled | predicted
     number = np.where(labelled.any(axis=-1), over.sum(axis=-1), 0)
-    return np.divide(total, number, out=np.full(total.shape, np.nan), where=number > 0)
+    result: np.ndarray = np.divide(
+        total, number, out=np.full(total.shape, np.nan), where=number > 0
+    )
+    return result
 
 
 def metrics_of(counts: np.ndarray) -> dict[str, float]:

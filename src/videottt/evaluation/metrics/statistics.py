@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -57,13 +57,13 @@ class Statistics(ABC):
 
     @staticmethod
     @abstractmethod
-    def label(store: FrameStore, index: int) -> Prediction:
+    def label(store: FrameStore, index: int) -> Any:
         """Return what predictions of frame `index` are compared with."""
 
     @classmethod
     @abstractmethod
-    def of_frame(cls, label: Prediction, prediction: Prediction, space: ClassSpace) -> Self:
-        """Return the statistics of one frame."""
+    def of_frame(cls, label: Any, prediction: Any, space: ClassSpace) -> Self:
+        """Return the statistics of one frame, of a label and a prediction of one kind."""
 
     @abstractmethod
     def metrics(self) -> dict[str, float]:
@@ -80,7 +80,7 @@ class Statistics(ABC):
         """Return the headline metric of each frame by itself: float64 [N], NaN = undefined."""
 
     @classmethod
-    def frame_value(cls, label: Prediction, prediction: Prediction, space: ClassSpace) -> float:
+    def frame_value(cls, label: Any, prediction: Any, space: ClassSpace) -> float:
         """Return the headline metric of one frame by itself; NaN = undefined."""
         return float(cls.of_frame(label, prediction, space).frame_values()[0])
 

@@ -61,7 +61,8 @@ class PerceptualDistance:
         if min(images.shape[1:3]) < SMALLEST:
             return np.full(len(images), np.nan)
         pairs = self._network(self._scaled(images), self._scaled(others))
-        return pairs.flatten().double().cpu().numpy()
+        result: np.ndarray = pairs.flatten().double().cpu().numpy()
+        return result
 
     def _scaled(self, images: np.ndarray) -> Tensor:
         """Return uint8 images as the network takes them: [N, 3, H, W] in -1..1."""

@@ -11,7 +11,8 @@ NEWTON_STEPS = 60
 
 def bias_bound(window: np.ndarray, change: np.ndarray) -> np.ndarray:
     """Return the bias term k²β²η² of the paper's theorem (equation 21)."""
-    return np.asarray(window, float) ** 2 * change
+    result: np.ndarray = np.asarray(window, float) ** 2 * change
+    return result
 
 
 def tight_bias_bound(window: np.ndarray, change: np.ndarray) -> np.ndarray:
@@ -20,17 +21,20 @@ def tight_bias_bound(window: np.ndarray, change: np.ndarray) -> np.ndarray:
     A of equation 15 is a sum of k (k - 1) / 2 differences, each no longer than βη; the paper rounds
     that up to k². Attained where the gradient moves along a straight line.
     """
-    return ((np.asarray(window, float) - 1) / 2) ** 2 * change
+    result: np.ndarray = ((np.asarray(window, float) - 1) / 2) ** 2 * change
+    return result
 
 
 def variance_bound(window: np.ndarray, variance: np.ndarray) -> np.ndarray:
     """Return the variance term σ²/k (equation 21)."""
-    return np.asarray(variance) / np.asarray(window, float)
+    result: np.ndarray = np.asarray(variance) / np.asarray(window, float)
+    return result
 
 
 def paper_window(variance: np.ndarray, change: np.ndarray) -> np.ndarray:
     """Return the k that the paper prints: (σ² / β²η²)^(1/3)."""
-    return np.cbrt(_ratio(variance, change))
+    result: np.ndarray = np.cbrt(_ratio(variance, change))
+    return result
 
 
 def bound_window(variance: np.ndarray, change: np.ndarray) -> np.ndarray:
@@ -50,7 +54,8 @@ def tight_bound_window(variance: np.ndarray, change: np.ndarray) -> np.ndarray:
     for _ in range(NEWTON_STEPS):
         k = window[finite]
         window[finite] = k - (k**3 - k**2 - ratio[finite]) / (3 * k**2 - 2 * k)
-    return window
+    result: np.ndarray = window
+    return result
 
 
 def _ratio(variance: np.ndarray, change: np.ndarray) -> np.ndarray:
@@ -58,4 +63,5 @@ def _ratio(variance: np.ndarray, change: np.ndarray) -> np.ndarray:
     above = np.clip(np.atleast_1d(np.asarray(variance, float)), 0, None)
     below = np.clip(np.atleast_1d(np.asarray(change, float)), 0, None)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return above / below
+        result: np.ndarray = above / below
+        return result

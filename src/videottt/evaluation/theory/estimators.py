@@ -66,7 +66,8 @@ def window_sizes(length: int) -> np.ndarray:
 
 def block_length(length: int) -> int:
     """Return the block of the bootstrap in frames: the square root of the stream's length."""
-    return max(1, round(length**0.5))
+    result: int = max(1, round(length**0.5))
+    return result
 
 
 def bootstrap_weights(length: int, replicates: int, *key: str | int) -> np.ndarray:
@@ -202,7 +203,8 @@ def _noise(statistics: GradientStatistics, weights: np.ndarray) -> dict[str, np.
 
 def _of_delta(parts: list[np.ndarray], c: np.ndarray) -> np.ndarray:
     """Return the product of δ = m - c s with itself from those mm, ms and ss."""
-    return parts[0] - 2 * c * parts[1] + c**2 * parts[2]
+    result: np.ndarray = parts[0] - 2 * c * parts[1] + c**2 * parts[2]
+    return result
 
 
 def _bound_windows(constants: dict[str, np.ndarray], variant: str) -> dict[str, np.ndarray]:
@@ -221,7 +223,8 @@ def _bound_windows(constants: dict[str, np.ndarray], variant: str) -> dict[str, 
 def _best(windows: np.ndarray, errors: np.ndarray) -> np.ndarray:
     """Return the window with the least error in each row: float64 [1 + R]."""
     known = np.where(np.isnan(errors), np.inf, errors)
-    return windows[known.argmin(axis=1)].astype(float)
+    result: np.ndarray = windows[known.argmin(axis=1)].astype(float)
+    return result
 
 
 def _scale(constants: dict[str, np.ndarray], variant: str) -> np.ndarray:
@@ -233,7 +236,8 @@ def _rows(statistics: GradientStatistics, windows: np.ndarray) -> _Rows:
     length = len(statistics)
     main, cross, own = _blocks(statistics.halves)
     targets = np.arange(windows[-1] - 1, length)
-    found: dict[str, list[np.ndarray]] = {name: [] for name in ("bias", "own", "cross", "spread")}
+    found: dict[str, list[np.ndarray]] = {name: [] for name in ("bias", "own", "cross")}
+    spreads: list[list[np.ndarray]] = []
     at = np.eye(length)[targets]
     behind = targets[:, None] - np.arange(length)
     for window in windows:
@@ -242,8 +246,8 @@ def _rows(statistics: GradientStatistics, windows: np.ndarray) -> _Rows:
         found["bias"].append(_form(moved, main, moved))
         found["own"].append(_form(average, own, average))
         found["cross"].append(_form(at, cross, average))
-        found["spread"].append([_form(centred, block, centred) for block in (main, cross, own)])
-    spread = np.stack(found["spread"], axis=1)
+        spreads.append([_form(centred, block, centred) for block in (main, cross, own)])
+    spread = np.stack(spreads, axis=1)
     return _Rows(
         bias=np.stack(found["bias"]),
         own=np.stack(found["own"]),
@@ -255,7 +259,8 @@ def _rows(statistics: GradientStatistics, windows: np.ndarray) -> _Rows:
 
 def _form(left: np.ndarray, products: np.ndarray, right: np.ndarray) -> np.ndarray:
     """Return row by row the inner product of the combinations `left` and `right`: [N]."""
-    return ((left @ products) * right).sum(axis=1)
+    result: np.ndarray = ((left @ products) * right).sum(axis=1)
+    return result
 
 
 def _blocks(products: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -267,16 +272,21 @@ def _blocks(products: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def _changes(products: np.ndarray) -> np.ndarray:
     """Return ‖a_{t+1} - a_t‖² from inner products: [T - 1]."""
     squares = np.diag(products)
-    return squares[1:] + squares[:-1] - 2 * np.diag(products, 1)
+    result: np.ndarray = squares[1:] + squares[:-1] - 2 * np.diag(products, 1)
+    return result
 
 
 def _mean(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Return means over the last axis of `values` [..., N], one a row of weights [R, N]."""
-    return weights @ values.T / weights.sum(axis=1).reshape(-1, *[1] * (values.ndim - 1))
+    result: np.ndarray = (
+        weights @ values.T / weights.sum(axis=1).reshape(-1, *[1] * (values.ndim - 1))
+    )
+    return result
 
 
 def _divided(above: np.ndarray, below: np.ndarray) -> np.ndarray:
-    return np.divide(above, below, out=np.full_like(above, np.nan), where=below > 0)
+    result: np.ndarray = np.divide(above, below, out=np.full_like(above, np.nan), where=below > 0)
+    return result
 
 
 def _only_value(value: float, length: int) -> np.ndarray:

@@ -3,6 +3,7 @@
 θ is what the paper's section 6.2 says: the parameters of the encoder. g and h stay as they are.
 """
 
+import functools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -18,7 +19,7 @@ from videottt.core.segments import VOID
 from videottt.data.transforms.resize import input_size, resize_image
 from videottt.evaluation.theory.sketch import CountSketch
 from videottt.evaluation.theory.statistics import GradientStatistics, gradient_statistics
-from videottt.models.inputs import normalise, pad_to_stride
+from videottt.models.inputs import image_size, to_input
 from videottt.models.y_shaped import YShapedModel
 from videottt.store.frames import FrameStore
 from videottt.tasks.task import LabelMaps, Task
@@ -130,7 +131,7 @@ def stream_gradients(
     main_task_loss = task.main_task_loss(model)
     objective = objective_named(method.objective, method.options)
     for frame in run:
-        ids = (key.seed, key.dataset, key.video, frame)
+        ids = (*key.draws, frame)
         images, labels = _inputs(store, frame, method, device)
         outputs = model.predict(images)
         main = []
@@ -146,13 +147,12 @@ def stream_gradients(
         own = []
         for half in range(HALVES):
             draws = generator(*ids, "masks", half)
-            own.append(
-                sum(
-                    sketch(_gradients(objective.loss(model, chunk, draws), parameters))
-                    * (len(chunk) / len(batch))
-                    for chunk in batch.split(method.micro_batch or len(batch))
-                )
-            )
+            sketches = [
+                sketch(_gradients(objective.loss(model, chunk, draws), parameters))
+                * (len(chunk) / len(batch))
+                for chunk in torch.split(batch, method.micro_batch or len(batch))
+            ]
+            own.append(functools.reduce(torch.add, sketches))
         yield FrameGradients(images[0].cpu(), torch.stack(main), torch.stack(own))
 
 
@@ -195,8 +195,8 @@ def _inputs(
     image = store.frame(frame)
     size = input_size(image.shape[:2], method.shortest_edge, method.longest_edge)
     resized = resize_image(image, size)
-    images = pad_to_stride(normalise(torch.from_numpy(resized[None]).to(device)))
-    padded = tuple(images.shape[-2:])
+    images = to_input(torch.from_numpy(resized[None]), device)
+    padded = image_size(images)
     # The padding belongs to no segment.
     semantic, instance = (
         torch.from_numpy(_resized(labels, size, padded, outside)[None])

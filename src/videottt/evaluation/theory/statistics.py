@@ -15,6 +15,7 @@ import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, get_type_hints
 
 import numpy as np
 
@@ -93,7 +94,11 @@ def gradient_statistics(
 
 
 def write_statistics(
-    path: Path, key: TheoryKey, statistics: GradientStatistics, settings: dict, provenance: dict
+    path: Path,
+    key: TheoryKey,
+    statistics: GradientStatistics,
+    settings: dict[str, Any],
+    provenance: dict[str, Any],
 ) -> None:
     """Write the statistics of one video, whole or not at all."""
     with new_file(path) as file:
@@ -117,7 +122,7 @@ def read_statistics(path: Path) -> tuple[TheoryKey, GradientStatistics]:
         InputError: the file is absent, is of another format or has an unknown version.
     """
     with read_checked(path, FORMAT, VERSION) as file:
-        kinds = {each.name: each.type for each in dataclasses.fields(TheoryKey)}
+        kinds = get_type_hints(TheoryKey)
         found = attributes_of(file)
         ids = {name: kind(found[name]) for name, kind in kinds.items()}
         return TheoryKey(**ids), GradientStatistics(**{name: file[name][:] for name in ARRAYS})

@@ -2,6 +2,7 @@
 
 import textwrap
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import matplotlib
 import numpy as np
@@ -11,7 +12,8 @@ from matplotlib.figure import Figure
 
 from videottt.core.errors import InputError, nearest
 from videottt.evaluation.metrics import headline
-from videottt.report.figures.style import STYLE, method_colours, seeds_text
+from videottt.report.figures.style import STYLE, method_colours, save_figure, seeds_text
+from videottt.report.tables.reading import read_metrics
 
 GROUP = ["dataset", "task", "split"]
 COLUMNS = 3
@@ -19,6 +21,9 @@ COLUMNS = 3
 PANEL_WIDTH, LABEL_WIDTH, BAR_HEIGHT, MARGIN_HEIGHT = 3.1, 2.9, 0.27, 0.85
 # Share of its place that a bar fills.
 FILLED = 0.8
+
+# Data set, task and split.
+StreamSplit = tuple[str, str, str]
 
 
 @matplotlib.rc_context(STYLE)
@@ -44,7 +49,7 @@ def bars_figure(
             of the methods.
     """
     groups = _groups(table, methods)
-    if baseline not in (None, *methods):
+    if baseline is not None and baseline not in methods:
         raise InputError(f"baseline: no method '{baseline}'; {nearest(baseline, methods)}")
     colours = method_colours(methods)
     rows = -(-len(groups) // COLUMNS)
@@ -70,7 +75,7 @@ def bars_figure(
     return figure
 
 
-def _groups(table: pd.DataFrame, methods: Sequence[str]) -> dict[tuple, pd.DataFrame]:
+def _groups(table: pd.DataFrame, methods: Sequence[str]) -> dict[StreamSplit, pd.DataFrame]:
     """Return, for each (dataset, task, split), mean, std and count over seeds of each method."""
     pooled = pooled_values(table)
     known = set(pooled.method)
@@ -121,14 +126,14 @@ def _panel(
     colours: Mapping[str, tuple[float, float, float]],
 ) -> None:
     mean, spread = values["mean"].to_numpy(), values["std"].to_numpy()
-    places = np.array(places)
-    axes.barh(places, mean, FILLED, color=[colours[method] for method in values.index])
+    rows = np.array(places)
+    axes.barh(rows, mean, FILLED, color=[colours[method] for method in values.index])
     several = ~np.isnan(spread)
     axes.errorbar(
-        mean[several], places[several], xerr=spread[several],
+        mean[several], rows[several], xerr=spread[several],
         fmt="none", ecolor="0.2", elinewidth=1, capsize=2, zorder=4,
     )  # fmt: skip
-    for place, value, beside in zip(places, mean, spread, strict=True):
+    for place, value, beside in zip(rows, mean, spread, strict=True):
         known, end = not np.isnan(value), np.nansum([value, beside])
         text = f"{value:.1f}" + ("" if np.isnan(beside) else f" ± {beside:.1f}") if known else "–"
         axes.annotate(
@@ -150,15 +155,39 @@ def _panel(
     axes.set_axisbelow(True)
 
 
-def _heading(ids: tuple, every: Sequence[tuple]) -> str:
+def _heading(ids: StreamSplit, every: Sequence[StreamSplit]) -> str:
     """Return data set and split; the task only where there are several."""
     dataset, task, split = ids
     several = len({each[1] for each in every}) > 1
     return f"{dataset}, {split}" + (f", {task}" if several else "")
 
 
-def _note(figure: Figure, groups: Mapping[tuple, pd.DataFrame], baseline: str | None) -> None:
+def _note(figure: Figure, groups: Mapping[StreamSplit, pd.DataFrame], baseline: str | None) -> None:
     seeds = seeds_text({count for rows in groups.values() for count in rows["count"]})
     parts = [seeds, None if baseline is None else f"dashed line: {baseline}"]
     if text := "; ".join(part for part in parts if part):
         figure.legend(handles=[], loc="outside lower center", title=text)
+
+
+def plot_bars(
+    metrics: Path,
+    methods: Sequence[str],
+    labels: Mapping[str, str],
+    baseline: str | None,
+    png: Path,
+    pdf: Path,
+) -> None:
+    """Plot the pooled metric of each method on each data set, task and split.
+
+    Args:
+        metrics: CSV of `aggregate`.
+        methods: ids, in the order shown.
+        labels: method -> name to show.
+        baseline: method whose mean is a line across all bars; None draws none.
+        png: file to write.
+        pdf: file to write.
+
+    Raises:
+        InputError: the file is no table of metrics, or lacks a method.
+    """
+    save_figure(bars_figure(read_metrics(metrics), methods, labels, baseline), png, pdf)

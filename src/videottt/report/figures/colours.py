@@ -3,15 +3,18 @@
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from videottt.evaluation.metrics import headline
-from videottt.report.figures.pairing import check_images, check_same_video
+from videottt.report.figures.opened import open_predictions, view_of
+from videottt.report.figures.pairing import as_image, check_images, check_same_video
 from videottt.report.figures.panels import Picture, bare_axes, quality_text, show_picture
-from videottt.report.figures.style import STYLE
+from videottt.report.figures.style import STYLE, save_figure
 from videottt.report.figures.view import TaskView
 from videottt.store.predictions import PredictionReader
 
@@ -64,9 +67,8 @@ def colours_figure(
             width * len(indices) + LABEL_WIDTH,
             height * len(rows) + QUALITY_HEIGHT * noted + TITLE_HEIGHT,
         ),
-        layout="compressed",
+        layout=ConstrainedLayoutEngine(compress=True, w_pad=0.015, h_pad=0.015, wspace=0, hspace=0),
     )
-    figure.get_layout_engine().set(w_pad=0.015, h_pad=0.015, wspace=0, hspace=0)
     grid = figure.subplots(len(rows), len(indices), squeeze=False)
     standing = {} if height > UPRIGHT_FROM else {"rotation": 0, "ha": "right", "va": "center"}
     for axes_row, row in zip(grid, rows, strict=True):
@@ -90,10 +92,10 @@ def _rows(
     none = [""] * len(indices)
     rows = [_Row("Input", [view.observed(index) for index in indices], none)]
     if view.known.any():
-        rows.append(_Row(view.truth_name, truths, none))
+        rows.append(_Row(view.truth_name, [as_image(truth) for truth in truths], none))
     metric = headline(view.task)
     for reader in predictions:
-        images = [reader.prediction(index) for index in indices]
+        images = [as_image(reader.prediction(index)) for index in indices]
         values = [view.value(*pair) for pair in zip(images, truths, strict=True)]
         notes = [quality_text(metric, value) for value in values]
         rows.append(_Row(labels.get(reader.key.method, reader.key.method), images, notes))
@@ -103,4 +105,31 @@ def _rows(
 def spread(length: int, count: int) -> list[int]:
     """Return frames in the middle of `count` equal parts of a video, or all of a shorter one."""
     count = min(count, length)
-    return ((np.arange(count) + 0.5) * length / count).astype(int).tolist()
+    result: list[int] = ((np.arange(count) + 0.5) * length / count).astype(int).tolist()
+    return result
+
+
+def plot_colours(
+    frames: Path,
+    predictions: Sequence[Path],
+    labels: Mapping[str, str],
+    scored: bool,
+    png: Path,
+    pdf: Path,
+) -> None:
+    """Plot frames of a video in the colours that each of several methods gives it.
+
+    Args:
+        frames: frame store of the video.
+        predictions: images, a row each.
+        labels: method -> name to show.
+        scored: whether the video has a ground truth to show.
+        png: file to write.
+        pdf: file to write.
+
+    Raises:
+        InputError: a file is not what it should be.
+    """
+    with open_predictions(frames, predictions) as (store, read):
+        figure = colours_figure(view_of(store, read[0].key.task, scored), read, labels)
+    save_figure(figure, png, pdf)

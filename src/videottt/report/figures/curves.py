@@ -1,6 +1,8 @@
 """How well each method does over the course of one video."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -10,8 +12,8 @@ from matplotlib.figure import Figure
 
 from videottt.core.errors import InputError, nearest
 from videottt.evaluation.metrics import Headline, headline
-from videottt.evaluation.scores import Scores
-from videottt.report.figures.style import STYLE, method_colours
+from videottt.evaluation.scores import Scores, read_scores
+from videottt.report.figures.style import STYLE, Colour, method_colours, save_figure
 
 # Up to so many frames, each has a visible point.
 FEW = 60
@@ -41,7 +43,7 @@ def curves_figure(
             the same seeds.
     """
     values = _values(scores, methods)
-    if baseline not in (None, *methods):
+    if baseline is not None and baseline not in methods:
         raise InputError(f"baseline: no method '{baseline}'; {nearest(baseline, methods)}")
     first = scores[0]
     timestamps = first.index / first.fps
@@ -51,7 +53,7 @@ def curves_figure(
 
     metric = headline(first.key.task)
     figure, panels = _panels(metric, None if baseline is None else labels.get(baseline, baseline))
-    thin = {"marker": "." if count <= FEW else None, "markersize": 3}
+    thin: dict[str, Any] = {"marker": "." if count <= FEW else None, "markersize": 3}
     for method in methods:
         raw = values[method].mean(axis=0)
         panels[0].plot(
@@ -69,7 +71,7 @@ def curves_figure(
     return figure
 
 
-def _panels(metric: Headline, baseline: str | None) -> tuple[Figure, Sequence[Axes]]:
+def _panels(metric: Headline, baseline: str | None) -> tuple[Figure, list[Axes]]:
     """Return an empty figure with one panel, or with two where there is a baseline of that name."""
     ratios = [1] if baseline is None else [2.4, 1]
     figure = Figure(figsize=(8, 4 if baseline is None else 5.2), layout="constrained")
@@ -80,7 +82,7 @@ def _panels(metric: Headline, baseline: str | None) -> tuple[Figure, Sequence[Ax
         panels[1].set_ylabel("points" if metric.unit == "%" else metric.unit)
     panels[-1].set_xlabel("time in the video (s)")
     figure.align_ylabels()
-    return figure, panels
+    return figure, list(panels)
 
 
 def rolling_mean(values: np.ndarray, window: int) -> np.ndarray:
@@ -92,11 +94,12 @@ def rolling_mean(values: np.ndarray, window: int) -> np.ndarray:
     """
     table = pd.DataFrame(values.T)
     means = table.rolling(window, center=True, min_periods=1).mean()
-    return means.where(table.notna()).to_numpy().T
+    result: np.ndarray = means.where(table.notna()).to_numpy().T
+    return result
 
 
 def _line(
-    axes: Axes, timestamps: np.ndarray, values: np.ndarray, colour: tuple, label: str | None = None
+    axes: Axes, timestamps: np.ndarray, values: np.ndarray, colour: Colour, label: str | None = None
 ) -> None:
     """Draw the mean over seeds of values [S, N], and their standard deviation as a band."""
     mean = values.mean(axis=0)
@@ -157,3 +160,28 @@ def _values(scores: Sequence[Scores], methods: Sequence[str]) -> dict[str, np.nd
                 f"'{first.key.method}' of {seeds}; give the same of each"
             )
     return {m: np.stack([values[seed] for seed in seeds]) for m, values in found.items()}
+
+
+def plot_curves(
+    scores: Sequence[Path],
+    methods: Sequence[str],
+    labels: Mapping[str, str],
+    baseline: str | None,
+    png: Path,
+    pdf: Path,
+) -> None:
+    """Plot how well each method does over the course of one video.
+
+    Args:
+        scores: files of scores of that video.
+        methods: ids, in the order shown.
+        labels: method -> name to show.
+        baseline: method that the lower panel subtracts; None draws no lower panel.
+        png: file to write.
+        pdf: file to write.
+
+    Raises:
+        InputError: a file is not what it should be, or a method has no scores.
+    """
+    read = [read_scores(path) for path in scores]
+    save_figure(curves_figure(read, methods, labels, baseline), png, pdf)

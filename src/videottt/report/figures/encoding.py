@@ -56,9 +56,9 @@ def encode_video(
     with contextlib.ExitStack() as opened:
         # Opened before the output, of which complete_file would take an error for one.
         files = [] if sound is None else [opened.enter_context(sound.path.open("rb")).fileno()]
-        audio = ([], {}) if sound is None else _audio(sound, *files)
+        audio, options = ([], {}) if sound is None else _audio(sound, *files)
         part = opened.enter_context(complete_file(path))
-        status, said = _fed(_command(part, size, fps, *audio), pictures, files)
+        status, said = _fed(_command(part, size, fps, audio, options), pictures, files)
         if status:
             beside = "" if sound is None else f" beside the sound of {sound.path}"
             raise InputError(f"{path}{beside}: ffmpeg failed with status {status}: {said}")
@@ -81,6 +81,7 @@ def _fed(
                 pass_fds=files,
             ) as process,
         ):
+            assert process.stdin is not None
             try:
                 for picture in pictures:
                     process.stdin.write(picture.tobytes())
@@ -102,7 +103,7 @@ def _command(
     size: tuple[int, int],
     fps: float,
     audio: Sequence[FilterableStream],
-    options: Mapping[str, str | int],
+    options: Mapping[str, object],
 ) -> list[str]:
     height, width = size
     # With the colour space named in the file, players show the very colours of the figures.
@@ -118,7 +119,7 @@ def _command(
         .filter("scale", out_color_matrix="bt709", out_range="tv", flags="accurate_rnd+bitexact")
         .filter("setparams", **named)
     )
-    return (
+    result: list[str] = (
         ffmpeg.output(
             pictures,
             *audio,
@@ -138,9 +139,10 @@ def _command(
         .global_args("-loglevel", "error", "-filter_threads", "1")
         .compile(cmd=imageio_ffmpeg.get_ffmpeg_exe(), overwrite_output=True)
     )
+    return result
 
 
-def _audio(sound: Sound, descriptor: int) -> tuple[list[FilterableStream], dict[str, str | int]]:
+def _audio(sound: Sound, descriptor: int) -> tuple[list[FilterableStream], dict[str, object]]:
     """Return ffmpeg's input with a sound, whose file is open, and how it is written."""
     # No name is taken for a pattern or an address, and no playlist makes ffmpeg open another file.
     source = ffmpeg.input("fd:", fd=descriptor, protocol_whitelist="fd")

@@ -1,15 +1,19 @@
 """Predicted images as a film by themselves: a video in colour."""
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from videottt.report.figures.encoding import encode_video
-from videottt.report.figures.pairing import check_images
-from videottt.report.figures.timing import shown_frames, sound_of
+from videottt.report.figures.opened import open_predictions
+from videottt.report.figures.pairing import as_image, check_images
+from videottt.report.figures.timing import file_with_sound, shown_frames, sound_of
 from videottt.store.frames import FrameStore
 from videottt.store.predictions import PredictionReader
+
+logger = logging.getLogger(__name__)
 
 
 def render_film(
@@ -35,8 +39,27 @@ def render_film(
 
     def pictures() -> Iterator[np.ndarray]:
         for index, count in shown_frames(store):
-            picture = np.pad(predictions.prediction(index), padding, mode="edge")
+            picture = np.pad(as_image(predictions.prediction(index)), padding, mode="edge")
             yield from [picture] * count
 
     size = (height + height % 2, width + width % 2)
     encode_video(path, pictures(), size, store.fps, sound_of(store, sound))
+
+
+def render_prediction(
+    frames: Path, predictions: Path, output: Path, sound: Path | None = None
+) -> None:
+    """Render predicted images as a film by themselves, such as an old one in colour.
+
+    Args:
+        frames: frame store of the video.
+        predictions: images.
+        output: mp4 to write.
+        sound: the source video, with or without its suffix, whose sound is added if it has any.
+
+    Raises:
+        InputError: a file is not what it should be, or ffmpeg fails.
+    """
+    with open_predictions(frames, [predictions]) as (store, (images,)):
+        render_film(store, images, output, file_with_sound(sound))
+        logger.info("rendered %d frames of '%s'", len(store), store.video)

@@ -3,6 +3,7 @@
 import colorsys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from pycocotools import mask as coco_mask
@@ -30,7 +31,7 @@ class _Seen:
     """
 
     label: int
-    mask: dict
+    mask: dict[str, Any]
     place: int
     age: int
 
@@ -128,11 +129,13 @@ def object_colours(stuff: np.ndarray) -> np.ndarray:
     for _ in range(COLOURS):
         chosen.append(int(distance.argmax()))
         distance = np.minimum(distance, _distance(places, places[chosen[-1:]])[:, 0])
-    return candidates[chosen]
+    result: np.ndarray = candidates[chosen]
+    return result
 
 
 def _distance(some: np.ndarray, others: np.ndarray) -> np.ndarray:
-    return np.linalg.norm(some[:, None] - others[None], axis=-1)
+    result: np.ndarray = np.linalg.norm(some[:, None] - others[None], axis=-1)
+    return result
 
 
 def _lab(colours: np.ndarray) -> np.ndarray:

@@ -1,6 +1,9 @@
 """Which predictions may stand beside which frames."""
 
+import numpy as np
+
 from videottt.core.errors import InputError
+from videottt.core.segments import Prediction
 from videottt.store.frames import FrameStore
 from videottt.store.predictions import PredictionReader
 
@@ -39,3 +42,9 @@ def check_images(predictions: PredictionReader) -> None:
 def distinct(fixed: PredictionReader, predictions: PredictionReader) -> list[PredictionReader]:
     """Return both, or one of them where both are of the same job."""
     return [fixed] if fixed.key == predictions.key else [fixed, predictions]
+
+
+def as_image(prediction: Prediction | None) -> np.ndarray:
+    """Return an image that is predicted or true: uint8 [H, W, 3]; see `check_images`."""
+    assert isinstance(prediction, np.ndarray)
+    return prediction

@@ -2,16 +2,19 @@
 
 import textwrap
 from collections.abc import Mapping
+from pathlib import Path
 
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from videottt.core.errors import InputError
 from videottt.report.figures.objects import colours_side_by_side
+from videottt.report.figures.opened import open_pair
 from videottt.report.figures.pairing import check_same_video, distinct
 from videottt.report.figures.panels import Picture, masked_input, pictures_of, show_picture
-from videottt.report.figures.style import STYLE, class_legend
+from videottt.report.figures.style import STYLE, class_legend, save_figure
 from videottt.report.figures.view import TaskView
 from videottt.store.predictions import PredictionReader
 
@@ -49,9 +52,10 @@ def reconstruction_figure(
     height = PANEL_WIDTH * store.size[0] / store.size[1]
     figure = Figure(
         figsize=(PANEL_WIDTH * len(widest) + 0.4, height * len(rows) + 2 * TITLE_HEIGHT),
-        layout="compressed",
+        layout=ConstrainedLayoutEngine(
+            compress=True, w_pad=0.02, h_pad=0.02, wspace=0.01, hspace=0.01
+        ),
     )
-    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0.01, hspace=0.01)
     grid = figure.subplots(len(rows), len(widest), squeeze=False)
     for axes_row, row, (index, _, _) in zip(grid, rows, looks, strict=True):
         for axes in axes_row:
@@ -93,3 +97,32 @@ def _row(
         **dict(zip(names, predicted, strict=True)),
         **({} if truth is None else {view.truth_name: truth}),
     }
+
+
+def plot_reconstruction(
+    frames: Path,
+    fixed: Path,
+    predictions: Path,
+    labels: Mapping[str, str],
+    scored: bool,
+    png: Path,
+    pdf: Path,
+) -> None:
+    """Plot what the model saw, what it reconstructed and what it predicted, frame by frame.
+
+    Args:
+        frames: frame store of the video.
+        fixed: predictions without learning.
+        predictions: the method's.
+        labels: method -> name to show.
+        scored: whether the video has a ground truth to show.
+        png: file to write.
+        pdf: file to write.
+
+    Raises:
+        InputError: a file is not what it should be.
+    """
+    with open_pair(frames, fixed, predictions) as pair:
+        view = pair.view(scored)
+        figure = reconstruction_figure(view, pair.fixed, pair.predictions, labels)
+    save_figure(figure, png, pdf)

@@ -2,6 +2,8 @@
 
 import textwrap
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -13,7 +15,7 @@ from matplotlib.lines import Line2D
 
 from videottt.core.errors import InputError
 from videottt.evaluation.metrics import headline
-from videottt.report.figures.style import STYLE, seeds_text
+from videottt.report.figures.style import STYLE, save_figure, seeds_text
 
 COLUMNS = 3
 # Columns of a grid that are neither a setting nor the metric.
@@ -21,7 +23,7 @@ COUNT, SELECTED = "seeds", "selected"
 # Of the offline methods: which of their iterations was scored.
 ITERATION = "iteration"
 NONE = "none"
-_RING = {
+_RING: dict[str, Any] = {
     "marker": "o",
     "markersize": 11,
     "markerfacecolor": "none",
@@ -191,3 +193,42 @@ def _head(axes: Axes, name: str, on_edge: Sequence[str]) -> None:
         note, (0.5, 1), xycoords="axes fraction", xytext=(0, 3), textcoords="offset points",
         ha="center", va="bottom", fontsize=7.5, color="#b2182b",
     )  # fmt: skip
+
+
+def plot_selection(
+    grids: Sequence[Path],
+    methods: Sequence[str],
+    task: str,
+    labels: Mapping[str, str],
+    png: Path,
+    pdf: Path,
+) -> None:
+    """Plot how the hyper-parameters of each method were selected, trial by trial.
+
+    Args:
+        grids: CSV of `select`, one a method.
+        methods: ids, in the order of the grids.
+        task: whose metric was maximised.
+        labels: method -> name to show.
+        png: file to write.
+        pdf: file to write.
+
+    Raises:
+        InputError: there are more or fewer grids than methods, or a file is no grid.
+    """
+    if len(grids) != len(methods):
+        raise InputError(
+            f"plot-selection: {len(grids)} grids for {len(methods)} methods; give one a method, in "
+            "the same order"
+        )
+    read = {method: _read_grid(path) for method, path in zip(methods, grids, strict=True)}
+    save_figure(selection_figure(read, task, labels), png, pdf)
+
+
+def _read_grid(path: Path) -> pd.DataFrame:
+    try:
+        return pd.read_csv(path)
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{path}: not a grid of trials ({error}); make it again with 'select'"
+        ) from None

@@ -1,18 +1,23 @@
 """The paper's figure 3: gradient descent on the reconstruction of one frame."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import matplotlib
 import numpy as np
 import seaborn
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import MaxNLocator
 
 from videottt.evaluation.metrics import headline
+from videottt.report.figures.opened import view_of
 from videottt.report.figures.panels import Picture, bare_axes, masked_input, show_picture
-from videottt.report.figures.style import STYLE
+from videottt.report.figures.style import STYLE, Colour, save_figure
 from videottt.report.figures.view import TaskView
-from videottt.store.traces import FrameTrace, Traces
+from videottt.store.frames import FrameStore
+from videottt.store.traces import FrameTrace, Traces, read_traces
 
 # Steps whose reconstruction is shown, beside the last one.
 SHOWN = (0, 1, 5)
@@ -40,10 +45,10 @@ def steps_figure(view: TaskView, traces: Traces) -> Figure:
     height = PANEL_WIDTH * store.size[0] / store.size[1]
     heights = [rows * (height + TITLE_HEIGHT), CURVE_HEIGHT]
     figure = Figure(
-        figsize=(PANEL_WIDTH * columns + 0.4, sum(heights) + LEGEND_HEIGHT), layout="constrained"
+        figsize=(PANEL_WIDTH * columns + 0.4, sum(heights) + LEGEND_HEIGHT),
+        layout=ConstrainedLayoutEngine(w_pad=0.03, h_pad=0.02, wspace=0.01, hspace=0.01),
     )
-    figure.get_layout_engine().set(w_pad=0.03, h_pad=0.02, wspace=0.01, hspace=0.01)
-    above, below = figure.subfigures(2, 1, height_ratios=heights)
+    above, below = figure.subfigures(2, 1, height_ratios=heights, squeeze=False)[:, 0]
     pictures = above.subplots(rows, columns, squeeze=False)
     curves = below.subplots(1, 2)
     colours = seaborn.color_palette("colorblind", rows)
@@ -80,10 +85,10 @@ def _step_name(step: int) -> str:
     return "Before any step" if step == 0 else f"After {step} step{'s' if step > 1 else ''}"
 
 
-def _draw_curve(axes: Axes, values: np.ndarray, colour: tuple, name: str) -> None:
+def _draw_curve(axes: Axes, values: np.ndarray, colour: Colour, name: str) -> None:
     axes.plot(values, "o-", color=colour, linewidth=1.4, markersize=3, label=name)
     axes.set_xlabel("gradient steps on the frame")
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 2.5, 5, 10], integer=True))
     axes.grid(axis="y", color="0.9", linewidth=0.6)
 
 
@@ -91,3 +96,22 @@ def _values(view: TaskView, trace: FrameTrace) -> np.ndarray:
     """Return the task's metric of the frame in its unit after each step; NaN without labels."""
     truth = view.truth(trace.index)
     return np.array([view.value(each, truth) for each in trace.prediction])
+
+
+def plot_steps(frames: Path, traces: Path, scored: bool, png: Path, pdf: Path) -> None:
+    """Plot reconstruction, loss and metric through gradient steps on single frames.
+
+    Args:
+        frames: frame store of the video.
+        traces: of `trace`.
+        scored: whether the video has a ground truth.
+        png: file to write.
+        pdf: file to write.
+
+    Raises:
+        InputError: a file is not what it should be.
+    """
+    read = read_traces(traces)
+    with FrameStore(frames) as store:
+        figure = steps_figure(view_of(store, read.key.task, scored), read)
+    save_figure(figure, png, pdf)

@@ -3,14 +3,17 @@
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from videottt.core.errors import InputError
 from videottt.evaluation.metrics import Headline, headline
 from videottt.report.figures.objects import colours_side_by_side
+from videottt.report.figures.opened import open_pair
 from videottt.report.figures.pairing import check_same_video
 from videottt.report.figures.panels import (
     Picture,
@@ -19,7 +22,7 @@ from videottt.report.figures.panels import (
     quality_text,
     show_picture,
 )
-from videottt.report.figures.style import STYLE, class_legend
+from videottt.report.figures.style import STYLE, class_legend, save_figure
 from videottt.report.figures.view import TaskView, scored_view
 from videottt.store.frames import FrameStore
 from videottt.store.predictions import PredictionReader
@@ -123,9 +126,8 @@ def strips_figure(
             blocks[1] * (frames * panel + LABEL_WIDTH) + LABEL_WIDTH,
             blocks[0] * (4 * (panel / aspect + TITLE_HEIGHT) + 0.45),
         ),
-        layout="constrained",
+        layout=ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.02, wspace=0.01, hspace=0.01),
     )
-    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0.01, hspace=0.01)
     drawn = []
     for part, strip in zip(figure.subfigures(*blocks, squeeze=False).flat, strips, strict=True):
         part.suptitle(_title(strip, strips, metric))
@@ -180,3 +182,29 @@ def _title(strip: Strip, strips: Sequence[Strip], metric: Headline) -> str:
     unit = "points" if metric.unit == "%" else metric.unit
     text = f"{what.capitalize()}: {strip.gain:+.1f} {unit} of frame {metric.name}"
     return text.replace("-", "−")
+
+
+def plot_strips(
+    frames: Path,
+    fixed: Path,
+    predictions: Path,
+    labels: Mapping[str, str],
+    png: Path,
+    pdf: Path,
+) -> None:
+    """Plot adjacent frames on which a method gains most over the fixed model, and loses most.
+
+    Args:
+        frames: frame store of the video.
+        fixed: predictions without learning.
+        predictions: the method's.
+        labels: method -> name to show.
+        png: file to write.
+        pdf: file to write.
+
+    Raises:
+        InputError: a file is not what it should be.
+    """
+    with open_pair(frames, fixed, predictions) as pair:
+        figure = strips_figure(pair.store, pair.fixed, pair.predictions, labels)
+    save_figure(figure, png, pdf)

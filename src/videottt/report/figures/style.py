@@ -68,6 +68,9 @@ METHODS = {
 PALEST = 0.7
 LEGEND_COLUMNS = 8
 
+# RGB, each in 0..1.
+Colour = tuple[float, float, float]
+
 CITYSCAPES = {
     "road": (128, 64, 128),
     "sidewalk": (244, 35, 232),
@@ -99,7 +102,7 @@ ALIASES = {
 }
 
 
-def method_colours(methods: Sequence[str]) -> dict[str, tuple[float, float, float]]:
+def method_colours(methods: Sequence[str]) -> dict[str, Colour]:
     """Return a colour for each method: RGB in 0..1, all different.
 
     A method of `METHODS` has the same colour in every figure, whatever stands beside it. Its

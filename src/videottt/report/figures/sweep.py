@@ -3,6 +3,7 @@
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import matplotlib
 import numpy as np
@@ -12,7 +13,8 @@ from matplotlib.figure import Figure
 
 from videottt.core.errors import InputError, nearest
 from videottt.report.figures.bars import GROUP, metric_text, pooled_values
-from videottt.report.figures.style import STYLE, method_colours, seeds_text
+from videottt.report.figures.style import STYLE, method_colours, save_figure, seeds_text
+from videottt.report.tables.reading import read_metrics
 
 AXES = {
     "window": "window size k (frames)",
@@ -85,7 +87,7 @@ def sweep_figure(
         _marks(axes, values, place, sweep)
         axes.set_title(", ".join((ids[0], ids[2], ids[1])))
         axes.set_ylabel(metric_text(ids[1]))
-    _legend(figure, grid.flat[: len(groups)], tried)
+    _legend(figure, list(grid.flat[: len(groups)]), tried)
     return figure
 
 
@@ -179,7 +181,7 @@ def _marks(axes: Axes, values: pd.DataFrame, place: Mapping[float, float], sweep
     """Mark the method's own value, the values with another name, and the break before `all`."""
     means = values.groupby("setting").value.mean()
     own = None if sweep.base_value is None else _number(sweep.base_value, sweep.setting)
-    if own in means.index:
+    if own is not None and own in means.index:
         axes.plot(
             place[own], means[own], "o", markersize=11, markerfacecolor="none",
             markeredgecolor="0.15", linestyle="none", label="value used elsewhere",
@@ -206,3 +208,27 @@ def _legend(figure: Figure, panels: Sequence[Axes], tried: pd.DataFrame) -> None
         ncols=min(4, len(handles)),
         title=seeds_text(counts, "line, band and points: mean, standard deviation and values"),
     )
+
+
+def plot_sweep(
+    metrics: Path,
+    sweep: Sweep,
+    fixed: Sequence[str],
+    labels: Mapping[str, str],
+    png: Path,
+    pdf: Path,
+) -> None:
+    """Plot how well a method does against one of its settings, such as the window size.
+
+    Args:
+        metrics: CSV of `aggregate`.
+        sweep: the method and its setting.
+        fixed: ids of methods that are horizontal lines.
+        labels: method -> name to show.
+        png: file to write.
+        pdf: file to write.
+
+    Raises:
+        InputError: the file is no table of metrics, or lacks the sweep.
+    """
+    save_figure(sweep_figure(read_metrics(metrics), sweep, fixed, labels), png, pdf)

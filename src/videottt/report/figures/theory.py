@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import matplotlib
 import numpy as np
@@ -11,11 +12,19 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 from videottt.core.errors import InputError
+from videottt.core.files import complete_file, write_text
 from videottt.evaluation.metrics import headline
 from videottt.evaluation.theory import bound
-from videottt.evaluation.theory.summary import StreamEstimates, interval
+from videottt.evaluation.theory.summary import (
+    StreamEstimates,
+    constants_table,
+    interval,
+    readable,
+    stream_estimates,
+)
 from videottt.report.figures.bars import metric_text
-from videottt.report.figures.style import STYLE, method_colours
+from videottt.report.figures.style import STYLE, method_colours, save_figure
+from videottt.report.tables.reading import read_metrics
 
 UNLIMITED = "all"
 # Octaves between the largest number and `all`.
@@ -228,7 +237,7 @@ def _bias_and_variance(axes: Axes, streams: Sequence[StreamEstimates]) -> None:
         (bound.tight_bias_bound, "target_change", BIAS, ":", "(k-1)²β²η²/4 (tighter)"),
         (bound.variance_bound, "target_sigma2", VARIANCE, "--", "σ²/k"),
     ):
-        terms = [function(k, _relative(each, constant)) for each in streams]
+        terms = [function(k, np.array(_relative(each, constant))) for each in streams]
         axes.plot(k, np.mean(terms, axis=0), style, color=colour, linewidth=1.3, label=text)
     axes.set_yscale("log")
     axes.set_ylim(*RANGE)
@@ -300,3 +309,38 @@ def _axes(
     )
     panels[-1].xaxis.set_minor_locator(NullLocator())
     panels[-1].set_xlabel("window size k (frames)")
+
+
+def plot_theory(
+    statistics: Sequence[Path],
+    sweep_metrics: Path,
+    sweep: WindowSweep,
+    labels: Mapping[str, str],
+    csv: Path,
+    markdown: Path,
+    png: Path,
+    pdf: Path,
+) -> None:
+    """Plot the theorem's bias and variance as measured, and its best windows beside figure 4.
+
+    Args:
+        statistics: of `theory`, of videos and seeds.
+        sweep_metrics: CSV of the sweep of the window.
+        sweep: which method's window is swept, on which split.
+        labels: method -> name to show.
+        csv: table of the theorem's constants to write.
+        markdown: the same, to read.
+        png: file to write.
+        pdf: file to write.
+
+    Raises:
+        InputError: a file is not what it should be.
+    """
+    streams = stream_estimates(statistics)
+    figure = theory_figure(streams, read_metrics(sweep_metrics), sweep, labels)
+    table = constants_table(streams)
+    save_figure(figure, png, pdf)
+    with complete_file(csv) as part:
+        table.to_csv(part, index=False, na_rep="NaN", float_format="%.6g")
+    text = readable(table).to_markdown(index=False, disable_numparse=True)
+    write_text(markdown, f"{text}\n")

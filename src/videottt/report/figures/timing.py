@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from videottt.data.layouts.video_file import find_source
 from videottt.report.figures.encoding import Sound
 from videottt.store.frames import FrameStore
 
@@ -35,3 +36,18 @@ def sound_of(store: FrameStore, path: Path | None) -> Sound | None:
         return None
     pictures = sum(count for _, count in shown_frames(store))
     return Sound(path, start=float(store.timestamps[0]), length=pictures / store.fps)
+
+
+def file_with_sound(source: Path | None) -> Path | None:
+    """Return the video file that a sound is from; a folder of images has none.
+
+    Args:
+        source: the video, with or without its suffix; None = no sound is wanted.
+
+    Raises:
+        InputError: there is no such video, or more than one.
+    """
+    if source is None or source.is_file():
+        return source
+    file = find_source(source.parent, source.name)
+    return file if file.is_file() else None

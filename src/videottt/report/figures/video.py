@@ -1,5 +1,6 @@
 """The fixed model and a learning one side by side, as a video."""
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +11,15 @@ from PIL import Image, ImageDraw, ImageFont
 from videottt.evaluation.metrics import headline
 from videottt.report.figures.encoding import encode_video
 from videottt.report.figures.objects import ObjectColours, colours_side_by_side
+from videottt.report.figures.opened import open_pair
 from videottt.report.figures.overlay import Overlay, captions, laid_over
 from videottt.report.figures.pairing import check_same_video, distinct
 from videottt.report.figures.panels import Picture, pictures_of, quality_text
-from videottt.report.figures.timing import shown_frames, sound_of
+from videottt.report.figures.timing import file_with_sound, shown_frames, sound_of
 from videottt.report.figures.view import TaskView
 from videottt.store.predictions import PredictionReader
+
+logger = logging.getLogger(__name__)
 
 MIN_PANEL_WIDTH = 400  # pixels
 # Pixels of height and width, but for bars and gaps: players show no more.
@@ -50,15 +54,13 @@ class _Layout:
         self.large = (size[0] * self.whole, size[1] * self.whole)
         font_size = max(16, self.panel[1] // 40)
         self.font = ImageFont.load_default(size=font_size)
-        self.name_font = ImageFont.load_default(size=max(12, self.panel[1] // 60))
+        self.name_size = max(12, self.panel[1] // 60)
+        self.name_font = ImageFont.load_default(size=self.name_size)
         self.bar = round(font_size * 1.75)
         self.columns = columns
         self.steps = (self.bar + self.panel[0] + GAP, self.panel[1] + GAP)
         # H.264 with 4:2:0 colour needs even sizes.
-        self.size = tuple(
-            count * step - GAP + (count * step - GAP) % 2
-            for count, step in zip((rows, columns), self.steps, strict=True)
-        )
+        self.size = _even(rows * self.steps[0] - GAP), _even(columns * self.steps[1] - GAP)
 
     def drawn(self, panels: Sequence[_Panel]) -> np.ndarray:
         """Return one picture of all panels: uint8 [height, width, 3]."""
@@ -82,11 +84,11 @@ class _Layout:
     def _name(self, picture: Image.Image, overlay: Overlay) -> None:
         """Write the names of segments on a picture."""
         draw = ImageDraw.Draw(picture)
-        margin = self.name_font.size / 4
+        margin = self.name_size / 4
 
         def measure(text: str) -> tuple[float, float]:
             width = draw.textlength(text, font=self.name_font)
-            return width + 2 * margin, self.name_font.size + margin
+            return width + 2 * margin, self.name_size + margin
 
         for each in captions(overlay, self.factor, measure):
             right, bottom = each.left + each.width, each.top + each.height
@@ -107,6 +109,10 @@ class _Layout:
         draw.text((margin, middle), title, INK, self.font, anchor="lm")
         draw.text((width - margin, middle), panel.note, INK, self.font, anchor="rm")
         return bar
+
+
+def _even(edge: int) -> int:
+    return edge + edge % 2
 
 
 def render_video(
@@ -171,5 +177,34 @@ def _panels(
     for reader, prediction, picture in zip(readers, found, predicted, strict=True):
         title = labels.get(reader.key.method, reader.key.method)
         quality = quality_text(metric, view.value(prediction, truth))
-        panels.append(_Panel(title, quality, picture))
+        panels.append(_Panel(title, quality, picture or Picture(frame)))
     return panels
+
+
+def render_pair(
+    frames: Path,
+    fixed: Path,
+    predictions: Path,
+    labels: Mapping[str, str],
+    scored: bool,
+    output: Path,
+    sound: Path | None = None,
+) -> None:
+    """Render the predictions of the fixed model and of a method side by side, as a video.
+
+    Args:
+        frames: frame store of the video.
+        fixed: predictions without learning.
+        predictions: the method's.
+        labels: method -> name to show.
+        scored: whether the video has a ground truth to show.
+        output: mp4 to write.
+        sound: the source video, with or without its suffix, whose sound is added if it has any.
+
+    Raises:
+        InputError: a file is not what it should be, or ffmpeg fails.
+    """
+    with open_pair(frames, fixed, predictions) as pair:
+        view = pair.view(scored)
+        render_video(view, pair.fixed, pair.predictions, labels, output, file_with_sound(sound))
+        logger.info("rendered %d frames of '%s'", len(pair.store), pair.store.video)

@@ -3,7 +3,7 @@
 import itertools
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import pandas as pd
 from tabulate import tabulate
@@ -81,7 +81,8 @@ def escaped(text: str) -> str:
 
 def csv_text(table: pd.DataFrame) -> str:
     """Return a main table as CSV: empty where there is no number, NaN where it is undefined."""
-    return table.map(_csv_cell).to_csv(index=False)
+    result: str = table.map(_csv_cell).to_csv(index=False)
+    return result
 
 
 def _csv_cell(value: object) -> str:
@@ -109,7 +110,7 @@ def _tabular(sheet: Sheet) -> str:
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"])
 
 
-def _line(cells: Sequence[str] | itertools.chain) -> str:
+def _line(cells: Iterable[str]) -> str:
     return " & ".join(escaped(cell) for cell in cells) + r" \\"
 
 

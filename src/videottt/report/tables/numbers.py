@@ -80,7 +80,7 @@ def main_table(metrics: pd.DataFrame, layout: Layout, paper: PaperNumbers) -> pd
             if (dataset, task, method) not in present:
                 continue
             baseline = layout.baselines.get(method)
-            row = {"dataset": dataset, "task": task, "metric": headline(task).name}
+            row: Row = {"dataset": dataset, "task": task, "metric": headline(task).name}
             row |= {"setting": setting, "method": method, "baseline": baseline}
             row["paper_seconds_per_frame"] = paper.wall_time.get(method)
             row["paper_slowdown"] = paper.slowdown(method, REFERENCE)
@@ -161,7 +161,7 @@ def _other_metrics(metrics: pd.DataFrame) -> list[str]:
     return [name for name in found if name not in shown and _OVER_FRAMES.fullmatch(name)]
 
 
-def _iterations(metrics: pd.DataFrame) -> dict[tuple, list[float]]:
+def _iterations(metrics: pd.DataFrame) -> dict[tuple[str, str, str, str], list[float]]:
     """Return (dataset, task, split, method) -> iteration of every video and seed."""
     chosen = (metrics.aggregation == "video") & (metrics.metric == "iteration")
     # NaN says that a method is not an offline one.
@@ -201,7 +201,7 @@ def _beside_others(
         )
         row[f"{prefix}gain_mean"], row[f"{prefix}gain_std"] = spread(gains)
         row[f"paper_{prefix}gain"] = paper.gain(*place, method, other) if other else None
-        row[f"paper_{prefix}claim"] = paper.claims.get((*place, method, other))
+        row[f"paper_{prefix}claim"] = paper.claims.get((*place, method, other)) if other else None
     return row
 
 

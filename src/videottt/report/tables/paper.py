@@ -1,7 +1,7 @@
 """The paper's published numbers, as tabulated in workflow/resources/paper."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -133,7 +133,7 @@ def _read_columns(
 ) -> bool:
     """Add the numbers of one task in one file, and return whether there are any."""
     pattern = re.compile(rf"{re.escape(source.dataset)}_(.+)_{_metric(task)}(|_gain|_claim)")
-    kinds: dict[str, dict[tuple, Any]] = {"": paper.values, "_gain": paper.gains}
+    kinds: dict[str, dict[Any, Any]] = {"": paper.values, "_gain": paper.gains}
     kinds["_claim"] = paper.claims
     columns = [match for name in table if (match := pattern.fullmatch(name))]
     for column in columns:
@@ -168,7 +168,7 @@ def _table(file: Path) -> pd.DataFrame:
     return table
 
 
-def _datasets(tables: Sequence[pd.DataFrame], task: str) -> set[str]:
+def _datasets(tables: Iterable[pd.DataFrame], task: str) -> set[str]:
     ending = f"_{_metric(task)}"
     names = [name for table in tables for name in table if name.endswith(ending)]
     return {name.removesuffix(ending).rpartition("_")[0] for name in names}

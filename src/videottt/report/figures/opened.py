@@ -1,0 +1,63 @@
+"""Open what figures of one video are drawn from."""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from videottt.report.figures.view import TaskView, scored_view, unscored_view
+from videottt.store.frames import FrameStore
+from videottt.store.predictions import PredictionReader
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A method's predictions of a video, and those of the model that does not learn.
+
+    Attributes:
+        store: the video.
+        fixed: predictions without learning.
+        predictions: the method's.
+    """
+
+    store: FrameStore
+    fixed: PredictionReader
+    predictions: PredictionReader
+
+    def view(self, scored: bool) -> TaskView:
+        """Return the video as the task sees it, with its ground truth if it is scored."""
+        return view_of(self.store, self.predictions.key.task, scored)
+
+
+@contextlib.contextmanager
+def open_pair(frames: Path, fixed: Path, predictions: Path) -> Iterator[Pair]:
+    """Open a video and two files of predictions of it.
+
+    Raises:
+        InputError: a file is not what it should be.
+    """
+    with (
+        FrameStore(frames) as store,
+        PredictionReader(fixed) as without_learning,
+        PredictionReader(predictions) as learned,
+    ):
+        yield Pair(store, without_learning, learned)
+
+
+@contextlib.contextmanager
+def open_predictions(
+    frames: Path, predictions: Sequence[Path]
+) -> Iterator[tuple[FrameStore, list[PredictionReader]]]:
+    """Open a video and any number of files of predictions of it.
+
+    Raises:
+        InputError: a file is not what it should be.
+    """
+    with contextlib.ExitStack() as opened:
+        store = opened.enter_context(FrameStore(frames))
+        yield store, [opened.enter_context(PredictionReader(path)) for path in predictions]
+
+
+def view_of(store: FrameStore, task: str, scored: bool) -> TaskView:
+    """Return a video as a task sees it, with its ground truth if it is scored."""
+    return scored_view(store, task) if scored else unscored_view(store, task)
