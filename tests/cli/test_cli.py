@@ -13,7 +13,9 @@ import torch
 from PIL import Image
 
 from support import SIZE, SPACE, VIDEO, contents, store_frames
+from verbs import INGEST, ONLINE, TRAIN, call, ingest, predict, train
 from videottt.cli import main
+from videottt.core.ids import MethodId
 from videottt.core.settings import with_values
 from videottt.data.layouts import kitti_step
 from videottt.data.layouts.kitti_step import CITYSCAPES
@@ -23,12 +25,6 @@ from videottt.store.frames import FrameStore, SourceFrame
 from videottt.store.predictions import PredictionReader
 from videottt.study.job_settings import method_settings
 
-INGEST = {"layout": "kitti_step", "fps": 10, "classes": list(CITYSCAPES)}
-TRAIN = {
-    "training": {"iterations": 4, "batch": 2, "learning_rate": 1e-3},
-    "augmentation": {"shortest_edge": 64, "longest_edge": 256, "crop": [64, 96]},
-}
-ONLINE = {"objective": "mae", "window": 4, "batch": 2, "shortest_edge": 64, "longest_edge": 256}
 OFFLINE = {
     **ONLINE,
     "order": "offline",
@@ -41,33 +37,6 @@ RENDER = {
     "frames": 3,
     "phases": [{"place": "park", "light": "day"}, {"place": "park", "light": "dusk"}],
 }
-
-
-def call(verb, **options):
-    """Run one verb; dictionaries become JSON, lists several values."""
-    words = [verb]
-    for name, value in options.items():
-        values = value if isinstance(value, list) else [value]
-        words.append("--" + name.replace("_", "-"))
-        words += [json.dumps(each) if isinstance(each, dict) else str(each) for each in values]
-    main(words)
-
-
-def ingest(root, output, **changes):
-    options = {"dataset": "synthetic", "split": "test", "video": VIDEO, "settings": INGEST}
-    call("ingest", root=root, output=output, **{**options, **changes})
-
-
-def train(frames, output, **changes):
-    options = {"task": "semantic", "model": "tiny", "settings": TRAIN, "seed": 0, "device": "cpu"}
-    call("train", frames=[frames], history=output.with_suffix(".csv"), output=output,
-         **{**options, **changes})  # fmt: skip
-
-
-def predict(frames, checkpoint, output, **changes):
-    options = {"task": "semantic", "method": "online_ttt_mae", "settings": ONLINE, "seed": 0}
-    call("predict", frames=frames, checkpoint=checkpoint, output=output, device="cpu",
-         **{**options, **changes})  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -248,7 +217,7 @@ def test_every_method_of_the_paper_runs_as_the_config_has_it(
     finite = {}
     learning = {m: each for m, each in config["methods"].items() if "checkpoint" in each}
     for method, entry in learning.items():
-        settings = method_settings(config, "synthetic", method)
+        settings = method_settings(config, "synthetic", MethodId(method))
         small = {"shortest_edge": 32, "ladder": [1, 2], "votes": 2}
         small = {name: value for name, value in small.items() if name in settings}
         if "batch" in settings:

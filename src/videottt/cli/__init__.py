@@ -1,57 +1,63 @@
-"""The command line: one verb a rule, and the only place for argv, logging and opening files."""
+"""Run one verb of the command line: a file each, imported only when it is asked for."""
 
 import argparse
+import importlib
 import logging
 import os
 import signal
 import sys
 from collections.abc import Sequence
-from types import FrameType
+from types import FrameType, ModuleType
+from typing import NoReturn
 
-from videottt.cli import (
-    check,
-    checkpoints,
-    colourizers,
-    conversion,
-    crosscheck,
-    doctor,
-    fetch,
-    frames,
-    plan,
-    predict,
-    run,
-    score,
-    segmenters,
-    show,
-    sources,
-    tables,
-    theory,
-    trace,
-)
 from videottt.core.errors import InputError, visible
 from videottt.runtime.interruption import SAVING, STOPPED, Stopped
 from videottt.runtime.out_of_memory import is_out_of_memory
 
-MODULES = (
-    run,
-    plan,
-    doctor,
-    fetch,
-    check,
-    sources,
-    frames,
-    conversion,
-    checkpoints,
-    predict,
-    colourizers,
-    segmenters,
-    score,
-    tables,
-    show,
-    trace,
-    theory,
-    crosscheck,
+# In the order of `videottt --help`. Each is the module of that name, with `_` for `-`.
+VERBS = (
+    "run",
+    "plan",
+    "doctor",
+    "fetch",
+    "check-data",
+    "render",
+    "ingest",
+    "import-checkpoint",
+    "export-checkpoint",
+    "train",
+    "predict",
+    "predict-zhang2016",
+    "predict-left-grey",
+    "predict-segmenter",
+    "score",
+    "aggregate",
+    "select",
+    "table",
+    "make-data-table",
+    "colour-table",
+    "class-table",
+    "convention-table",
+    "plot-curves",
+    "plot-bars",
+    "plot-sweep",
+    "plot-selection",
+    "plot-reconstruction",
+    "plot-strips",
+    "plot-steps",
+    "plot-colours",
+    "render-video",
+    "render-prediction",
+    "trace",
+    "theory",
+    "plot-theory",
+    "crosscheck",
 )
+
+
+def module_of(verb: str) -> str:
+    """Return the name of the module that runs a verb."""
+    return f"{__name__}.{verb.replace('-', '_')}"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -60,7 +66,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Bad input is one line on standard error and exit status 2. A job that was asked to stop and has
     saved its state is one line and exit status 75: the same command goes on from there.
     """
-    options = parser().parse_args(arguments)
+    arguments = sys.argv[1:] if arguments is None else arguments
+    # With a verb, only its module is imported; without one, all are, for their first lines.
+    asked = [arguments[0]] if arguments and arguments[0] in VERBS else VERBS
+    options = parser(asked).parse_args(arguments)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_OneLine("%(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
@@ -92,17 +101,25 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(_complain(f"{where}{error.strerror or error}"))
 
 
-def parser() -> argparse.ArgumentParser:
-    """Return the parser of all verbs; what it parses has the function to call as `run`."""
+def parser(verbs: Sequence[str] = VERBS) -> argparse.ArgumentParser:
+    """Return the parser of some verbs; what it parses has the function to call as `run`."""
     top = argparse.ArgumentParser(prog="videottt", description=__doc__)
-    verbs = top.add_subparsers(dest="verb", required=True, metavar="verb")
-    for module in MODULES:
-        module.add_verbs(verbs)
+    subparsers = top.add_subparsers(dest="verb", required=True, metavar="verb")
+    for verb in verbs:
+        module = importlib.import_module(module_of(verb))
+        text = _described(module)
+        parser = subparsers.add_parser(verb, help=text.splitlines()[0], description=text)
+        module.add_arguments(parser)
+        parser.set_defaults(run=module.run)
     return top
 
 
+def _described(module: ModuleType) -> str:
+    return (module.__doc__ or "").strip()
+
+
 class _OneLine(logging.Formatter):
-    """Shows what is in the names of others' files, as it might end a line or colour the screen."""
+    """Show what is in the names of others' files, as it might end a line or colour the screen."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:
         return visible(super().formatMessage(record))
@@ -113,6 +130,6 @@ def _complain(message: str) -> int:
     return 2
 
 
-def _leave(number: int, _: FrameType | None) -> None:
+def _leave(number: int, _: FrameType | None) -> NoReturn:
     print(f"videottt: stopped by {signal.Signals(number).name}", file=sys.stderr)
     sys.exit(128 + number)

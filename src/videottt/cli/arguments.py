@@ -1,22 +1,20 @@
 """Kinds of arguments that several verbs take."""
 
 import argparse
+import dataclasses
 import itertools
 import json
 import math
 import re
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from videottt.core.errors import InputError
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
-def add_verb(verbs: Any, name: str, run: Any) -> argparse.ArgumentParser:
-    """Add a verb whose help is the docstring of the function that runs it."""
-    text = (run.__doc__ or "").strip()
-    verb = verbs.add_parser(name, help=text.splitlines()[0], description=text)
-    verb.set_defaults(run=run)
-    return verb
+Settings = TypeVar("Settings", bound="DataclassInstance")
 
 
 def settings(text: str) -> dict[str, Any]:
@@ -96,3 +94,23 @@ def expanded(paths: list[str], of: list[dict[str, list[Any]]] | None) -> list[Pa
 def names(text: str) -> list[str]:
     """Read names separated by commas; a comma before ``setting=`` is part of a method's id."""
     return [name.strip() for name in re.split(r",(?!\s*[\w.]+=)", text)]
+
+
+def add_saving(parser: argparse.ArgumentParser) -> None:
+    """Add where and how often the state of a job is saved."""
+    parser.add_argument(
+        "--state", type=Path, help="folder for the state to resume from; without it none is kept"
+    )
+    parser.add_argument("--save-every", type=float, default=60.0, help="seconds between two states")
+
+
+def add_device(parser: argparse.ArgumentParser) -> None:
+    """Add what a job runs on."""
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--threads", type=int, default=1)
+
+
+def from_options(kind: type[Settings], options: argparse.Namespace) -> Settings:
+    """Return a dataclass made of the options that have the names of its fields."""
+    fields = {field.name for field in dataclasses.fields(kind)}
+    return kind(**{name: value for name, value in vars(options).items() if name in fields})

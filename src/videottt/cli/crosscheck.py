@@ -1,46 +1,52 @@
-"""Verb of rules/crosscheck.smk: our scores beside detectron2's."""
+"""Compare scores with what detectron2's evaluators make of the same predictions and labels.
+
+The exit status is 1 if a number differs.
+"""
 
 import argparse
-import logging
 import sys
 from pathlib import Path
-from typing import Any
 
-from videottt.cli.arguments import add_verb, expanded, products, settings
+from videottt.cli.arguments import expanded, products, settings
 from videottt.core.errors import InputError
-from videottt.core.files import complete_file, write_text
-
-logger = logging.getLogger(__name__)
 
 
-def add_verbs(verbs: Any) -> None:
-    """Add `crosscheck`."""
-    verb = add_verb(verbs, "crosscheck", crosscheck)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the verb takes."""
     for kind in ("frames", "predictions", "scores"):
-        verb.add_argument(f"--{kind}", required=True, nargs="+",
-                          help="one file a job; the n-th of each kind belong together; or with "
-                          "--of one pattern, such as scores/{method}/{video}.h5")  # fmt: skip
-    verb.add_argument("--of", type=products, help="JSON: [{name in the patterns: values}]; every "
-                      "combination is a job")  # fmt: skip
-    verb.add_argument("--predictions-of", type=settings, default={}, metavar="JSON",
-                      help="{method: whose predictions are scored as its}, with --of")  # fmt: skip
-    verb.add_argument("--csv", required=True, type=Path, help="one row a number")
-    verb.add_argument("--markdown", required=True, type=Path)
+        parser.add_argument(f"--{kind}", required=True, nargs="+",
+                            help="one file a job; the n-th of each kind belong together; or with "
+                            "--of one pattern, such as scores/{method}/{video}.h5")  # fmt: skip
+    parser.add_argument("--of", type=products, help="JSON: [{name in the patterns: values}]; every "
+                        "combination is a job")  # fmt: skip
+    parser.add_argument(
+        "--predictions-of", type=settings, default={}, metavar="JSON",
+        help="{method: whose predictions are scored as its}, with --of",
+    )  # fmt: skip
+    parser.add_argument("--csv", required=True, type=Path, help="one row a number")
+    parser.add_argument("--markdown", required=True, type=Path)
 
 
-def crosscheck(options: argparse.Namespace) -> None:
-    """Compare scores with what detectron2's evaluators make of the same predictions and labels.
-
-    The exit status is 1 if a number differs.
-    """
-    from videottt.evaluation.crosscheck.agreement import Files, markdown
-    from videottt.evaluation.crosscheck.agreement import crosscheck as compare
+def run(options: argparse.Namespace) -> None:
+    """Run the verb."""
+    from videottt.evaluation.crosscheck.agreement import Files, write_crosscheck
     from videottt.evaluation.crosscheck.reference import check_available
 
     check_available()
-    of = options.of
+    files = [Files(*paths) for paths in zip(*_paths(options), strict=True)]
+    if not write_crosscheck(files, options.csv, options.markdown):
+        sys.exit(1)
+
+
+def _paths(options: argparse.Namespace) -> tuple[list[Path], list[Path], list[Path]]:
+    """Return the files of each kind, as many of each.
+
+    Raises:
+        InputError: there are more of one kind than of another.
+    """
+    of, others = options.of, options.predictions_of
     predicting = of and [
-        {**ids, "method": [options.predictions_of.get(m, m) for m in ids["method"]]} for ids in of
+        {**ids, "method": [others.get(method, method) for method in ids["method"]]} for ids in of
     ]
     kinds = (
         expanded(options.frames, of),
@@ -52,13 +58,4 @@ def crosscheck(options: argparse.Namespace) -> None:
             "crosscheck: --frames, --predictions and --scores have "
             f"{', '.join(str(len(paths)) for paths in kinds)} files; give one of each a job"
         )
-    agreement = compare([Files(*paths) for paths in zip(*kinds, strict=True)])
-    with complete_file(options.csv) as part:
-        agreement.table.to_csv(part, index=False, na_rep="NaN")
-    write_text(options.markdown, markdown(agreement))
-    if not agreement.differing.empty:
-        # Snakemake keeps the log of a job that failed, and none of its outputs.
-        logger.error("%s", agreement.differing.to_string(index=False))
-        logger.error("%s", agreement.verdict)
-        sys.exit(1)
-    logger.info("%s", agreement.verdict)
+    return kinds

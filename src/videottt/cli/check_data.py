@@ -1,0 +1,56 @@
+"""Check a copy of a data set, and compare it with what is published about it.
+
+Reads the header of every file and some frames whole, and lists every problem. The exit status is 1
+if there is one.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from videottt.cli.arguments import settings
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the verb takes."""
+    parser.add_argument("dataset", help="id in config.yaml")
+    parser.add_argument("--config", default=Path("config.yaml"), type=Path)
+    parser.add_argument("--data-root", type=Path, help="instead of config.yaml's")
+    parser.add_argument(
+        "--settings",
+        type=settings,
+        help="JSON, instead of config.yaml: layout, root, splits; optional folders, classes, "
+        "things, fps, canvas, scored, spans",
+    )
+    parser.add_argument(
+        "--published", default=Path("workflow/resources/published.yaml"), type=Path,
+        help="what is published of data sets",
+    )  # fmt: skip
+    parser.add_argument(
+        "--sample", default=8, type=int, help="frames of each video that are read whole"
+    )
+    parser.add_argument("--output", type=Path, help="CSV of what was found, a row a video")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Run the verb."""
+    from videottt.core.files import write_text
+    from videottt.data.check.reports import problems_in, report_csv, report_text
+    from videottt.study.data_check import check_data_set
+
+    reports = check_data_set(
+        options.dataset,
+        config=options.config,
+        published=options.published,
+        data_root=options.data_root,
+        settings=options.settings,
+        sample=options.sample,
+    )
+    if options.output:
+        write_text(options.output, report_csv(reports))
+    print(report_text(reports))
+    problems = problems_in(reports)
+    for problem in problems:
+        print(f"problem: {problem}", file=sys.stderr)
+    if problems:
+        sys.exit(1)

@@ -1,0 +1,18 @@
+"""Write a checkpoint under detectron2's names, as the authors' release reads it."""
+
+import argparse
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the verb takes."""
+    parser.add_argument("--checkpoint", required=True, type=Path)
+    parser.add_argument("--output", required=True, type=Path, help="pickle for detectron2")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Run the verb."""
+    from videottt.models.checkpoint import load_checkpoint
+    from videottt.models.convert import export_checkpoint
+
+    export_checkpoint(options.output, load_checkpoint(options.checkpoint))

@@ -1,0 +1,36 @@
+"""Read one video of a data set into a frame store."""
+
+import argparse
+from pathlib import Path
+
+from videottt.cli.arguments import settings
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the verb takes."""
+    parser.add_argument("--dataset", required=True)
+    parser.add_argument("--split", required=True)
+    parser.add_argument("--video", required=True)
+    parser.add_argument("--root", required=True, type=Path, help="folder of the data set")
+    parser.add_argument(
+        "--settings",
+        required=True,
+        type=settings,
+        help="JSON: layout; optional classes, things, fps, canvas, first and last frame name",
+    )
+    parser.add_argument("--output", required=True, type=Path)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Run the verb."""
+    from videottt.core.settings import build_settings
+    from videottt.data.ingest import IngestSettings, ingest
+
+    ingest(
+        dataset=options.dataset,
+        split=options.split,
+        video=options.video,
+        root=options.root,
+        settings=build_settings(IngestSettings, options.settings, "ingest"),
+        output=options.output,
+    )

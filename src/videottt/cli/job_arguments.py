@@ -1,0 +1,31 @@
+"""Arguments of the verbs that run a model on a video."""
+
+import argparse
+from pathlib import Path
+
+from videottt.cli.arguments import add_device, add_saving, settings
+
+
+def add_stream(parser: argparse.ArgumentParser) -> None:
+    """Add which video a method learns from, what the method is, and what its draws start from."""
+    parser.add_argument("--frames", required=True, type=Path, help="frame store of the video")
+    parser.add_argument("--checkpoint", required=True, type=Path)
+    parser.add_argument("--task", required=True)
+    parser.add_argument(
+        "--method", required=True, help="id of the method, for the result's attributes"
+    )
+    parser.add_argument("--settings", required=True, type=settings, help="JSON: of the method")
+    parser.add_argument("--selection", nargs="*", default=[], type=Path,
+                        help="JSON of selected values, the later the stronger")  # fmt: skip
+    parser.add_argument("--override", default={}, type=settings,
+                        help="JSON: {dotted setting: value} that overrides everything")  # fmt: skip
+    parser.add_argument("--seed", required=True, type=int)
+
+
+def add_fixed_job(parser: argparse.ArgumentParser) -> None:
+    """Add the video that a network predicts that learns nothing, and where the result goes."""
+    parser.add_argument("--frames", required=True, type=Path, help="frame store of the video")
+    parser.add_argument("--seed", required=True, type=int, help="for the result's attributes only")
+    add_device(parser)
+    add_saving(parser)
+    parser.add_argument("--output", required=True, type=Path)

@@ -1,0 +1,21 @@
+"""Write table 2, what data sets consist of, as CSV, Markdown and LaTeX."""
+
+import argparse
+from pathlib import Path
+
+from videottt.cli.arguments import from_options
+from videottt.cli.report_arguments import add_files
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the verb takes."""
+    parser.add_argument("--reports", nargs="*", default=[], type=Path, help="CSV of `check-data`")
+    parser.add_argument("--paper", required=True, type=Path, help="CSV of table 2")
+    add_files(parser, "csv", "markdown", "latex")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Run the verb."""
+    from videottt.report.tables.written import TableFiles, write_data_table
+
+    print(write_data_table(options.reports, options.paper, from_options(TableFiles, options)))

@@ -1,0 +1,22 @@
+"""Plot the pooled mIoU, AP, PQ or PSNR of each method on each data set, task and split."""
+
+import argparse
+
+from videottt.cli.report_arguments import add_files, add_methods, add_metrics
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the verb takes."""
+    add_metrics(parser)
+    add_methods(parser)
+    parser.add_argument("--baseline", help="method whose mean is a line across all bars")
+    add_files(parser, "png", "pdf")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Run the verb."""
+    from videottt.report.figures.bars import plot_bars
+
+    plot_bars(
+        options.metrics, options.methods, options.labels, options.baseline, options.png, options.pdf
+    )

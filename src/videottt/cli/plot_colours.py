@@ -1,0 +1,31 @@
+"""Plot frames of a video in the colours that each of several methods gives it."""
+
+import argparse
+from pathlib import Path
+
+from videottt.cli.report_arguments import add_files, add_frames, add_labels, add_unscored
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the verb takes."""
+    add_frames(parser)
+    parser.add_argument(
+        "--predictions", required=True, nargs="+", type=Path, help="images, a row each"
+    )
+    add_labels(parser)
+    add_unscored(parser)
+    add_files(parser, "png", "pdf")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Run the verb."""
+    from videottt.report.figures.colours import plot_colours
+
+    plot_colours(
+        options.frames,
+        options.predictions,
+        options.labels,
+        options.scored,
+        options.png,
+        options.pdf,
+    )

@@ -1,0 +1,23 @@
+"""Plot how well each method does over the course of one video."""
+
+import argparse
+from pathlib import Path
+
+from videottt.cli.report_arguments import add_files, add_methods
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the verb takes."""
+    parser.add_argument("--scores", required=True, nargs="+", type=Path)
+    add_methods(parser)
+    parser.add_argument("--baseline", help="method that the lower panel subtracts")
+    add_files(parser, "png", "pdf")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Run the verb."""
+    from videottt.report.figures.curves import plot_curves
+
+    plot_curves(
+        options.scores, options.methods, options.labels, options.baseline, options.png, options.pdf
+    )

@@ -1,0 +1,21 @@
+"""Plot reconstruction, loss and the task's metric through gradient steps on single frames."""
+
+import argparse
+from pathlib import Path
+
+from videottt.cli.report_arguments import add_files, add_frames, add_unscored
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the verb takes."""
+    add_frames(parser)
+    parser.add_argument("--traces", required=True, type=Path, help="of `trace`")
+    add_unscored(parser)
+    add_files(parser, "png", "pdf")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Run the verb."""
+    from videottt.report.figures.steps import plot_steps
+
+    plot_steps(options.frames, options.traces, options.scored, options.png, options.pdf)

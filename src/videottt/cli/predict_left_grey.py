@@ -1,0 +1,19 @@
+"""Leave one video grey: the control, which tells what scores are worth."""
+
+import argparse
+
+from videottt.cli.arguments import from_options
+from videottt.cli.job_arguments import add_fixed_job
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the verb takes."""
+    add_fixed_job(parser)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Run the verb."""
+    from videottt.models.baselines.left_grey import left_grey
+    from videottt.ttt.frame_by_frame import FixedJob, predict_frame_by_frame
+
+    predict_frame_by_frame(from_options(FixedJob, options), left_grey)

@@ -1,0 +1,20 @@
+"""Render predicted images as a film by themselves, such as an old one in colour."""
+
+import argparse
+from pathlib import Path
+
+from videottt.cli.report_arguments import add_film, add_frames
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the verb takes."""
+    add_frames(parser)
+    parser.add_argument("--predictions", required=True, type=Path, help="images")
+    add_film(parser)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Run the verb."""
+    from videottt.report.figures.film import render_prediction
+
+    render_prediction(options.frames, options.predictions, options.output, options.sound)

@@ -1,0 +1,31 @@
+"""Choose the hyper-parameters of a method by their score on the validation videos.
+
+Every rung of an offline method's ladder is a candidate of its own.
+"""
+
+import argparse
+from pathlib import Path
+
+from videottt.cli.arguments import settings
+from videottt.core.settings import build_settings
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the verb takes."""
+    parser.add_argument("--method", required=True)
+    parser.add_argument("--metric", required=True, help="for example miou_pooled; the larger the "
+                        "better")  # fmt: skip
+    parser.add_argument(
+        "--trial", required=True, action="append", type=settings, dest="trials",
+        help='JSON: {"values": {dotted key: value}, "scores": [files]}',
+    )  # fmt: skip
+    parser.add_argument("--grid", required=True, type=Path, help="CSV of all trials")
+    parser.add_argument("--output", required=True, type=Path)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Run the verb."""
+    from videottt.evaluation.selection import Trial, select
+
+    trials = [build_settings(Trial, trial, "selection: trial") for trial in options.trials]
+    select(options.method, options.metric, trials, options.grid, options.output)

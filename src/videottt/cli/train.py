@@ -1,0 +1,40 @@
+"""Train a Y-shaped model on still images: main task only, or jointly with reconstruction.
+
+`torchrun --standalone --nproc-per-node N -m videottt train ...` trains it with N processes, each on
+a GPU of its own; the numbers are the same but for the order of sums. Killed at any moment, the same
+command goes on where the last state was saved.
+"""
+
+import argparse
+from pathlib import Path
+
+from videottt.cli.arguments import add_device, add_saving, from_options, settings
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the verb takes."""
+    parser.add_argument(
+        "--frames",
+        required=True,
+        nargs="+",
+        type=Path,
+        help="frame stores of stills, or folders of images, which have no labels",
+    )
+    parser.add_argument("--task", required=True)
+    parser.add_argument("--model", required=True, help="preset: tiny or swin_small")
+    parser.add_argument(
+        "--settings", required=True, type=settings, help="JSON: training, augmentation"
+    )
+    parser.add_argument("--seed", required=True, type=int)
+    parser.add_argument("--initial", type=Path, help="checkpoint to start f and h from")
+    add_device(parser)
+    add_saving(parser)
+    parser.add_argument("--history", required=True, type=Path, help="CSV of the losses")
+    parser.add_argument("--output", required=True, type=Path)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Run the verb."""
+    from videottt.training.job import TrainingJob, train_checkpoint
+
+    train_checkpoint(from_options(TrainingJob, options))
