@@ -1,6 +1,9 @@
 """The paper's two checkpoints (section 4.1): imported, or trained on still images."""
 
 
+include: "inputs/checkpoints.smk"
+
+
 rule import_checkpoint:
     """Import published weights; what they have no fourth channel for starts at zero."""
     input:
@@ -16,9 +19,9 @@ rule import_checkpoint:
     threads: 1
     params:
         file=lambda wildcards: file_of(wildcards.source),
-        model=training_model,
-        classes=imported_classes,
-        code=code(*CODE["model"], "cli/conversion.py"),
+        model=param(inputs.training_model),
+        classes=param(job_settings.class_settings),
+        code=code("import-checkpoint"),
     shell:
         "videottt import-checkpoint --from {params.file} --task {wildcards.task:q} "
         "--model {params.model:q} --settings {params.classes:q} --fourth-channel zeros "
@@ -39,17 +42,17 @@ rule train:
         "results/benchmarks/train/{dataset}/{task}/{checkpoint}/seed{seed}.tsv"
     conda:
         "../envs/videottt.yaml"
-    threads: training_threads
+    threads: param(inputs.training_threads)
     resources:
         gpu=GPUS * config["training_processes"],
     params:
         frames=stills_arguments,
-        model=training_model,
-        settings=training_settings,
+        model=param(inputs.training_model),
+        settings=param(job_settings.training_settings),
         initial=lambda wildcards, input: f"--initial {input.initial}" if input.initial else "",
         device=config["device"],
-        threads=training_threads,
-        code=code(*CODE["model"], *CODE["train"]),
+        threads=param(inputs.training_threads),
+        code=code("train"),
     shell:
         "$TRAINING train --frames {params.frames} {params.initial} --task {wildcards.task:q} "
         "--model {params.model:q} --settings {params.settings:q} --seed {wildcards.seed} "

@@ -1,6 +1,9 @@
 """detectron2 as the reference: asked for by name, as snakemake --cores 1 results/crosscheck/demo.md."""
 
 
+include: "inputs/crosscheck.smk"
+
+
 rule crosscheck:
     """Replay the predictions and labels of a study through detectron2's evaluators."""
     input:
@@ -29,9 +32,9 @@ rule crosscheck:
         frames=lambda wildcards: str(rules.ingest.output.frames),
         predictions=lambda wildcards: str(rules.predict.output.predictions),
         scores=lambda wildcards: str(rules.score.output.scores),
-        of=crosschecked_of_study,
-        predicting=predicting_of_study,
-        code=code(*CODE["score"], "evaluation/crosscheck", "cli/crosscheck.py"),
+        of=param(scored.crosschecked_ids),
+        predicting=param(scored.borrowed_predictions),
+        code=code("crosscheck"),
     shell:
         "videottt crosscheck --frames {params.frames:q} "
         "--predictions {params.predictions:q} --scores {params.scores:q} --of {params.of:q} "

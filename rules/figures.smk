@@ -1,6 +1,9 @@
 """Something to look at, made from cached results; `trace` alone runs the model."""
 
 
+include: "inputs/figures.smk"
+
+
 rule plot_curves:
     """Plot how well methods do over the course of one video."""
     input:
@@ -27,10 +30,10 @@ rule plot_curves:
         "../envs/videottt.yaml"
     threads: 1
     params:
-        methods=methods_of_curves,
+        methods=method_list(shown.curve_methods),
         labels=method_labels,
-        baseline=lambda wildcards: settings.FIXED_BESIDE.get(wildcards.task, settings.FIXED[0]),
-        code=code("report/figures/curves.py", "report/figures/style.py", "evaluation/metrics"),
+        baseline=param(drawn.fixed_beside, form=str),
+        code=code("plot-curves"),
     shell:
         "videottt plot-curves --scores {input.scores:q} --methods {params.methods:q} "
         "--labels {params.labels:q} --baseline {params.baseline:q} --png {output.png:q} "
@@ -58,10 +61,10 @@ rule plot_bars:
         "../envs/videottt.yaml"
     threads: 1
     params:
-        methods=methods_of_study,
+        methods=method_list(shown.scored_methods),
         labels=method_labels,
-        baseline=bars_baseline,
-        code=code("report/figures/bars.py", "report/figures/style.py", "evaluation/metrics"),
+        baseline=param(drawn.bars_baseline),
+        code=code("plot-bars"),
     shell:
         "videottt plot-bars --metrics {input.metrics:q} --methods {params.methods:q} "
         "--labels {params.labels:q} {params.baseline} --png {output.png:q} --pdf {output.pdf:q} "
@@ -83,10 +86,10 @@ use rule plot_bars as plot_figure2 with:
     benchmark:
         "results/benchmarks/plot_figure2/{study}.tsv"
     params:
-        methods=",".join(FIGURE2),
+        methods=method_list(drawn.figure2_methods),
         labels=method_labels,
-        baseline=bars_baseline,
-        code=code("report/figures/bars.py", "report/figures/style.py", "evaluation/metrics"),
+        baseline=param(drawn.bars_baseline),
+        code=code("plot-bars"),
 
 
 rule plot_sweep:
@@ -113,9 +116,9 @@ rule plot_sweep:
         "../envs/videottt.yaml"
     threads: 1
     params:
-        sweep=sweep_arguments,
+        sweep=param(trials.sweep_arguments),
         labels=method_labels,
-        code=code("report/figures/sweep.py", "report/figures/bars.py", "report/figures/style.py", "evaluation/metrics"),
+        code=code("plot-sweep"),
     shell:
         "videottt plot-sweep --metrics {input.metrics:q} {params.sweep} "
         "--labels {params.labels:q} --png {output.png:q} --pdf {output.pdf:q} > {log:q} 2>&1"
@@ -145,9 +148,9 @@ rule plot_selection:
         "../envs/videottt.yaml"
     threads: 1
     params:
-        methods=lambda wildcards: ",".join(selected_methods(wildcards)),
+        methods=method_list(trials.methods_selected_for),
         labels=method_labels,
-        code=code("report/figures/selection.py", "report/figures/style.py", "evaluation/metrics"),
+        code=code("plot-selection"),
     shell:
         "videottt plot-selection --grids {input.grids:q} --methods {params.methods:q} "
         "--task {wildcards.task:q} --labels {params.labels:q} --png {output.png:q} "
@@ -184,8 +187,8 @@ rule plot_reconstruction:
     threads: 1
     params:
         labels=method_labels,
-        truth=truth_of,
-        code=code("report/figures/reconstruction.py", *CODE["drawing"]),
+        truth=param(inputs.truth_argument),
+        code=code("plot-reconstruction"),
     shell:
         "videottt plot-reconstruction --frames {input.frames:q} --fixed {input.fixed:q} "
         "--predictions {input.predictions:q} --labels {params.labels:q} {params.truth} "
@@ -222,7 +225,7 @@ rule plot_strips:
     threads: 1
     params:
         labels=method_labels,
-        code=code("report/figures/strips.py", *CODE["drawing"]),
+        code=code("plot-strips"),
     shell:
         "videottt plot-strips --frames {input.frames:q} --fixed {input.fixed:q} "
         "--predictions {input.predictions:q} --labels {params.labels:q} --png {output.png:q} "
@@ -247,12 +250,11 @@ rule trace:
     resources:
         gpu=GPUS,
     params:
-        settings=method_settings,
+        settings=param(job_settings.method_settings),
         selection=selection_arguments,
         overrides=method_overrides,
         device=config["device"],
-        code=code_of_method,
-        code_of_traces=code("store/traces.py", "store/layers.py", "cli/trace.py"),
+        code=code("trace", rerun.objective_module),
     shell:
         "videottt trace --frames {input.frames:q} --checkpoint {input.checkpoint:q} "
         "--task {wildcards.task:q} --method {wildcards.method:q} --settings {params.settings:q} "
@@ -289,8 +291,8 @@ rule plot_steps:
         "../envs/videottt.yaml"
     threads: 1
     params:
-        truth=truth_of,
-        code=code("report/figures/steps.py", "store/traces.py", *CODE["drawing"]),
+        truth=param(inputs.truth_argument),
+        code=code("plot-steps"),
     shell:
         "videottt plot-steps --frames {input.frames:q} --traces {input.traces:q} {params.truth} "
         "--png {output.png:q} --pdf {output.pdf:q} > {log:q} 2>&1"
@@ -319,8 +321,8 @@ rule plot_colours:
     threads: 1
     params:
         labels=method_labels,
-        truth=lambda wildcards: truth_of(wildcards, "colorization"),
-        code=code("report/figures/colours.py", *CODE["drawing"]),
+        truth=param(inputs.colour_truth_argument),
+        code=code("plot-colours"),
     shell:
         "videottt plot-colours --frames {input.frames:q} --predictions {input.predictions:q} "
         "--labels {params.labels:q} {params.truth} --png {output.png:q} --pdf {output.pdf:q} "
@@ -328,13 +330,11 @@ rule plot_colours:
 
 
 rule render_video:
-    """Render the fixed model and online TTT-MAE side by side."""
+    """Render the fixed model and the one that learns side by side."""
     input:
         frames=rules.ingest.output.frames,
         fixed=fixed_of,
-        predictions=expand(
-            rules.predict.output.predictions, method="online_ttt_mae", allow_missing=True
-        ),
+        predictions=learned_of,
     output:
         video=report(
             "results/videos/{dataset}/{task}/seed{seed}/{video}.mp4",
@@ -357,14 +357,9 @@ rule render_video:
     threads: 1
     params:
         labels=method_labels,
-        truth=truth_of,
-        sound=sound_of,
-        code=code(
-            "report/figures/video.py",
-            "report/figures/encoding.py",
-            "report/figures/timing.py",
-            *CODE["drawing"],
-        ),
+        truth=param(inputs.truth_argument),
+        sound=param(inputs.sound_argument),
+        code=code("render-video"),
     shell:
         "videottt render-video --frames {input.frames:q} --fixed {input.fixed:q} "
         "--predictions {input.predictions:q} --labels {params.labels:q} "
@@ -400,14 +395,8 @@ rule render_prediction:
         "../envs/videottt.yaml"
     threads: 1
     params:
-        sound=sound_of,
-        code=code(
-            "report/figures/film.py",
-            "report/figures/encoding.py",
-            "report/figures/timing.py",
-            "report/figures/pairing.py",
-            "store/layers.py",
-        ),
+        sound=param(inputs.sound_argument),
+        code=code("render-prediction"),
     shell:
         "videottt render-prediction --frames {input.frames:q} --predictions {input.predictions:q} "
         "{params.sound} --output {output.video:q} > {log:q} 2>&1"

@@ -1,6 +1,9 @@
 """From a layout on disk to one frame store per video."""
 
 
+include: "inputs/frames.smk"
+
+
 rule ingest:
     """Read one video, with its labels, into a frame store."""
     input:
@@ -16,9 +19,9 @@ rule ingest:
     threads: 1
     params:
         root=ingest_root,
-        split=folder_of,
-        settings=ingest_settings,
-        code=code_of_layout("ingest"),
+        split=param(settings.folder_of),
+        settings=param(job_settings.ingest_settings),
+        code=code("ingest", rerun.layout_module),
     shell:
         "videottt ingest --dataset {wildcards.dataset:q} --split {params.split:q} "
         "--video {wildcards.video:q} --root {params.root} --settings {params.settings:q} "

@@ -1,6 +1,9 @@
 """One job per video, method and seed: the only stage that runs the model on test videos."""
 
 
+include: "inputs/predict.smk"
+
+
 rule predict:
     """Stream one video through one method and cache every frame's prediction and time."""
     input:
@@ -22,11 +25,11 @@ rule predict:
     resources:
         gpu=GPUS,
     params:
-        settings=method_settings,
+        settings=param(job_settings.method_settings),
         selection=selection_arguments,
         overrides=method_overrides,
         device=config["device"],
-        code=code_of_method,
+        code=code("predict", rerun.objective_module),
     shell:
         "videottt predict --frames {input.frames:q} --checkpoint {input.checkpoint:q} "
         "--task {wildcards.task:q} --method {wildcards.method:q} --settings {params.settings:q} "
@@ -55,7 +58,7 @@ rule predict_zhang2016:
     params:
         weights=weights_argument,
         device=config["device"],
-        code=code("models/baselines/zhang2016.py", "models/weights.py", *CODE["colourizers"]),
+        code=code("predict-zhang2016"),
     shell:
         "videottt predict-zhang2016 --frames {input.frames:q} --weights {params.weights} "
         "--seed {wildcards.seed} --device {params.device:q} --threads {threads} $SAVING "
@@ -76,7 +79,7 @@ rule predict_left_grey:
         "../envs/videottt.yaml"
     threads: 1
     params:
-        code=code(*CODE["colourizers"]),
+        code=code("predict-left-grey"),
     shell:
         "videottt predict-left-grey --frames {input.frames:q} --seed {wildcards.seed} --device cpu "
         "--threads {threads} $SAVING --output {output.predictions:q} > {log:q} 2>&1"
@@ -103,9 +106,9 @@ rule predict_segmenter:
     params:
         network=lambda wildcards: config["methods"][wildcards.method]["segmenter"],
         weights=weights_argument,
-        input=segmenter_input,
+        input=param(job_settings.segmenter_arguments),
         device=config["device"],
-        code=code_of_segmenter,
+        code=code("predict-segmenter"),
     shell:
         "videottt predict-segmenter --frames {input.frames:q} --network {params.network:q} "
         "--weights {params.weights} {params.input} --method {wildcards.method:q} "

@@ -1,6 +1,9 @@
 """From cached predictions to numbers: no model, no GPU."""
 
 
+include: "inputs/score.smk"
+
+
 rule score:
     """Compare the prediction of every labelled frame with its labels."""
     input:
@@ -18,13 +21,13 @@ rule score:
         "../envs/videottt.yaml"
     threads: 1
     params:
-        split=split_of,
-        job=job_of_predictions,
-        iteration=score_iteration,
+        split=param(settings.split_of),
+        job=param(scored.job_of_predictions),
+        iteration=param(settings.score_iteration),
         selection=selection_arguments,
-        networks=network_arguments,
+        networks=param(scored.network_arguments),
         device=config["device"],
-        code=code(*CODE["score"]),
+        code=code("score"),
     shell:
         "videottt score --frames {input.frames:q} --predictions {input.predictions:q} "
         "--method {wildcards.method:q} --job {params.job:q} --split {params.split:q} "
@@ -50,8 +53,8 @@ rule aggregate:
     params:
         # Thousands of files are more than a command line holds.
         template=lambda wildcards: str(rules.score.output.scores),
-        of=scored_of_study,
-        code=code(*CODE["score"]),
+        of=param(scored.scored_ids),
+        code=code("aggregate"),
     shell:
         "videottt aggregate --scores {params.template:q} --of {params.of:q} "
         "--published {input.published:q} --output {output.metrics:q} > {log:q} 2>&1"

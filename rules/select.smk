@@ -1,6 +1,9 @@
 """Hyper-parameters, selected on the validation videos: the same trials for every method."""
 
 
+include: "inputs/select.smk"
+
+
 use rule predict as predict_trial with:
     input:
         frames=rules.ingest.output.frames,
@@ -13,11 +16,11 @@ use rule predict as predict_trial with:
     benchmark:
         "results/benchmarks/predict_trial/{dataset}/{task}/{method}/trial{trial}/seed{seed}/{video}.tsv"
     params:
-        settings=trial_settings,
+        settings=param(trials.trial_settings),
         selection="",
         overrides="{}",
         device=config["device"],
-        code=code_of_method,
+        code=code("predict", rerun.objective_module),
 
 
 use rule score as score_trial with:
@@ -32,13 +35,13 @@ use rule score as score_trial with:
     benchmark:
         "results/benchmarks/score_trial/{dataset}/{task}/{method}/trial{trial}/seed{seed}/{video}.tsv"
     params:
-        split=split_of,
-        job=job_of_predictions,
+        split=param(settings.split_of),
+        job=param(scored.job_of_predictions),
         iteration="last",
         selection="",
         networks="",
         device=config["device"],
-        code=code(*CODE["score"]),
+        code=code("score"),
 
 
 rule select:
@@ -58,7 +61,7 @@ rule select:
     params:
         trials=trial_arguments,
         metric=selection_metric,
-        code=code(*CODE["score"]),
+        code=code("select"),
     shell:
         "videottt select --method {wildcards.method:q} --metric {params.metric:q} "
         "{params.trials} --grid {output.grid:q} --output {output.selection:q} > {log:q} 2>&1"

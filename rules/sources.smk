@@ -1,6 +1,9 @@
 """What has to exist before there are frames: the embedded benchmark, and what is from elsewhere."""
 
 
+include: "inputs/sources.smk"
+
+
 rule render:
     """Render one video of an embedded data set, in the layout of a real one."""
     output:
@@ -13,8 +16,8 @@ rule render:
         "../envs/videottt.yaml"
     threads: 1
     params:
-        settings=render_settings,
-        code=code_of_layout("render"),
+        settings=param(job_settings.render_settings),
+        code=code("render", rerun.layout_module),
     shell:
         "videottt render --split {wildcards.split:q} --video {wildcards.video:q} "
         "--settings {params.settings:q} --output {output.root:q} > {log:q} 2>&1"
@@ -55,8 +58,8 @@ rule check_data:
         "../envs/videottt.yaml"
     threads: 1
     params:
-        settings=check_settings,
-        code=code("data/check", "data/layouts", "cli/check.py"),
+        settings=param(job_settings.check_settings),
+        code=code("check-data", rerun.layout_module),
     shell:
         'videottt check-data {wildcards.dataset:q} --data-root "$DATA_ROOT" '
         "--settings {params.settings:q} --published {input.published:q} "

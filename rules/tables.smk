@@ -1,6 +1,9 @@
 """The tables of a study, in the form of the paper's."""
 
 
+include: "inputs/tables.smk"
+
+
 rule make_table:
     """Write mean and spread over seeds of a table's methods, with the paper's numbers beside them."""
     input:
@@ -31,11 +34,11 @@ rule make_table:
         "../envs/videottt.yaml"
     threads: 1
     params:
-        layout=layout_of_table,
+        layout=param(shown.table_layout),
         labels=method_labels,
-        model=model_of_study,
-        paper=paper_of_study,
-        code=code("report/tables", "cli/tables.py", "evaluation/metrics"),
+        model=param(shown.model_of_study),
+        paper=param(settings.paper_of),
+        code=code("table"),
     shell:
         "videottt table --metrics {input.metrics:q} --layout {params.layout:q} "
         "--labels {params.labels:q} --model {params.model:q} --paper {input.paper:q} "
@@ -70,7 +73,7 @@ rule make_data_table:
         "../envs/videottt.yaml"
     threads: 1
     params:
-        code=code("report/tables", "cli/tables.py"),
+        code=code("make-data-table"),
     shell:
         "videottt make-data-table --reports {input.reports:q} --paper {input.paper:q} "
         "--csv {output.csv:q} --markdown {output.markdown:q} --latex {output.latex:q} "
@@ -104,12 +107,12 @@ rule make_colour_table:
         "../envs/videottt.yaml"
     threads: 1
     params:
-        methods=colour_methods,
+        methods=method_list(shown.colour_methods),
         labels=method_labels,
-        model=model_of_study,
-        paper=paper_of_study,
+        model=param(shown.model_of_study),
+        paper=param(settings.paper_of),
         notes=network_notes,
-        code=code("report/tables", "cli/tables.py", "evaluation/metrics"),
+        code=code("colour-table"),
     shell:
         "videottt colour-table --metrics {input.metrics:q} --methods {params.methods:q} "
         "--labels {params.labels:q} --model {params.model:q} --paper {input.paper:q} "
@@ -136,8 +139,8 @@ rule make_class_table:
         "../envs/videottt.yaml"
     threads: 1
     params:
-        methods=methods_of_study,
-        code=code("report/tables/classes.py", "report/tables/numbers.py", "cli/tables.py", "evaluation/metrics"),
+        methods=method_list(shown.scored_methods),
+        code=code("class-table"),
     shell:
         "videottt class-table --metrics {input.metrics:q} --methods {params.methods:q} "
         "--output {output.classes:q} > {log:q} 2>&1"
@@ -168,9 +171,9 @@ rule make_convention_table:
         "../envs/videottt.yaml"
     threads: 1
     params:
-        methods=methods_of_study,
+        methods=method_list(shown.scored_methods),
         labels=method_labels,
-        code=code("report/tables", "cli/tables.py", "evaluation/metrics"),
+        code=code("convention-table"),
     shell:
         "videottt convention-table --metrics {input.metrics:q} --methods {params.methods:q} "
         "--labels {params.labels:q} --csv {output.csv:q} --markdown {output.markdown:q} "

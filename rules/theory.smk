@@ -1,6 +1,9 @@
 """The theorem of the paper's section 6.2, measured: its constants, its best window, figure 4."""
 
 
+include: "inputs/theory.smk"
+
+
 rule theory:
     """Measure the gradients of both losses on every labelled frame of one video."""
     input:
@@ -18,9 +21,9 @@ rule theory:
     resources:
         gpu=GPUS,
     params:
-        settings=settings_of_theory,
+        settings=param(job_settings.theory_settings),
         device=config["device"],
-        code=code(*CODE["model"], *CODE["theory"]),
+        code=code("theory", rerun.theory_module),
     shell:
         "videottt theory --frames {input.frames:q} --checkpoint {input.checkpoint:q} "
         "--task {wildcards.task:q} --settings {params.settings:q} --seed {wildcards.seed} "
@@ -57,11 +60,12 @@ rule plot_theory:
         "../envs/videottt.yaml"
     threads: 1
     params:
-        sweep=window_sweep_arguments,
+        sweep=param(trials.window_arguments),
+        fixed=param(drawn.fixed_beside, form=str),
         labels=method_labels,
-        code=code("evaluation/theory", "report/figures/theory.py", "report/figures/bars.py", "report/figures/style.py", "evaluation/metrics"),
+        code=code("plot-theory"),
     shell:
         "videottt plot-theory --theory {input.statistics:q} --sweep {input.sweep:q} "
-        "{params.sweep} --fixed mae_joint_training --labels {params.labels:q} "
+        "{params.sweep} --fixed {params.fixed:q} --labels {params.labels:q} "
         "--png {output.png:q} --pdf {output.pdf:q} --csv {output.csv:q} "
         "--markdown {output.markdown:q} > {log:q} 2>&1"

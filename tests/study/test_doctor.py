@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from support import pretend_gpus
+from support import pretend_gpus_here
 from videottt.cli import main
 from videottt.study.doctor import BAD, GOOD, WARNING
 from videottt.study.doctor.machine import disk, gpus
@@ -104,8 +104,7 @@ def test_a_controller_that_does_not_answer_is_told(examined, monkeypatch):
 
 def test_a_gpu_that_torch_cannot_use_is_told(tmp_path, monkeypatch):
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    line = "GPU 0: Pretended (UUID: GPU-1)"
-    monkeypatch.setenv("PATH", pretend_gpus(tmp_path / "bin", line))
+    pretend_gpus_here(monkeypatch, tmp_path / "library", ("GPU-1", "Pretended"))
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     assert gpus().level == BAD
     assert "Pretended: torch" in gpus().text

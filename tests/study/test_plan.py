@@ -14,9 +14,9 @@ import yaml
 from support import ROOT
 from videottt.cli import main
 from videottt.data.fetch.catalogue import Source, Unpacking
-from videottt.study.costs import Known, frames_of, read_known
+from videottt.study.costs import CostInputs, frames_of, read_cost_inputs
 from videottt.study.jobs import Job, planned_jobs
-from videottt.study.plan import HOUR, csv_text, price, text, total
+from videottt.study.plan import HOUR, Plan, csv_text, price, text, total
 from videottt.study.pricing import cost_of
 
 RESOURCES = ROOT / "workflow/resources"
@@ -62,8 +62,8 @@ PREDICTING = {"objective": "none", **SEEN}
 
 
 @pytest.fixture
-def known():
-    return Known(CONFIG, STATED, TIMES, PUBLISHED, {})
+def inputs():
+    return CostInputs(CONFIG, STATED, TIMES, PUBLISHED, {})
 
 
 def job_of(rule="predict", method="online_ttt_mae", settings=LEARNING, **changes):
@@ -100,53 +100,53 @@ def job_of(rule="predict", method="online_ttt_mae", settings=LEARNING, **changes
         (job_of("predict_segmenter"), 10),
     ],
 )
-def test_jobs_that_run_a_model_cost_its_predictions_and_updates_on_a_gpu(known, job, seconds):
-    cost = cost_of(job, known)
+def test_jobs_that_run_a_model_cost_its_predictions_and_updates_on_a_gpu(inputs, job, seconds):
+    cost = cost_of(job, inputs)
     assert cost.gpu_seconds == pytest.approx(seconds)
     assert cost.cpu_seconds == 0
 
 
-def test_training_costs_every_image_once_for_each_loss_and_writes_the_parts_it_has(known):
+def test_training_costs_every_image_once_for_each_loss_and_writes_the_parts_it_has(inputs):
     training = {"iterations": 100, "batch": 3, "reconstruction": True}
     settings = {"training": training, "augmentation": {"crop": [10, 20]}}
     ids = {"dataset": "drive", "task": "semantic", "checkpoint": "joint", "seed": "0"}
-    joint = cost_of(Job("train", ids, settings=settings, model="large"), known)
+    joint = cost_of(Job("train", ids, settings=settings, model="large"), inputs)
     assert joint.gpu_seconds == pytest.approx(100 * 3 * 2 * (2 * 2))
     assert joint.results == 400
     training["reconstruction"] = False
-    main_task = cost_of(Job("train", ids, settings=settings, model="large"), known)
+    main_task = cost_of(Job("train", ids, settings=settings, model="large"), inputs)
     assert (main_task.gpu_seconds, main_task.results) == (joint.gpu_seconds / 2, 300)
 
 
-def test_on_the_cpu_the_same_jobs_are_priced_there(known):
-    on_cpu = replace(known, config={**CONFIG, "device": "cpu"})
+def test_on_the_cpu_the_same_jobs_are_priced_there(inputs):
+    on_cpu = replace(inputs, config={**CONFIG, "device": "cpu"})
     cost = cost_of(job_of(), on_cpu)
     assert (cost.gpu_seconds, cost.cpu_seconds) == (0, pytest.approx(10 * (200 + 4 * 200)))
     assert cost_of(job_of("predict_segmenter"), on_cpu).cpu_seconds == 90
 
 
-def test_other_jobs_cost_what_is_stated_of_them_their_frames_and_their_pixels(known):
+def test_other_jobs_cost_what_is_stated_of_them_their_frames_and_their_pixels(inputs):
     # Of video b, five frames have labels; of video a nothing says that they have not.
-    assert cost_of(job_of("score"), known).cpu_seconds == pytest.approx(1 + 10 * 1e4 * 100 / 1e6)
-    assert cost_of(job_of("score", video="b"), known).cpu_seconds == pytest.approx(1 + 5)
-    assert cost_of(Job("a_new_rule"), known).cpu_seconds == 2
+    assert cost_of(job_of("score"), inputs).cpu_seconds == pytest.approx(1 + 10 * 1e4 * 100 / 1e6)
+    assert cost_of(job_of("score", video="b"), inputs).cpu_seconds == pytest.approx(1 + 5)
+    assert cost_of(Job("a_new_rule"), inputs).cpu_seconds == 2
     # Bytes of a job, of its frames, and of one frame as the model sees it; once a rung.
-    assert cost_of(job_of(), known).results == pytest.approx(5 + 10 + 100)
+    assert cost_of(job_of(), inputs).results == pytest.approx(5 + 10 + 100)
     rungs = job_of(method="offline", settings={**LEARNING, "ladder": [1, 3]})
-    assert cost_of(rungs, known).results == pytest.approx(2 * (5 + 10 + 100))
+    assert cost_of(rungs, inputs).results == pytest.approx(2 * (5 + 10 + 100))
 
 
-def test_what_is_at_hand_is_not_fetched_again(known, tmp_path):
+def test_what_is_at_hand_is_not_fetched_again(inputs, tmp_path):
     facts = {"bytes": 40, "licence": "none", "purpose": "a test", "access": "open"}
     sources = {
         "archive": Source("a.zip", provides=("a",), unpack=Unpacking({"": "a/"}, 99, 9), **facts),
         "file": Source("b.pth", provides=("weights/b.pth",), **facts),
     }
     config = {**CONFIG, "data_root": str(tmp_path)}
-    known = replace(known, config=config, sources=sources)
+    inputs = replace(inputs, config=config, sources=sources)
 
     def cost(name):
-        found = cost_of(Job("fetch_source", {"source": name}), known)
+        found = cost_of(Job("fetch_source", {"source": name}), inputs)
         return found.network, found.data, found.cpu_seconds
 
     assert (cost("archive"), cost("file")) == ((40, 40 + 60, 4), (40, 40, 4))
@@ -158,18 +158,18 @@ def test_what_is_at_hand_is_not_fetched_again(known, tmp_path):
     assert cost("archive") == (0, 0, 0)
 
 
-def test_stages_count_what_is_done_and_learn_from_it_how_long_the_rest_takes(known, tmp_path):
+def test_stages_count_what_is_done_and_learn_from_it_how_long_the_rest_takes(inputs, tmp_path):
     benchmark = tmp_path / "benchmark.tsv"
     benchmark.write_text("s\th:m:s\tmax_rss\n250.0\t0:04:10\t-\n")
     done = replace(job_of(video="a"), done=True, benchmark=benchmark)
     unknown = replace(job_of(method="tent"), done=True, benchmark=tmp_path / "none.tsv")
     jobs = [done, unknown, job_of(video="b"), job_of(method="tent", video="b"), Job("make_table")]
-    predict, table = price(jobs, known)
+    predict, table = price(jobs, inputs)
     # 250 s measured for 100 s stated: 2.5 times the 200 s stated of video b. Not of another method.
     assert predict.gpu_hours * HOUR == pytest.approx(2.5 * 200 + 120)
     assert (predict.rule, predict.jobs, predict.done) == ("predict", 2, 2)
     assert (predict.times, table.times) == ("measured in part", "stated")
-    assert price(jobs[:3], known)[0].times == "measured"
+    assert price(jobs[:3], inputs)[0].times == "measured"
     everything = total([predict, table])
     assert (everything.jobs, everything.done) == (3, 2)
     assert everything.cpu_hours * HOUR == pytest.approx(2)
@@ -178,33 +178,35 @@ def test_stages_count_what_is_done_and_learn_from_it_how_long_the_rest_takes(kno
     assert float(rows[-1]["gpu_hours"]) == pytest.approx(everything.gpu_hours, rel=1e-5)
 
 
-def test_a_plan_names_the_videos_whose_length_it_has_assumed(known):
+def test_a_plan_names_the_videos_whose_length_it_has_assumed(inputs):
     jobs = [job_of(), job_of(dataset="own", video="clip")]
-    shown = text(price(jobs, known), known, jobs)
+    shown = text(Plan(price(jobs, inputs), inputs, jobs))
     assert "7 frames assumed of: own/clip." in shown
     assert "drive/a" not in shown
 
 
 def test_at_the_paper_s_settings_every_method_costs_what_its_table_1_says(config):
-    known = read_known({**config, "device": "auto"}, RESOURCES, [])
+    inputs = read_cost_inputs({**config, "device": "auto"}, RESOURCES, [])
     learning = {"batch": 32, "crop": [512, 1024], "shortest_edge": 1024, "longest_edge": 2048}
-    own = {method for method in known.times if not method.startswith("offline")}
+    own = {method for method in inputs.times if not method.startswith("offline")}
     assert len(own) == 9
     for method in own:
         settings = {**learning, "objective": config["methods"][method]["objective"]}
         ids = {"dataset": "kitti_step", "task": "semantic", "method": method, "video": "0002"}
         job = Job("predict", ids, settings=settings, model="swin_small")
-        assert cost_of(job, known).gpu_seconds / 233 == pytest.approx(known.times[method], rel=1e-3)
+        assert cost_of(job, inputs).gpu_seconds / 233 == pytest.approx(
+            inputs.times[method], rel=1e-3
+        )
 
 
 def test_the_length_of_every_video_of_the_paper_is_known(config):
-    known = read_known(config, RESOURCES, [])
+    inputs = read_cost_inputs(config, RESOURCES, [])
     kitti = config["datasets"]["kitti_step"]["splits"]
-    frames = {s: sum(frames_of("kitti_step", v, known) for v in kitti[s]) for s in kitti}
+    frames = {s: sum(frames_of("kitti_step", v, inputs) for v in kitti[s]) for s in kitti}
     assert frames == {"val": 2981, "test": 5027}
     for dataset in ("coco_videos", "lumiere", "cityscapes", "coco", "synthetic", "camvid"):
         for video in chain.from_iterable(config["datasets"][dataset]["splits"].values()):
-            assert frames_of(dataset, video, known), (dataset, video)
+            assert frames_of(dataset, video, inputs), (dataset, video)
 
 
 @pytest.fixture
@@ -231,7 +233,7 @@ def test_a_plan_has_the_jobs_that_snakemake_would_run(project):
     expected = {rule: int(n) for rule, n in counts.items() if rule not in ("all", "total")}
     assert len(jobs) > 50
     assert Counter(job.rule for job in jobs) == expected
-    stages = price(jobs, read_known(config, RESOURCES, jobs))
+    stages = price(jobs, read_cost_inputs(config, RESOURCES, jobs))
     assert {stage.rule: stage.jobs for stage in stages} == expected
     assert total(stages).gpu_hours == 0
     # Nothing but Snakemake's own notes was written.

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from support import ROOT
-from videottt.study.costs import read_known
+from videottt.study.costs import read_cost_inputs
 from videottt.study.jobs import Job
 from videottt.study.preflight import DEMO, LINES, WIDTH, Machine, screen, this_machine
 
@@ -43,28 +43,28 @@ def predicting(model, **changes):
 
 
 @pytest.fixture
-def known(config, tmp_path):
+def inputs(config, tmp_path):
     values = {"data_root": str(tmp_path), "sources": str(RESOURCES / "datasets.yaml")}
     values |= {"study": "paper", "mirror": None, "offline": False, "device": "auto"}
-    return read_known({**config, **values}, RESOURCES, EVERYTHING_OPEN)
+    return read_cost_inputs({**config, **values}, RESOURCES, EVERYTHING_OPEN)
 
 
-def set_in(known, **values):
-    return replace(known, config={**known.config, **values})
+def set_in(inputs, **values):
+    return replace(inputs, config={**inputs.config, **values})
 
 
-def test_a_run_that_lacks_nothing_is_not_stopped(known):
+def test_a_run_that_lacks_nothing_is_not_stopped(inputs):
     jobs = [*fetching(BY_HAND, *LOGIN, OPEN), predicting("swin_small")]
     done = [replace(job, done=True) for job in jobs]
     bare = replace(COMPLETE, gpu=False, free_data=0, free_results=0, logins=frozenset())
-    assert screen(done, known, bare) is None
-    assert screen([*fetching(*LOGIN, OPEN), predicting("swin_small")], known, COMPLETE) is None
+    assert screen(done, inputs, bare) is None
+    assert screen([*fetching(*LOGIN, OPEN), predicting("swin_small")], inputs, COMPLETE) is None
     demo = [predicting("tiny"), Job("render"), Job("make_table")]
-    assert screen(demo, known, replace(bare, free_results=10**9)) is None
+    assert screen(demo, inputs, replace(bare, free_results=10**9)) is None
 
 
-def test_what_a_person_has_to_fetch_is_said_with_its_place_until_it_is_there(known, tmp_path):
-    shown = screen(fetching(BY_HAND, OPEN), known, COMPLETE)
+def test_what_a_person_has_to_fetch_is_said_with_its_place_until_it_is_there(inputs, tmp_path):
+    shown = screen(fetching(BY_HAND, OPEN), inputs, COMPLETE)
     assert "coco_videos (50 GB)" in shown
     assert "https://berkeley.box.com" in shown
     assert f"{tmp_path}/coco_videos" in shown
@@ -73,71 +73,71 @@ def test_what_a_person_has_to_fetch_is_said_with_its_place_until_it_is_there(kno
     assert shown.splitlines()[-1] == DEMO
     (tmp_path / "downloads").mkdir()
     (tmp_path / "downloads/coco_videos.zip").write_bytes(b"by hand")
-    assert screen(fetching(BY_HAND, OPEN), known, COMPLETE) is None
+    assert screen(fetching(BY_HAND, OPEN), inputs, COMPLETE) is None
     (tmp_path / "downloads/coco_videos.zip").unlink()
     (tmp_path / "coco_videos/raw_images/bar").mkdir(parents=True)
-    assert screen(fetching(BY_HAND, OPEN), known, COMPLETE) is None
+    assert screen(fetching(BY_HAND, OPEN), inputs, COMPLETE) is None
 
 
-def test_a_login_is_asked_for_once_for_all_that_needs_it(known):
-    shown = screen(fetching(*LOGIN), known, replace(COMPLETE, logins=frozenset()))
+def test_a_login_is_asked_for_once_for_all_that_needs_it(inputs):
+    shown = screen(fetching(*LOGIN), inputs, replace(COMPLETE, logins=frozenset()))
     assert "cityscapes_images, cityscapes_labels (11.8 GB): " in shown
     assert shown.count("https://www.cityscapes-dataset.com/register/") == 1
 
 
-def test_the_login_is_looked_for_only_where_it_is_wanted(known, monkeypatch):
+def test_the_login_is_looked_for_only_where_it_is_wanted(inputs, monkeypatch):
     monkeypatch.setenv("CITYSCAPES_USERNAME", "somebody")
     monkeypatch.setenv("CITYSCAPES_PASSWORD", "secret")
-    wanted = [known.sources[name] for name in LOGIN]
-    assert this_machine(known.config, wanted, local=True).logins == {"cityscapes"}
+    wanted = [inputs.sources[name] for name in LOGIN]
+    assert this_machine(inputs.config, wanted, local=True).logins == {"cityscapes"}
     monkeypatch.delenv("CITYSCAPES_PASSWORD")
     # Half a login is an error, but not of a run that needs none.
-    assert this_machine(known.config, [known.sources[OPEN]], local=True).logins == frozenset()
+    assert this_machine(inputs.config, [inputs.sources[OPEN]], local=True).logins == frozenset()
 
 
-def test_offline_what_would_be_fetched_is_missing_too_and_from_a_mirror_nothing_is(known):
-    shown = screen(fetching(OPEN, BY_HAND), set_in(known, offline=True), COMPLETE)
+def test_offline_what_would_be_fetched_is_missing_too_and_from_a_mirror_nothing_is(inputs):
+    shown = screen(fetching(OPEN, BY_HAND), set_in(inputs, offline=True), COMPLETE)
     assert f"{OPEN} (15 GB): nothing is fetched" in shown
     assert "https://berkeley.box.com" in shown
-    mirrored = set_in(known, mirror="http://127.0.0.1/")
+    mirrored = set_in(inputs, mirror="http://127.0.0.1/")
     jobs, machine = fetching(OPEN, BY_HAND, *LOGIN), replace(COMPLETE, logins=frozenset())
     assert screen(jobs, mirrored, machine) is None
     assert screen(jobs, set_in(mirrored, offline=True), machine) is not None
 
 
-def test_without_a_gpu_only_the_tiny_model_runs_unless_the_cpu_is_chosen(known):
+def test_without_a_gpu_only_the_tiny_model_runs_unless_the_cpu_is_chosen(inputs):
     here = replace(COMPLETE, gpu=False)
-    shown = screen([predicting("swin_small"), predicting("tiny")], known, here)
+    shown = screen([predicting("swin_small"), predicting("tiny")], inputs, here)
     assert "1 jobs run swin_small" in shown
     assert "--config device=cpu" in shown
-    assert screen([predicting("tiny")], known, here) is None
+    assert screen([predicting("tiny")], inputs, here) is None
     for device in ("cpu", "cuda"):
-        assert screen([predicting("swin_small")], set_in(known, device=device), here) is None
+        assert screen([predicting("swin_small")], set_in(inputs, device=device), here) is None
     # A cluster's nodes have their own.
-    assert screen([predicting("swin_small")], known, replace(here, local=False)) is None
+    assert screen([predicting("swin_small")], inputs, replace(here, local=False)) is None
     training = {"iterations": 1, "batch": 1, "reconstruction": False}
     settings = {"training": training, "augmentation": {"crop": [512, 1024]}}
     train = Job("train", {"checkpoint": "joint"}, settings=settings, model="swin_small")
-    assert "a GPU" in screen([train], known, here)
+    assert "a GPU" in screen([train], inputs, here)
 
 
-def test_a_disk_has_to_hold_the_archives_what_is_in_them_and_the_results(known):
+def test_a_disk_has_to_hold_the_archives_what_is_in_them_and_the_results(inputs):
     jobs = [*fetching(OPEN), Job("ingest", {"dataset": "kitti_step", "video": "0002"})]
     results = 233 * 375 * 1242 * 2.3
     enough = replace(COMPLETE, free_data=30 * 10**9, free_results=int(results) + 1)
-    assert screen(jobs, known, enough) is None
-    shown = screen(jobs, known, replace(enough, free_data=29 * 10**9))
+    assert screen(jobs, inputs, enough) is None
+    shown = screen(jobs, inputs, replace(enough, free_data=29 * 10**9))
     assert "disk: some 30 GB for" in shown
     assert "29 GB are free" in shown
-    assert "disk: some 250 MB for results" in screen(jobs, known, replace(enough, free_results=9))
-    assert "30.2 GB" in screen(jobs, known, replace(enough, one_disk=True))
+    assert "disk: some 250 MB for results" in screen(jobs, inputs, replace(enough, free_results=9))
+    assert "30.2 GB" in screen(jobs, inputs, replace(enough, one_disk=True))
 
 
 @pytest.mark.parametrize("offline", [False, True])
-def test_one_screen_holds_everything_that_can_be_missing(known, offline):
+def test_one_screen_holds_everything_that_can_be_missing(inputs, offline):
     bare = replace(COMPLETE, gpu=False, free_data=0, free_results=0, logins=frozenset())
-    jobs = [*fetching(*known.sources), predicting("swin_small")]
-    lines = screen(jobs, set_in(known, offline=offline), bare).splitlines()
+    jobs = [*fetching(*inputs.sources), predicting("swin_small")]
+    lines = screen(jobs, set_in(inputs, offline=offline), bare).splitlines()
     assert len(lines) <= LINES
     # Only an address or a path may be longer: it is not cut.
     assert all(len(line) <= WIDTH or " " not in line.strip() for line in lines)

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from test_workflow import REPOSITORY, small_config
+
+from workflow.clone import REPOSITORY
+from workflow.small_study import small_config
 
 RENDERED = "results/sources/synthetic/test/test_0"
 TRAINED = "results/checkpoints/synthetic/semantic/joint/seed0.safetensors"

@@ -6,11 +6,11 @@ import sys
 
 import pytest
 import yaml
-from clone import REPOSITORY
-from test_workflow import small_config
 
 from videottt.core.errors import InputError
 from videottt.runtime.slurm_site import Site, read_site
+from workflow.clone import REPOSITORY
+from workflow.small_study import small_config
 
 PREDICTION = "results/predictions/synthetic/semantic/online_ttt_mae,window=2/seed0/test_0.h5"
 INPUTS = (

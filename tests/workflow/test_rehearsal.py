@@ -8,14 +8,14 @@ import sys
 import pandas as pd
 import pytest
 import yaml
-from clone import REPOSITORY, Clone
-from expected import expected_jobs, expected_results, sources_of
 
 from loopback import Loopback
 from replicas import published, study, write_replicas
 from videottt.core.files import sha256
 from videottt.models.checkpoint import load_checkpoint
 from videottt.store.predictions import PredictionReader
+from workflow.clone import REPOSITORY, Clone
+from workflow.expected import expected_jobs, expected_results, sources_of
 
 SOURCES = "workflow/resources/datasets.yaml"
 

@@ -9,7 +9,7 @@ import yaml
 from replicas import cityscapes, coco, imagenet, kitti_step, published, write_replicas
 from support import ROOT, import_for
 from videottt.core.segments import ClassSpace
-from videottt.data.check import published as read_published
+from videottt.data.check import read_published
 from videottt.data.fetch.catalogue import read_sources
 from videottt.data.fetch.fetching import fetch
 from videottt.data.layouts import layout_named
@@ -38,7 +38,8 @@ def data_root(replicas, tmp_path_factory):
         path = source.download(folder)
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(replicas.file(name).read_bytes())
-        fetch(source, name, folder, None, True, folder / f"records/{name}.json")
+        record = folder / f"records/{name}.json"
+        fetch(source, name, folder, mirror=None, offline=True, output=record)
     return folder
 
 
@@ -69,7 +70,7 @@ def read(data_root, config, dataset, split, video):
     entry = config["datasets"][dataset]
     space = ClassSpace(tuple(entry.get("classes", ())), tuple(entry.get("things", ())))
     folder = entry.get("folders", {}).get(split, split)
-    reader = layout_named(entry["layout"])
+    reader = layout_named(entry["layout"]).read
     return list(reader(data_root / entry["root"], folder, video, space)), space
 
 

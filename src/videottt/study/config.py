@@ -3,42 +3,24 @@
 The settings of single jobs are in videottt.study.job_settings.
 """
 
-import functools
 import itertools
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
-import yaml
-
 from videottt.core.errors import InputError, nearest
+from videottt.core.ids import ALL, TASKS, MethodId, check_known
 from videottt.core.settings import merged
 
 Config = dict[str, Any]
 
-# YAML 1.1 takes 1e-3 for a word.
-_EXPONENT = re.compile(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+")
-# How the unlimited window is written in ids and lists of values.
-ALL = "all"
-# The two models that learn nothing at test time; every sweep shows them.
-FIXED = ("main_task_only", "mae_joint_training")
-# Of a stream; a method exists for all of them unless it says otherwise.
-TASKS = ("semantic", "instance", "panoptic", "colorization")
 # What a study may import for training to start from, beside the checkpoints of config.yaml.
 PRETRAINED = "pretrained"
-# The model that a learning one is shown beside.
-FIXED_BESIDE = {task: "mae_joint_training" for task in TASKS} | {"colorization": "main_task_only"}
-
-
-def check_known(name: str, names: Any, what: str, where: str) -> None:
-    """Raise an InputError if a name is none of those that there are."""
-    if name not in names:
-        raise InputError(f"{where}: unknown {what} '{name}'; {nearest(str(name), names)}")
 
 
 def current_study(config: Config) -> Config:
     """Return the study that is run."""
-    return config["studies"][config["study"]]
+    study: Config = config["studies"][config["study"]]
+    return study
 
 
 def study_named(config: Config, study: str) -> Config:
@@ -48,11 +30,12 @@ def study_named(config: Config, study: str) -> Config:
         InputError: there is no such study.
     """
     check_known(study, config["studies"], "study", "config.yaml")
-    return config["studies"][study]
+    found: Config = config["studies"][study]
+    return found
 
 
 def _first_study(config: Config, matches: Callable[[Config], bool], what: str) -> Config:
-    studies = [current_study(config), *config["studies"].values()]
+    studies: list[Config] = [current_study(config), *config["studies"].values()]
     for study in studies:
         if matches(study):
             return study
@@ -90,7 +73,8 @@ def study_trained_on(config: Config, dataset: str, task: str) -> Config:
 
 def trained_task(study: Config, task: str) -> str:
     """Return the task that the checkpoints are trained for which serve a task of a study."""
-    return study.get("checkpoint_tasks", {}).get(task, task)
+    trained: str = study.get("checkpoint_tasks", {}).get(task, task)
+    return trained
 
 
 def training_of(study: Config, task: str) -> Config:
@@ -101,7 +85,8 @@ def training_of(study: Config, task: str) -> Config:
 
 def videos_in(config: Config, dataset: str, split: str) -> list[str]:
     """Return the ids of the videos of one split."""
-    return config["datasets"][dataset]["splits"][split]
+    videos: list[str] = config["datasets"][dataset]["splits"][split]
+    return videos
 
 
 def splits_of(config: Config, study: Config, dataset: str) -> list[str]:
@@ -122,7 +107,7 @@ def split_of(config: Config, dataset: str, video: str) -> str:
         InputError: the data set has no such video.
     """
     check_known(dataset, config["datasets"], "dataset", "config.yaml")
-    splits = config["datasets"][dataset]["splits"]
+    splits: dict[str, list[str]] = config["datasets"][dataset]["splits"]
     for split, videos in splits.items():
         if video in videos:
             return split
@@ -133,7 +118,8 @@ def split_of(config: Config, dataset: str, video: str) -> str:
 def folder_of(config: Config, dataset: str, video: str) -> str:
     """Return what the split that a video is in is called on disk."""
     split = split_of(config, dataset, video)
-    return config["datasets"][dataset].get("folders", {}).get(split, split)
+    folder: str = config["datasets"][dataset].get("folders", {}).get(split, split)
+    return folder
 
 
 def sources_of(config: Config, dataset: str, video: str) -> list[str]:
@@ -141,13 +127,13 @@ def sources_of(config: Config, dataset: str, video: str) -> list[str]:
 
     Of a data set without any, the user has a copy.
     """
-    sources = config["datasets"][dataset].get("sources", [])
+    sources: list[str] | dict[str, str] = config["datasets"][dataset].get("sources", [])
     return [sources[video]] if isinstance(sources, dict) else sources
 
 
 def is_offline(config: Config, study: Config) -> bool:
     """Return whether nothing may be fetched for a study."""
-    return config["offline"] or study.get("offline", False)
+    return bool(config["offline"] or study.get("offline", False))
 
 
 def streams_of(study: Config) -> list[tuple[str, str]]:
@@ -157,7 +143,8 @@ def streams_of(study: Config) -> list[tuple[str, str]]:
 
 def seeds_of(study: Config, task: str) -> list[int]:
     """Return the seeds that a study runs a task with."""
-    return study.get("task_seeds", {}).get(task, study["seeds"])
+    seeds: list[int] = study.get("task_seeds", {}).get(task, study["seeds"])
+    return seeds
 
 
 def is_scored(config: Config, dataset: str, task: str) -> bool:
@@ -165,108 +152,88 @@ def is_scored(config: Config, dataset: str, task: str) -> bool:
     return task in config["datasets"][dataset].get("scored", TASKS)
 
 
-def methods_for(config: Config, methods: list[str], task: str) -> list[str]:
-    """Return those of some methods that exist for a task."""
-    return [method for method in methods if task in tasks_of(config, method)]
-
-
-def study_methods(config: Config, study: Config, task: str) -> list[str]:
-    """Return the methods that a study compares in a task."""
-    chosen = study.get("task_methods", {}).get(task, study["methods"])
-    return methods_for(config, chosen, task)
-
-
-def tasks_of(config: Config, method: str) -> tuple[str, ...]:
-    """Return the tasks that a method exists for."""
-    base, _ = parse_method(config, method)
-    return tuple(config["methods"][base].get("tasks", TASKS))
-
-
-def parse_method(config: Config, method: str) -> tuple[str, Config]:
-    """Return the method that an id is a variant of, and the dotted settings that it changes.
-
-    ``online_ttt_mae,window=4,steps=2`` is `online_ttt_mae` with two settings changed; values are
-    written as in YAML, and ``window=all`` is the unlimited window.
+def method_of(config: Config, text: str) -> MethodId:
+    """Return the method, or the variant of one, that an id names.
 
     Raises:
         InputError: there is no such method, or the changes are not written as ``setting=value``.
     """
-    base, *changes = method.split(",")
-    check_known(base, config["methods"], "method", "config.yaml")
-    overrides = {}
-    for change in changes:
-        key, equals, text = change.partition("=")
-        if not (key and equals and text):
-            raise InputError(
-                f"method '{method}': '{change}' is not a change; write setting=value, for example "
-                f"{base},window=4"
-            )
-        overrides[key] = _value(method, text)
-    return base, overrides
+    check_known(text.split(",")[0], config["methods"], "method", "config.yaml")
+    return MethodId.parse(text)
 
 
-def _value(method: str, text: str) -> Any:
-    try:
-        return None if text == ALL else _parsed(text)
-    # Beside errors of its own, YAML has those of dates and numbers that are none.
-    except (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError):
-        raise InputError(
-            f"method '{method}': '{text}' is no value; write a number, a word or all"
-        ) from None
-
-
-@functools.cache
-def _parsed(text: str) -> Any:
-    # Kept, because the rules ask for each variant once a job.
-    return float(text) if _EXPONENT.fullmatch(text) else yaml.safe_load(text)
-
-
-def variant_id(config: Config, study: Config, method: str, setting: str, value: Any) -> str:
-    """Return the id of a method with one setting changed; of the method itself if that is its own.
+def methods_of(config: Config, texts: Iterable[str]) -> list[MethodId]:
+    """Return the methods that some ids name.
 
     Raises:
-        InputError: there is no such method.
+        InputError: as `method_of`.
     """
-    base, _ = parse_method(config, method)
-    own = {**study["updates"], **config["methods"][base]}.get(setting, "")
+    return [method_of(config, text) for text in texts]
+
+
+def named_methods(config: Config, study: Config) -> list[MethodId]:
+    """Return the methods that a study compares in any task, in its order."""
+    chosen = itertools.chain(*study.get("task_methods", {}).values())
+    return methods_of(config, dict.fromkeys([*study["methods"], *chosen]))
+
+
+def methods_for(config: Config, methods: Iterable[MethodId], task: str) -> list[MethodId]:
+    """Return those of some methods that exist for a task."""
+    return [method for method in methods if task in tasks_of(config, method)]
+
+
+def study_methods(config: Config, study: Config, task: str) -> list[MethodId]:
+    """Return the methods that a study compares in a task."""
+    chosen = study.get("task_methods", {}).get(task, study["methods"])
+    return methods_for(config, methods_of(config, chosen), task)
+
+
+def tasks_of(config: Config, method: MethodId) -> tuple[str, ...]:
+    """Return the tasks that a method exists for."""
+    return tuple(config["methods"][method.base].get("tasks", TASKS))
+
+
+def variant_of(
+    config: Config, study: Config, method: MethodId, setting: str, value: Any
+) -> MethodId:
+    """Return a method with one setting changed; the method itself if that is its own value."""
+    own = {**study["updates"], **config["methods"][method.base]}.get(setting, "")
     own, value = (ALL if each is None else each for each in (own, value))
-    return method if value == own else f"{method},{setting}={value}"
+    return method if value == own else MethodId.parse(f"{method},{setting}={value}")
 
 
-def label_of(config: Config, method: str) -> str:
+def label_of(config: Config, method: MethodId) -> str:
     """Return the name of a method to show in tables and figures."""
-    base, overrides = parse_method(config, method)
-    changes = [f"{key} = {ALL if value is None else value}" for key, value in overrides.items()]
-    return ", ".join([config["methods"][base]["label"], *changes])
+    values = {k: ALL if value is None else value for k, value in method.overrides.items()}
+    changes = [f"{setting} = {value}" for setting, value in values.items()]
+    return ", ".join([config["methods"][method.base]["label"], *changes])
 
 
-def predicting_method(config: Config, method: str) -> str:
-    """Return the id of the method whose predictions are scored as those of `method`."""
-    base, _ = parse_method(config, method)
-    return config["methods"][base].get("predictions_of", base) + method.removeprefix(base)
+def predicting_method(config: Config, method: MethodId) -> MethodId:
+    """Return the method whose predictions are scored as those of `method`."""
+    return method.with_base(config["methods"][method.base].get("predictions_of", method.base))
 
 
-def checkpoint_ids(config: Config, dataset: str, task: str, method: str) -> dict[str, str]:
+def checkpoint_ids(config: Config, dataset: str, task: str, method: MethodId) -> dict[str, str]:
     """Return which checkpoint a method starts from, and what it was trained on and for.
 
     Raises:
-        InputError: there is no such data set or method, or the method does not exist for the task.
+        InputError: there is no such data set, or the method does not exist for the task.
     """
-    base, _ = parse_method(config, method)
-    entry = config["methods"][base]
     check_known(task, tasks_of(config, method), "task", f"method '{method}'")
     study = study_of(config, dataset)
     trained = trained_task(study, task)
     return {
         "dataset": training_of(study, trained)["dataset"],
         "task": trained,
-        "checkpoint": entry["checkpoint"],
+        "checkpoint": config["methods"][method.base]["checkpoint"],
     }
 
 
 def imported(study: Config, task: str, checkpoint: str) -> str | None:
     """Return the source that a checkpoint for a task is imported from, None if it is trained."""
-    return study.get("imported", {}).get(task, {}).get(checkpoint)
+    source: str | None = study.get("imported", {}).get(task, {}).get(checkpoint)
+    return source
 
 
 def initial_checkpoint(config: Config, study: Config, task: str, checkpoint: str) -> str | None:
@@ -278,18 +245,18 @@ def initial_checkpoint(config: Config, study: Config, task: str, checkpoint: str
     return None if initial == PRETRAINED and not imported(study, task, initial) else initial
 
 
-def hyperparameters_of(config: Config, method: str) -> list[str]:
+def hyperparameters_of(config: Config, method: MethodId) -> list[str]:
     """Return the methods whose selected (or pinned) hyper-parameters a method uses."""
-    base, _ = parse_method(config, method)
-    return config["methods"][base].get("hyperparameters_of", [base])
+    methods: list[str] = config["methods"][method.base].get("hyperparameters_of", [method.base])
+    return methods
 
 
-def score_iteration(config: Config, dataset: str, method: str) -> str | int:
+def score_iteration(config: Config, dataset: str, method: MethodId) -> str | int:
     """Return after how many updates an offline method is scored: a number, or a rule for one."""
-    base, _ = parse_method(config, method)
-    entry = config["methods"][base]
-    pinned = study_of(config, dataset).get("pinned", {}).get(base, {})
-    return pinned.get("iteration", entry.get("iteration", "last"))
+    entry = config["methods"][method.base]
+    pinned = study_of(config, dataset).get("pinned", {}).get(method.base, {})
+    iteration: str | int = pinned.get("iteration", entry.get("iteration", "last"))
+    return iteration
 
 
 def paper_of(study: Config) -> Config:

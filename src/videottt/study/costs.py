@@ -1,4 +1,4 @@
-"""What is known of the cost of jobs: workflow/resources/costs.yaml and its neighbours."""
+"""Read what costs are worked out from: workflow/resources/costs.yaml and its neighbours."""
 
 import csv
 from collections.abc import Iterable, Mapping
@@ -22,7 +22,7 @@ Size = tuple[int, int]
 
 
 @dataclass(frozen=True)
-class Known:
+class CostInputs:
     """What costs are worked out from.
 
     Attributes:
@@ -40,7 +40,7 @@ class Known:
     sources: Mapping[str, "Source"]
 
 
-def read_known(config: Config, resources: Path, jobs: Iterable[Job]) -> Known:
+def read_cost_inputs(config: Config, resources: Path, jobs: Iterable[Job]) -> CostInputs:
     """Read what the costs of jobs are worked out from.
 
     Args:
@@ -51,15 +51,15 @@ def read_known(config: Config, resources: Path, jobs: Iterable[Job]) -> Known:
     Raises:
         InputError: a file is absent or not what it should be.
     """
-    from videottt.data.check import published
+    from videottt.data.check import read_published
     from videottt.data.fetch.catalogue import read_sources
 
     fetching = any(job.rule == FETCH for job in jobs)
-    return Known(
+    return CostInputs(
         config,
         _read_yaml(resources / "costs.yaml"),
         _read_times(resources / "paper/table1.csv"),
-        published(resources / "published.yaml"),
+        read_published(resources / "published.yaml"),
         read_sources(Path(config["sources"])) if fetching else {},
     )
 
@@ -79,9 +79,9 @@ def _read_times(path: Path) -> dict[str, float]:
         raise InputError(f"{path}: no table of seconds_per_frame by method: {error!r}") from None
 
 
-def place_of(entry: Mapping[str, Any], known: Known) -> str:
+def place_of(entry: Mapping[str, Any], inputs: CostInputs) -> str:
     """Return where an entry of costs.yaml is priced: "gpu" or "cpu"."""
-    wanted = known.config["device"] != "cpu" and "gpu" in entry
+    wanted = inputs.config["device"] != "cpu" and "gpu" in entry
     return "gpu" if wanted else "cpu"
 
 
@@ -100,11 +100,11 @@ class Speed:
     update: float
 
 
-def speed_of(model: str | None, known: Known) -> Speed:
+def speed_of(model: str | None, inputs: CostInputs) -> Speed:
     """Return how fast the model of a preset is; one that is not in costs.yaml is as the first."""
-    models = known.stated["models"]
+    models = inputs.stated["models"]
     entry = models.get(model, next(iter(models.values())))
-    place = place_of(entry, known)
+    place = place_of(entry, inputs)
     prediction, update = entry[place]["prediction"], entry[place]["update"]
     return Speed(
         place,
@@ -113,29 +113,29 @@ def speed_of(model: str | None, known: Known) -> Speed:
     )
 
 
-def frames_of(dataset: str, video: str, known: Known) -> int | None:
+def frames_of(dataset: str, video: str, inputs: CostInputs) -> int | None:
     """Return the number of frames of a video; None if nothing is known of it."""
-    entry = known.config["datasets"][dataset]
+    entry = inputs.config["datasets"][dataset]
     if "render" in entry:
-        return entry["render"]["videos"][video]["frames"]
-    published = known.published.get(dataset, {})
+        return int(entry["render"]["videos"][video]["frames"])
+    published = inputs.published.get(dataset, {})
     for videos in published.get("splits", {}).values():
         if videos.get(video):
-            return videos[video]
+            return int(videos[video])
     if video in published.get("labelled", {}):
-        return published["labelled"][video] * (published.get("labelled_every") or 1)
+        return int(published["labelled"][video] * (published.get("labelled_every") or 1))
     duration_s, rate = published.get("duration_s", {}).get(video), entry.get("fps")
     return round(duration_s * rate) if duration_s and rate else None
 
 
-def size_of(dataset: str, video: str, known: Known) -> Size:
+def size_of(dataset: str, video: str, inputs: CostInputs) -> Size:
     """Return (H, W) of the frames of a video."""
-    entry = known.config["datasets"][dataset]
+    entry = inputs.config["datasets"][dataset]
     if "render" in entry:
         return tuple(entry["render"]["size"])
-    sizes = known.stated["sizes"]
+    sizes = inputs.stated["sizes"]
     stated = sizes.get(dataset, sizes["default"])
-    return tuple(known.published.get(dataset, {}).get("sizes", {}).get(video, stated))
+    return tuple(inputs.published.get(dataset, {}).get("sizes", {}).get(video, stated))
 
 
 def pixels_of(size: tuple[float, float]) -> float:

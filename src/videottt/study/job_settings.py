@@ -3,18 +3,18 @@
 Each function returns only what one job needs, so that a change re-runs only what depends on it.
 """
 
+from videottt.core.ids import MethodId, check_known
 from videottt.core.settings import merged, with_values
 from videottt.study.config import (
     Config,
-    check_known,
     hyperparameters_of,
-    parse_method,
     predicting_method,
     split_of,
     study_of,
     study_trained_on,
     training_of,
 )
+from videottt.study.drawn import drawn_in
 
 # Keys of a method in config.yaml that are not settings of the stream loop.
 NOT_SETTINGS = ("label", "checkpoint", "predictions_of", "iteration", "hyperparameters_of", "tasks")
@@ -94,26 +94,26 @@ def study_on(study: Config, dataset: str) -> Config:
     return merged(study, study.get("by_dataset", {}).get(dataset, {}))
 
 
-def method_settings(config: Config, dataset: str, method: str) -> Config:
+def method_settings(config: Config, dataset: str, method: MethodId) -> Config:
     """Return what `videottt predict` needs of one method on a data set."""
     return method_settings_in(config, study_on(study_of(config, dataset), dataset), method)
 
 
-def method_settings_in(config: Config, study: Config, method: str) -> Config:
+def method_settings_in(config: Config, study: Config, method: MethodId) -> Config:
     """Return the settings of a method in a study: protocol < study's updates < method.
 
     What a variant changes is not in it: that overrides even what was selected.
     """
-    base, _ = parse_method(config, predicting_method(config, method))
+    predicting = predicting_method(config, method)
     protocol = config["protocols"][study["protocol"]]
-    entry = config["methods"][base]
+    entry = config["methods"][predicting.base]
     own = {k: v for k, v in entry.items() if k not in NOT_SETTINGS}
     if "votes" in own:
         own["augmentation"] = {**study["input"], **study["training"]["augmentation"]}
     if "decoding" in study:
         own["decoding"] = study["decoding"]
     # A study's sizes of what a method does (votes, ladder) come after the method's own.
-    sizes = study.get("sizes", {}).get(base, {})
+    sizes = study.get("sizes", {}).get(predicting.base, {})
     if entry["objective"] == "none":
         settings = merged(study["input"], own, sizes)
     else:
@@ -121,6 +121,20 @@ def method_settings_in(config: Config, study: Config, method: str) -> Config:
         settings = merged(
             study["input"], options, protocol["updates"], study["updates"], own, sizes
         )
-    for source in hyperparameters_of(config, base):
+    for source in hyperparameters_of(config, predicting):
         settings = with_values(settings, study.get("pinned", {}).get(source, {}))
     return settings
+
+
+def theory_settings(config: Config, dataset: str) -> Config:
+    """Return what `videottt theory` needs of the method whose gradients it measures."""
+    values = method_settings(config, dataset, drawn_in(config, study_of(config, dataset)).theory)
+    # Rates, steps and the like decide nothing here, and must not make it run again.
+    used = ("objective", "options", "shortest_edge", "longest_edge", "micro_batch")
+    return {name: values[name] for name in used if name in values}
+
+
+def segmenter_arguments(config: Config, dataset: str) -> str:
+    """Return the arguments that say how large the frames of a data set are made."""
+    study = study_on(study_of(config, dataset), dataset)
+    return "--shortest-edge {shortest_edge} --longest-edge {longest_edge}".format(**study["input"])

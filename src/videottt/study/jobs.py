@@ -1,4 +1,4 @@
-"""The jobs of a run: what Snakemake's DAG says of each, as plain data."""
+"""Read the jobs of a run out of Snakemake's DAG, as plain data."""
 
 import contextlib
 import io

@@ -1,15 +1,17 @@
-"""What a run costs: its jobs by stage, from measured times where there are any, else stated."""
+"""Price a run: its jobs by stage, from measured times where there are any, else stated."""
 
 import csv
 import io
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
+from humanize import naturalsize
 from tabulate import tabulate
 
-from videottt.study.costs import Known, frames_of
-from videottt.study.jobs import Job
+from videottt.study.costs import CostInputs, frames_of, read_cost_inputs
+from videottt.study.jobs import Job, planned_jobs
 from videottt.study.pricing import Cost, cost_of
 
 HOUR = 3600.0
@@ -18,7 +20,6 @@ SHOWN = 0.01  # hours, at least
 REPEATED = ("seed", "video", "trial")
 # How much of the time of a stage's jobs was worked out from jobs like them that are done.
 MEASURED, PARTLY, STATED, NOTHING = "measured", "measured in part", "stated", ""
-UNITS = (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3))
 
 
 @dataclass(frozen=True)
@@ -48,18 +49,49 @@ class Stage:
     times: str
 
 
-def price(jobs: Iterable[Job], known: Known) -> list[Stage]:
+@dataclass(frozen=True)
+class Plan:
+    """What a run costs.
+
+    Attributes:
+        stages: the jobs by rule.
+        inputs: what the costs are worked out from.
+        jobs: of the run, done or not.
+    """
+
+    stages: Sequence[Stage]
+    inputs: CostInputs
+    jobs: Sequence[Job]
+
+
+def plan_study(workflow: Path, values: Mapping[str, Any], targets: Iterable[str] = ()) -> Plan:
+    """Price a study before it is run; nothing is run or fetched.
+
+    Args:
+        workflow: folder of the Snakefile; called where config.yaml is.
+        values: of config.yaml, by name, that are overridden.
+        targets: files or rules that are asked for; by default what `snakemake` makes.
+
+    Raises:
+        InputError: Snakemake cannot build the DAG, or a file of costs is not what it should be.
+    """
+    jobs, config = planned_jobs(workflow / "Snakefile", values, targets)
+    inputs = read_cost_inputs(config, workflow / "resources", jobs)
+    return Plan(price(jobs, inputs), inputs, jobs)
+
+
+def price(jobs: Iterable[Job], inputs: CostInputs) -> list[Stage]:
     """Return what the jobs that are not done cost, by rule, in the order in which rules appear.
 
     The times of jobs of which others like them are done (of another seed, video or trial) are those
     stated, times what the others took in truth over what was stated of them.
     """
     jobs = list(jobs)
-    factors = _measured_factors([job for job in jobs if job.done], known)
+    factors = _measured_factors([job for job in jobs if job.done], inputs)
     rules: dict[str, list[Job]] = {}
     for job in jobs:
         rules.setdefault(job.rule, []).append(job)
-    return [_stage(rule, each, factors, known) for rule, each in rules.items()]
+    return [_stage(rule, each, factors, inputs) for rule, each in rules.items()]
 
 
 def total(stages: Sequence[Stage]) -> Stage:
@@ -72,27 +104,24 @@ def total(stages: Sequence[Stage]) -> Stage:
     return Stage("total", **numbers, times=_common([stage.times for stage in stages]))
 
 
-def _stage(rule: str, jobs: list[Job], factors: dict[Hashable, float], known: Known) -> Stage:
+def _stage(rule: str, jobs: list[Job], factors: dict[Hashable, float], inputs: CostInputs) -> Stage:
     costs, words = [Cost()], []
     waiting = [job for job in jobs if not job.done]
     for job in waiting:
-        cost, factor = cost_of(job, known), factors.get(_kind(job))
+        cost, factor = cost_of(job, inputs), factors.get(_kind(job))
         costs.append(cost if factor is None else cost.slower(factor))
         if cost.gpu_seconds or cost.cpu_seconds:
             words.append(STATED if factor is None else MEASURED)
-
-    def summed(name: str) -> float:
-        return sum(getattr(cost, name) for cost in costs)
 
     return Stage(
         rule,
         len(waiting),
         len(jobs) - len(waiting),
-        summed("gpu_seconds") / HOUR,
-        summed("cpu_seconds") / HOUR,
-        summed("results"),
-        summed("data"),
-        summed("network"),
+        sum(cost.gpu_seconds for cost in costs) / HOUR,
+        sum(cost.cpu_seconds for cost in costs) / HOUR,
+        sum(cost.results for cost in costs),
+        sum(cost.data for cost in costs),
+        sum(cost.network for cost in costs),
         _common(words),
     )
 
@@ -107,14 +136,14 @@ def _kind(job: Job) -> Hashable:
     return job.rule, ids
 
 
-def _measured_factors(done: list[Job], known: Known) -> dict[Hashable, float]:
+def _measured_factors(done: list[Job], inputs: CostInputs) -> dict[Hashable, float]:
     """Return, by kind of job, how many times the stated seconds the jobs that are done took."""
     taken: dict[Hashable, float] = {}
     stated: dict[Hashable, float] = {}
     for job in done:
         seconds = _benchmark(job.benchmark)
         if seconds is not None:
-            cost, kind = cost_of(job, known), _kind(job)
+            cost, kind = cost_of(job, inputs), _kind(job)
             taken[kind] = taken.get(kind, 0.0) + seconds
             stated[kind] = stated.get(kind, 0.0) + cost.gpu_seconds + cost.cpu_seconds
     return {kind: taken[kind] / stated[kind] for kind in taken if stated[kind]}
@@ -122,16 +151,18 @@ def _measured_factors(done: list[Job], known: Known) -> dict[Hashable, float]:
 
 def _benchmark(path: Path | None) -> float | None:
     """Return the seconds that Snakemake noted of a job, None if it did not."""
+    if path is None:
+        return None
     try:
         with path.open(newline="", encoding="utf-8") as file:
             return float(list(csv.DictReader(file, delimiter="\t"))[-1]["s"])
-    except (AttributeError, OSError, IndexError, KeyError, ValueError):
+    except (OSError, IndexError, KeyError, ValueError):
         return None
 
 
-def text(stages: Sequence[Stage], known: Known, jobs: Iterable[Job]) -> str:
+def text(plan: Plan) -> str:
     """Return a plan to read: a row a stage, the sum, and what it is worked out from."""
-    everything = total(stages)
+    everything = total(plan.stages)
     heads = (
         "stage",
         "jobs",
@@ -143,14 +174,14 @@ def text(stages: Sequence[Stage], known: Known, jobs: Iterable[Job]) -> str:
         "network",
         "times",
     )
-    rows = [_row(stage) for stage in (*stages, everything)]
+    rows = [_row(stage) for stage in (*plan.stages, everything)]
     align = ("left", *["right"] * 7, "left")
     table = tabulate(rows, heads, tablefmt="simple", colalign=align, disable_numparse=True)
     head = (
-        f"study '{known.config['study']}': {everything.jobs:,} jobs to run, "
+        f"study '{plan.inputs.config['study']}': {everything.jobs:,} jobs to run, "
         f"{everything.done:,} done"
     )
-    return "\n".join([head, "", table, "", *_notes(known, jobs)])
+    return "\n".join([head, "", table, "", *_notes(plan)])
 
 
 def _row(stage: Stage) -> list[str]:
@@ -175,35 +206,32 @@ def hours_text(hours: float) -> str:
 
 def size_text(size: float) -> str:
     """Return bytes to read, as in ``12 GB``."""
-    for unit, factor in UNITS:
-        if size >= factor:
-            return f"{size / factor:.3g} {unit}"
-    return f"{size:.0f} B" if size else "-"
+    return naturalsize(size, format="%.3g") if size else "-"
 
 
-def _notes(known: Known, jobs: Iterable[Job]) -> list[str]:
+def _notes(plan: Plan) -> list[str]:
     notes = [
         "GPU-hours: of one A100, as in the paper's table 1. CPU-hours: of one core, of jobs that "
         "need no GPU.",
         "stated: workflow/resources/costs.yaml, which says where from. measured: jobs of the same "
         "kind, already done here.",
     ]
-    if known.config["device"] == "cpu":
+    if plan.inputs.config["device"] == "cpu":
         notes[0] = "device is 'cpu': everything is priced on one core."
-    unknown = _unknown_videos(known, jobs)
+    unknown = _unknown_videos(plan)
     if unknown:
-        notes.append(f"{known.stated['frames']:,} frames assumed of: {', '.join(unknown)}.")
+        notes.append(f"{plan.inputs.stated['frames']:,} frames assumed of: {', '.join(unknown)}.")
     return notes
 
 
-def _unknown_videos(known: Known, jobs: Iterable[Job]) -> list[str]:
+def _unknown_videos(plan: Plan) -> list[str]:
     """Return the videos of jobs to be run of which nobody has said how long they are."""
     videos = {
         (job.wildcards["dataset"], job.wildcards["video"])
-        for job in jobs
+        for job in plan.jobs
         if not job.done and {"dataset", "video"} <= set(job.wildcards)
     }
-    return ["/".join(ids) for ids in sorted(videos) if frames_of(*ids, known) is None]
+    return ["/".join(ids) for ids in sorted(videos) if frames_of(*ids, plan.inputs) is None]
 
 
 def csv_text(stages: Sequence[Stage]) -> str:

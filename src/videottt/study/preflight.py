@@ -1,4 +1,4 @@
-"""Before a run: what is missing for its jobs, on one screen; nothing is fetched to find out."""
+"""Say on one screen what is missing for the jobs of a run; nothing is fetched to find out."""
 
 import shutil
 import sys
@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from videottt.core.errors import InputError
+from videottt.core.files import nearest_folder
 from videottt.runtime.gpus import visible_gpus
 from videottt.study.config import Config, current_study, is_offline
-from videottt.study.costs import FETCH, Known, read_known
+from videottt.study.costs import FETCH, CostInputs, read_cost_inputs
 from videottt.study.jobs import Job, jobs_of
 from videottt.study.plan import hours_text, price, size_text, total
 from videottt.study.pricing import cost_of
@@ -66,12 +67,12 @@ def stop_if_missing(workflow: "Workflow") -> None:
     config = workflow.config
     try:
         jobs = jobs_of(workflow.dag, config)
-        known = read_known(config, Path(workflow.basedir) / "resources", jobs)
-        wanted = _wanted(jobs, known).values()
+        inputs = read_cost_inputs(config, Path(workflow.basedir) / "resources", jobs)
+        wanted = _wanted(jobs, inputs).values()
         machine = this_machine(config, wanted, local=workflow.local_exec)
     except InputError as error:
         sys.exit(f"videottt: error: {error}")
-    missing = screen(jobs, known, machine)
+    missing = screen(jobs, inputs, machine)
     if missing is not None:
         sys.exit(missing)
     for line in _fetched(wanted):
@@ -84,7 +85,7 @@ def this_machine(config: Config, wanted: Iterable["Source"], *, local: bool) -> 
     Raises:
         InputError: a login that one of them needs is there in part only.
     """
-    data, results = (_existing(path) for path in (Path(config["data_root"]), RESULTS))
+    data, results = (nearest_folder(path) for path in (Path(config["data_root"]), RESULTS))
     return Machine(
         local=local,
         gpu=bool(visible_gpus()),
@@ -104,43 +105,38 @@ def _logins(accesses: Collection[str]) -> frozenset[str]:
     return frozenset({"cityscapes"} if cityscapes_credentials() else ())
 
 
-def _existing(path: Path) -> Path:
-    """Return a folder, or the first above it that is there."""
-    return next(each for each in (path.absolute(), *path.absolute().parents) if each.is_dir())
-
-
-def screen(jobs: Iterable[Job], known: Known, machine: Machine) -> str | None:
+def screen(jobs: Iterable[Job], inputs: CostInputs, machine: Machine) -> str | None:
     """Return what is missing for jobs, where to get it and what it all costs: at most 40 lines.
 
     Args:
         jobs: of the run; those that are done need nothing.
-        known: what costs are worked out from, with config.yaml and the files from elsewhere.
+        inputs: what costs are worked out from, with config.yaml and the files from elsewhere.
         machine: where the run starts.
 
     Returns:
         the text, or None if nothing is missing.
     """
     jobs = list(jobs)
-    sources = _wanted(jobs, known)
-    everything = total(price(jobs, known))
-    absent = {name: each for name, each in sources.items() if _blocked(each, known, machine)}
-    others = [*_gpu(jobs, known, machine), *_disks(everything, known, machine)]
+    sources = _wanted(jobs, inputs)
+    everything = total(price(jobs, inputs))
+    absent = {name: each for name, each in sources.items() if _blocked(each, inputs, machine)}
+    others = [*_gpu(jobs, inputs, machine), *_disks(everything, inputs, machine)]
     if not absent and not others:
         return None
     fetched = [each for name, each in sources.items() if name not in absent]
-    first = f"Study '{known.config['study']}' needs what is not here; nothing was fetched or run."
-    last = ["", *_fetched(fetched), *_costs(everything, known), "", DEMO]
+    first = f"Study '{inputs.config['study']}' needs what is not here; nothing was fetched or run."
+    last = ["", *_fetched(fetched), *_costs(everything, inputs), "", DEMO]
     room = LINES - len([first, "", *others, *last])
-    return "\n".join([first, "", *_sources(absent, known, room), *others, *last])
+    return "\n".join([first, "", *_sources(absent, inputs, room), *others, *last])
 
 
-def _wanted(jobs: Iterable[Job], known: Known) -> dict[str, "Source"]:
+def _wanted(jobs: Iterable[Job], inputs: CostInputs) -> dict[str, "Source"]:
     """Return the files from elsewhere that jobs want and that are not below data_root."""
-    data_root = Path(known.config["data_root"])
+    data_root = Path(inputs.config["data_root"])
     names = dict.fromkeys(
         job.wildcards["source"] for job in jobs if job.rule == FETCH and not job.done
     )
-    sources = {name: known.sources[name] for name in names}
+    sources = {name: inputs.sources[name] for name in names}
     return {
         name: source
         for name, source in sources.items()
@@ -148,22 +144,22 @@ def _wanted(jobs: Iterable[Job], known: Known) -> dict[str, "Source"]:
     }
 
 
-def _blocked(source: "Source", known: Known, machine: Machine) -> bool:
+def _blocked(source: "Source", inputs: CostInputs, machine: Machine) -> bool:
     """Return whether a file cannot be fetched without help."""
-    if is_offline(known.config, current_study(known.config)):
+    if is_offline(inputs.config, current_study(inputs.config)):
         return True
-    if known.config["mirror"]:
+    if inputs.config["mirror"]:
         return False
     return source.access != "open" and source.access not in machine.logins
 
 
-def _sources(absent: Mapping[str, "Source"], known: Known, room: int) -> list[str]:
+def _sources(absent: Mapping[str, "Source"], inputs: CostInputs, room: int) -> list[str]:
     """Return how to get files, the largest first; those there is no room for only by name."""
-    offline = is_offline(known.config, current_study(known.config))
+    offline = is_offline(inputs.config, current_study(inputs.config))
     texts: dict[str, list[str]] = {}
     sizes: dict[str, int] = {}
     for name, source in absent.items():
-        text = _instructions(source, known, offline=offline)
+        text = _instructions(source, inputs, offline=offline)
         texts.setdefault(text, []).append(name)
         sizes[text] = sizes.get(text, 0) + source.bytes
     ordered = sorted(texts, key=sizes.__getitem__, reverse=True)
@@ -172,19 +168,19 @@ def _sources(absent: Mapping[str, "Source"], known: Known, room: int) -> list[st
         lines = [line for entry in entries[:whole] for line in entry]
         rest = [name for text in ordered[whole:] for name in texts[text]]
         if rest:
-            lines += _item(f"{', '.join(rest)}: see {known.config['sources']}")
+            lines += _item(f"{', '.join(rest)}: see {inputs.config['sources']}")
         if len(lines) <= room:
             break
     return lines
 
 
-def _instructions(source: "Source", known: Known, *, offline: bool) -> str:
-    data_root = known.config["data_root"]
+def _instructions(source: "Source", inputs: CostInputs, *, offline: bool) -> str:
+    data_root = inputs.config["data_root"]
     if not offline or source.access == "by_hand":
-        return source.instructions.replace("data_root", data_root)
+        return (source.instructions or "").replace("data_root", data_root)
     return (
         f"nothing is fetched (offline: true): put them into {data_root}/downloads, under the names "
-        f"that {known.config['sources']} has for them"
+        f"that {inputs.config['sources']} has for them"
     )
 
 
@@ -204,15 +200,15 @@ def _wrapped(text: str, first: str = "", others: str = "") -> list[str]:
     )
 
 
-def _gpu(jobs: Sequence[Job], known: Known, machine: Machine) -> list[str]:
-    """Return that there is no GPU, where jobs want one; a device that is named is believed in."""
-    if known.config["device"] != "auto" or machine.gpu or not machine.local:
+def _gpu(jobs: Sequence[Job], inputs: CostInputs, machine: Machine) -> list[str]:
+    """Return that there is no GPU, where jobs want one; an explicit device is not checked."""
+    if inputs.config["device"] != "auto" or machine.gpu or not machine.local:
         return []
-    wanting = [job for job in jobs if not job.done and cost_of(job, known).gpu_seconds]
+    wanting = [job for job in jobs if not job.done and cost_of(job, inputs).gpu_seconds]
     if not wanting:
         return []
     models = sorted({job.model or job.wildcards["method"] for job in wanting})
-    on_cpu = replace(known, config={**known.config, "device": "cpu"})
+    on_cpu = replace(inputs, config={**inputs.config, "device": "cpu"})
     hours = total(price(jobs, on_cpu)).cpu_hours
     return _item(
         f"a GPU: none is visible, and {len(wanting):,} jobs run {', '.join(models)}. Start where "
@@ -220,9 +216,9 @@ def _gpu(jobs: Sequence[Job], known: Known, machine: Machine) -> list[str]:
     )
 
 
-def _disks(everything: "Stage", known: Known, machine: Machine) -> list[str]:
+def _disks(everything: "Stage", inputs: CostInputs, machine: Machine) -> list[str]:
     """Return which disk has too little room for the data and the results."""
-    data_root = known.config["data_root"]
+    data_root = inputs.config["data_root"]
     wanted = [
         (f"{data_root} (data_root)", everything.data_bytes, machine.free_data),
         ("results", everything.results_bytes, machine.free_results),
@@ -248,9 +244,9 @@ def _fetched(sources: Collection["Source"]) -> list[str]:
     return [f"Fetched without help: {len(sources)} files, {size}."]
 
 
-def _costs(everything: "Stage", known: Known) -> list[str]:
+def _costs(everything: "Stage", inputs: CostInputs) -> list[str]:
     return _wrapped(
         f"Costs {hours_text(everything.gpu_hours)} GPU-hours of an A100 and "
         f"{hours_text(everything.cpu_hours)} hours of one core; by stage: videottt plan "
-        f"--study {known.config['study']}"
+        f"--study {inputs.config['study']}"
     )

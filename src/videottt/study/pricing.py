@@ -1,13 +1,14 @@
-"""What one job costs: hours of a GPU or a core, disk and network."""
+"""Price one job: hours of a GPU or a core, disk and network."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from videottt.core.ids import MethodId
 from videottt.study.costs import (
     FETCH,
-    Known,
+    CostInputs,
     Size,
     Speed,
     frames_of,
@@ -51,20 +52,20 @@ class Cost:
         return replace(self, **{name: factor * value for name, value in seconds.items()})
 
 
-def cost_of(job: Job, known: Known) -> Cost:
+def cost_of(job: Job, inputs: CostInputs) -> Cost:
     """Return what a job costs if it is run."""
     if job.rule == FETCH:
-        return _fetching(job, known)
-    rule = known.stated["rules"].get(job.rule, known.stated["rules"]["default"])
+        return _fetching(job, inputs)
+    rule = inputs.stated["rules"].get(job.rule, inputs.stated["rules"]["default"])
     if job.rule in MODEL_RULES:
-        speed = speed_of(job.model, known)
-        place, seconds = speed.place, _MODEL_SECONDS[job.rule](job, known, speed)
+        speed = speed_of(job.model, inputs)
+        place, seconds = speed.place, _MODEL_SECONDS[job.rule](job, inputs, speed)
     else:
-        place = place_of(rule, known)
-        seconds = _sum(rule[place], job, known, labelled=rule.get("labelled", False))
-    written = _sum(rule.get("bytes", {}), job, known)
+        place = place_of(rule, inputs)
+        seconds = _sum(rule[place], job, inputs, labelled=rule.get("labelled", False))
+    written = _sum(rule.get("bytes", {}), job, inputs)
     if job.rule == "train":
-        written = _checkpoint_bytes(job, known)
+        written = _checkpoint_bytes(job, inputs)
     return Cost(**{f"{place}_seconds": seconds}, results=written * _rungs(job))
 
 
@@ -74,75 +75,81 @@ def seen_size(size: Size, settings: Mapping[str, Any]) -> tuple[float, float]:
     return size[0] * scale, size[1] * scale
 
 
-def _frames(job: Job, known: Known, labelled: bool = False) -> int:
+def _frames(job: Job, inputs: CostInputs, labelled: bool = False) -> int:
     """Return the frames of the video of a job, or those of them with labels; 0 without a video."""
     if "video" not in job.wildcards:
         return 0
     dataset, video = job.wildcards["dataset"], job.wildcards["video"]
-    with_labels = known.published.get(dataset, {}).get("labelled", {})
+    with_labels = inputs.published.get(dataset, {}).get("labelled", {})
     # The truth of colours is the frame itself.
     if labelled and video in with_labels and job.wildcards.get("task") != "colorization":
-        return with_labels[video]
-    found = frames_of(dataset, video, known)
-    return known.stated["frames"] if found is None else found
+        return int(with_labels[video])
+    frames = frames_of(dataset, video, inputs)
+    return int(inputs.stated["frames"]) if frames is None else frames
 
 
-def _seen(job: Job, known: Known) -> tuple[float, float]:
+def _seen(job: Job, inputs: CostInputs) -> tuple[float, float]:
     """Return (H, W) of the frames of a job's video as the model sees them."""
-    return seen_size(size_of(job.wildcards["dataset"], job.wildcards["video"], known), job.settings)
+    return seen_size(
+        size_of(job.wildcards["dataset"], job.wildcards["video"], inputs), job.settings
+    )
 
 
-def _shown_pixels(job: Job, known: Known) -> float:
+def _shown_pixels(job: Job, inputs: CostInputs) -> float:
     """Return the pixels of an image of an update: a view, a crop or the whole frame."""
-    seen = _seen(job, known)
+    seen = _seen(job, inputs)
     views, crop = job.settings.get("views"), job.settings.get("crop")
     if views is not None:
         return pixels_of(views["crop"])
     return pixels_of(seen if crop is None else tuple(map(min, zip(crop, seen, strict=True))))
 
 
-def _update_seconds(job: Job, known: Known, speed: Speed) -> float:
+def _update_seconds(job: Job, inputs: CostInputs, speed: Speed) -> float:
     """Return the seconds of one update of a method."""
-    times, method = known.times, job.wildcards["method"].split(",")[0]
+    times, method = inputs.times, MethodId.parse(job.wildcards["method"]).base
     # The table's offline row is without its training.
     own = method in times and not job.settings.get("ladder")
-    row = method if own else known.stated["objectives"].get(job.settings["objective"], LEARNING)
+    row = method if own else inputs.stated["objectives"].get(job.settings["objective"], LEARNING)
     relative = (times[row] - times[FIXED]) / (times[LEARNING] - times[FIXED])
-    return relative * job.settings.get("batch", BATCH) * _shown_pixels(job, known) * speed.update
+    images: int = job.settings.get("batch", BATCH)
+    return relative * images * _shown_pixels(job, inputs) * speed.update
 
 
-def _prediction_seconds(job: Job, known: Known, speed: Speed) -> float:
+def _prediction_seconds(job: Job, inputs: CostInputs, speed: Speed) -> float:
     """Return the seconds of predicting one frame."""
-    return job.settings.get("votes", 1) * pixels_of(_seen(job, known)) * speed.prediction
+    votes: int = job.settings.get("votes", 1)
+    return votes * pixels_of(_seen(job, inputs)) * speed.prediction
 
 
-def _stream_seconds(job: Job, known: Known, speed: Speed) -> float:
-    frames, ladder = _frames(job, known), job.settings.get("ladder")
-    update = _update_seconds(job, known, speed)
-    prediction = _prediction_seconds(job, known, speed)
+def _stream_seconds(job: Job, inputs: CostInputs, speed: Speed) -> float:
+    frames = _frames(job, inputs)
+    ladder: list[int] = job.settings.get("ladder", [])
+    update = _update_seconds(job, inputs, speed)
+    prediction = _prediction_seconds(job, inputs, speed)
     if ladder:
         return ladder[-1] * update + len(ladder) * frames * prediction
-    updates = job.settings.get("steps", 1) / job.settings.get("every", 1)
+    updates: float = job.settings.get("steps", 1) / job.settings.get("every", 1)
     return frames * (updates * update + prediction)
 
 
-def _trace_seconds(job: Job, known: Known, speed: Speed) -> float:
+def _trace_seconds(job: Job, inputs: CostInputs, speed: Speed) -> float:
     """Return the seconds of steps on single frames; each is predicted and twice reconstructed."""
-    frames = min(TRACED_FRAMES, _frames(job, known))
-    looks = 3 * (TRACED_STEPS + 1) * _prediction_seconds(job, known, speed)
-    return frames * (TRACED_STEPS * _update_seconds(job, known, speed) + looks)
+    frames = min(TRACED_FRAMES, _frames(job, inputs))
+    looks = 3 * (TRACED_STEPS + 1) * _prediction_seconds(job, inputs, speed)
+    return frames * (TRACED_STEPS * _update_seconds(job, inputs, speed) + looks)
 
 
-def _theory_seconds(job: Job, known: Known, speed: Speed) -> float:
+def _theory_seconds(job: Job, inputs: CostInputs, speed: Speed) -> float:
     """Return the seconds of the gradients of both losses on every labelled frame."""
-    gradients = (MASKS + POINT_DRAWS) * pixels_of(_seen(job, known)) * speed.update
-    return _frames(job, known, labelled=True) * gradients
+    gradients = (MASKS + POINT_DRAWS) * pixels_of(_seen(job, inputs)) * speed.update
+    return _frames(job, inputs, labelled=True) * gradients
 
 
-def _training_seconds(job: Job, known: Known, speed: Speed) -> float:
+def _training_seconds(job: Job, inputs: CostInputs, speed: Speed) -> float:
     training, crop = job.settings["training"], job.settings["augmentation"]["crop"]
+    images: int = training["iterations"] * training["batch"]
     losses = 2 if training["reconstruction"] else 1
-    return training["iterations"] * training["batch"] * losses * pixels_of(crop) * speed.update
+    return images * losses * pixels_of(crop) * speed.update
 
 
 _MODEL_SECONDS = {
@@ -154,21 +161,23 @@ _MODEL_SECONDS = {
 }
 
 
-def _sum(entry: Mapping[str, Any], job: Job, known: Known, *, labelled: bool = False) -> float:
+def _sum(
+    entry: Mapping[str, Any], job: Job, inputs: CostInputs, *, labelled: bool = False
+) -> float:
     """Return what an entry of costs.yaml adds up to for a job and the frames of its video."""
     amounts = {
         name: amount[job.wildcards["task"]] if isinstance(amount, Mapping) else amount
         for name, amount in entry.items()
     }
-    total = amounts.get("job", 0.0)
+    total: float = amounts.get("job", 0.0)
     if "video" not in job.wildcards:
         return total
-    frames = _frames(job, known, labelled)
-    size = size_of(job.wildcards["dataset"], job.wildcards["video"], known)
+    frames = _frames(job, inputs, labelled)
+    size = size_of(job.wildcards["dataset"], job.wildcards["video"], inputs)
     total += frames * amounts.get("frame", 0.0)
     total += frames * amounts.get("megapixel", 0.0) * pixels_of(size) / MEGAPIXEL
     if job.settings:
-        total += amounts.get("seen_megapixel", 0.0) * pixels_of(_seen(job, known)) / MEGAPIXEL
+        total += amounts.get("seen_megapixel", 0.0) * pixels_of(_seen(job, inputs)) / MEGAPIXEL
     return total
 
 
@@ -177,19 +186,20 @@ def _rungs(job: Job) -> int:
     return max(1, len(job.settings.get("ladder", [])))
 
 
-def _checkpoint_bytes(job: Job, known: Known) -> float:
-    models = known.stated["models"]
+def _checkpoint_bytes(job: Job, inputs: CostInputs) -> float:
+    models = inputs.stated["models"]
     sizes = models.get(job.model, next(iter(models.values())))["checkpoint"]
-    return sizes["model"] + job.settings["training"]["reconstruction"] * sizes["decoder"]
+    decoder = sizes["decoder"] if job.settings["training"]["reconstruction"] else 0
+    return float(sizes["model"] + decoder)
 
 
-def _fetching(job: Job, known: Known) -> Cost:
+def _fetching(job: Job, inputs: CostInputs) -> Cost:
     """Return the cost of fetching and unpacking a file; of what is at hand, nothing."""
-    source, data_root = known.sources[job.wildcards["source"]], Path(known.config["data_root"])
+    source, data_root = inputs.sources[job.wildcards["source"]], Path(inputs.config["data_root"])
     if source.place(data_root) is not None:
         return Cost()
     network = 0 if source.download(data_root).is_file() else source.bytes
-    stated = known.stated["fetching"]
+    stated = inputs.stated["fetching"]
     unpacked = stated["unpacked"] * source.bytes if source.unpack else 0.0
     return Cost(
         cpu_seconds=source.bytes / stated["bytes_per_second"],

@@ -1,22 +1,29 @@
 """The values that studies of config.yaml try: grids to select from, and sweeps to show."""
 
 import itertools
+import shlex
 from collections.abc import Iterator
+from typing import Any
 
 from videottt.core.errors import InputError
+from videottt.core.ids import ALL, MethodId, check_known
 from videottt.core.settings import with_values
+from videottt.study.arguments import listed
 from videottt.study.config import (
-    FIXED,
     Config,
-    check_known,
     hyperparameters_of,
+    method_of,
+    methods_for,
+    methods_of,
+    study_named,
     study_of,
-    variant_id,
+    variant_of,
 )
+from videottt.study.drawn import drawn_in
 from videottt.study.job_settings import method_settings
 
 
-def selections_of(config: Config, dataset: str, method: str) -> list[str]:
+def selections_of(config: Config, dataset: str, method: MethodId) -> list[str]:
     """Return the methods whose selection decides hyper-parameters of `method` on `dataset`."""
     selection = study_of(config, dataset).get("selection")
     if selection is None:
@@ -30,20 +37,27 @@ def selected_on(config: Config, dataset: str, task: str) -> dict[str, str]:
     return {"dataset": selection.get("dataset", dataset), "task": selection.get("task", task)}
 
 
-def selected_methods(study: Config) -> list[str]:
+def selected_methods(config: Config, study: Config) -> list[MethodId]:
     """Return the methods of a study that have a grid of hyper-parameters."""
-    return [m for m in study["methods"] if m in study.get("selection", {}).get("grids", {})]
+    grids = study.get("selection", {}).get("grids", {})
+    return methods_of(config, [method for method in study["methods"] if method in grids])
 
 
-def trials_of(config: Config, dataset: str, method: str) -> list[Config]:
+def methods_selected_for(config: Config, study: Config, task: str) -> list[MethodId]:
+    """Return those of them that exist for a task."""
+    return methods_for(config, selected_methods(config, study), task)
+
+
+def trials_of(config: Config, dataset: str, method: MethodId) -> list[Config]:
     """Return the grid of one method: one {dotted key: value} a trial.
 
     Raises:
         InputError: the study has no grid for it.
     """
     grids = study_of(config, dataset).get("selection", {}).get("grids", {})
-    check_known(method, grids, "grid of method", f"config.yaml: the study of dataset '{dataset}'")
-    return list(grid_points(grids[method]))
+    where = f"config.yaml: the study of dataset '{dataset}'"
+    check_known(str(method), grids, "grid of method", where)
+    return list(grid_points(grids[str(method)]))
 
 
 def grid_points(grid: Config) -> Iterator[Config]:
@@ -52,7 +66,7 @@ def grid_points(grid: Config) -> Iterator[Config]:
         yield dict(zip(grid, values, strict=True))
 
 
-def trial_settings(config: Config, dataset: str, method: str, trial: int) -> Config:
+def trial_settings(config: Config, dataset: str, method: MethodId, trial: int) -> Config:
     """Return what `videottt predict` needs of one trial of a method's selection.
 
     Raises:
@@ -64,16 +78,56 @@ def trial_settings(config: Config, dataset: str, method: str, trial: int) -> Con
     return with_values(method_settings(config, dataset, method), grid[trial])
 
 
-def sweep_methods(config: Config, study: Config, sweep: str) -> list[str]:
-    """Return the ids of the methods that a sweep compares: one a value, and the fixed models.
+def sweep_methods(config: Config, study: Config, sweep: str) -> list[MethodId]:
+    """Return the methods that a sweep compares: the fixed models, and one a value.
 
     Raises:
         InputError: the study has no such sweep.
     """
     check_known(sweep, study.get("sweeps", {}), "sweep", "config.yaml: study")
-    entry = study["sweeps"][sweep]
-    varied = [
-        variant_id(config, study, entry["method"], entry["setting"], value)
-        for value in entry["values"]
+    varied = [method for _, method in swept_values(config, study, study["sweeps"][sweep])]
+    return [*drawn_in(config, study).fixed, *varied]
+
+
+def swept_values(config: Config, study: Config, sweep: Config) -> list[tuple[Any, MethodId]]:
+    """Return every value of a sweep, with the variant that has it."""
+    method = method_of(config, sweep["method"])
+    return [
+        (value, variant_of(config, study, method, sweep["setting"], value))
+        for value in sweep["values"]
     ]
-    return [*FIXED, *varied]
+
+
+def sweep_arguments(config: Config, study: Config, sweep: str) -> str:
+    """Return what `videottt plot-sweep` needs of one sweep of a study."""
+    entry = study["sweeps"][sweep]
+    arguments = ["--method", entry["method"], "--setting", entry["setting"]]
+    arguments += ["--fixed", listed(drawn_in(config, study).fixed)]
+    for value, variant in swept_values(config, study, entry):
+        if str(variant) == entry["method"]:
+            arguments += ["--base-value", str(value)]
+    return shlex.join(arguments)
+
+
+def window_sweep(config: Config, study_id: str) -> Config:
+    """Return the sweep over window sizes of a study.
+
+    Raises:
+        InputError: there is no such study, or it has no such sweep.
+    """
+    sweeps: dict[str, Config] = study_named(config, study_id).get("sweeps", {})
+    if "window" not in sweeps:
+        raise InputError(
+            f"study '{study_id}' has no sweeps.window in config.yaml, which figure 4 and the "
+            "theory need; add it, or take a study that has it"
+        )
+    return sweeps["window"]
+
+
+def window_arguments(config: Config, dataset: str, study_id: str) -> str:
+    """Return what `videottt plot-theory` needs of the sweep over window sizes of a study."""
+    sweep = window_sweep(config, study_id)
+    settings = method_settings(config, dataset, method_of(config, sweep["method"]))
+    own = settings["window"] or ALL
+    values = {"split": sweep["split"], "method": sweep["method"], "base-value": own}
+    return shlex.join(part for name, value in values.items() for part in (f"--{name}", str(value)))

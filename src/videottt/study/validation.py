@@ -4,24 +4,26 @@ import functools
 import itertools
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import yaml
 
 from videottt.core.errors import InputError, nearest
+from videottt.core.ids import TASKS, MethodId, check_known
 from videottt.core.settings import with_values
 from videottt.study.config import (
     PRETRAINED,
-    TASKS,
     Config,
-    check_known,
     hyperparameters_of,
     imported,
-    parse_method,
+    methods_of,
+    named_methods,
     splits_of,
     trained_task,
     training_of,
 )
+from videottt.study.drawn import ids_in
 from videottt.study.trials import grid_points, sweep_methods
 
 
@@ -42,47 +44,55 @@ def validate(config: Config, schema_path: Path) -> None:
         )
     _check_ids(config)
     for method in variants_in(config):
-        check_variant(config, schema_path, method)
+        check_variant(schema_path, method)
 
 
 @functools.cache
 def _schema(path: Path) -> Config:
     # Asked for once a job while the DAG is built.
-    return yaml.safe_load(path.read_text(encoding="utf-8"))
+    schema: Config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return schema
 
 
-def variants_in(config: Config) -> list[str]:
-    """Return the ids of all variants of methods that studies, sweeps and tables name."""
-    named: dict[str, None] = {}
+def variants_in(config: Config) -> list[MethodId]:
+    """Return all variants of methods that studies, sweeps, tables and drawings name."""
+    named: dict[MethodId, None] = {}
     for study in config["studies"].values():
-        named |= dict.fromkeys(study["methods"])
-        for methods in study.get("task_methods", {}).values():
-            named |= dict.fromkeys(methods)
+        named |= dict.fromkeys(named_methods(config, study))
         for sweep in study.get("sweeps", {}):
             named |= dict.fromkeys(sweep_methods(config, study, sweep))
-    for table in config["tables"].values():
-        named |= dict.fromkeys(method for each in table["settings"] for method in each["methods"])
-    return [method for method in named if "," in method]
+    texts = [method for table in config["tables"].values() for method in _rows_of(table)]
+    for each in (config, *config["studies"].values()):
+        texts += [text for _, text in ids_in(each.get("drawn", {}))]
+    named |= dict.fromkeys(methods_of(config, texts))
+    return [method for method in named if method.changes]
+
+
+def _rows_of(table: Config) -> list[str]:
+    return [method for group in table["settings"] for method in group["methods"]]
 
 
 def _explained(error: jsonschema.ValidationError, top: str = "config.yaml: top level") -> str:
     path = ".".join(map(str, error.absolute_path))
     where = f"{top.removesuffix(' top level').removesuffix(':')}: {path}" if path else top
+    schema: Any = error.schema
+    allowed: Any = error.validator_value
+    instance: Any = error.instance
     if error.validator == "additionalProperties":
-        known = error.schema.get("properties", {})
-        unknown = sorted(set(error.instance) - set(known))[0]
+        known = schema.get("properties", {})
+        unknown = sorted({*instance} - {*known})[0]
         return f"{where}: unknown key '{unknown}'; {nearest(unknown, known)}"
     if error.validator == "enum":
-        return f"{where}: '{error.instance}' is not allowed; " + nearest(
-            str(error.instance), map(str, error.validator_value)
-        )
-    if error.validator == "oneOf" and all("required" in each for each in error.validator_value):
-        choices = [f"'{each['required'][0]}'" for each in error.validator_value]
+        hint = nearest(str(instance), map(str, allowed))
+        return f"{where}: '{instance}' is not allowed; {hint}"
+    if error.validator == "oneOf" and all("required" in choice for choice in allowed):
+        choices = [f"'{choice['required'][0]}'" for choice in allowed]
         return f"{where}: give exactly one of {', '.join(choices)}"
     return f"{where}: {error.message}"
 
 
 def _check_ids(config: Config) -> None:
+    _check_drawn(config, config["drawn"], "config.yaml: drawn")
     for study_id, study in config["studies"].items():
         _check_study(config, study_id, study)
     for method, entry in config["methods"].items():
@@ -105,9 +115,8 @@ def _check_ids(config: Config) -> None:
                 "sources of the whole data set as a list"
             )
     for table in config["tables"].values():
-        named = [method for each in table["settings"] for method in each["methods"]]
-        for method in [*named, *table.get("baselines", {}).values(), *table.get("oracles", [])]:
-            parse_method(config, method)
+        others = [*table.get("baselines", {}).values(), *table.get("oracles", [])]
+        methods_of(config, [*_rows_of(table), *others])
     check_known(config["study"], config["studies"], "study", "config.yaml")
 
 
@@ -146,8 +155,8 @@ def _check_study(config: Config, study_id: str, study: Config) -> None:
     ):
         for name in names:
             check_known(name, known, what, where)
-    for method in [*study["methods"], *itertools.chain(*study.get("task_methods", {}).values())]:
-        parse_method(config, method)
+    _check_drawn(config, study.get("drawn", {}), f"{where}.drawn")
+    named_methods(config, study)
     _check_splits(config, study, where)
     for dataset, tasks in study["streams"].items():
         entry = config["datasets"][dataset]
@@ -165,9 +174,15 @@ def _check_study(config: Config, study_id: str, study: Config) -> None:
         _check_training(config, study, trained_task(study, task), where)
     for sweep in study.get("sweeps", {}):
         sweep_methods(config, study, sweep)
-    for method in study["methods"]:
+    for method in methods_of(config, study["methods"]):
         _check_iteration(config, study, method, where)
     _check_budgets(selection.get("grids", {}), where)
+
+
+def _check_drawn(config: Config, drawn: Config, where: str) -> None:
+    """Check that the methods which are drawn exist."""
+    for key, text in ids_in(drawn):
+        check_known(text.split(",")[0], config["methods"], "method", f"{where}.{key}")
 
 
 def _check_splits(config: Config, study: Config, where: str) -> None:
@@ -209,16 +224,17 @@ def _check_training(config: Config, study: Config, task: str, where: str) -> Non
         check_known(checkpoint, config["checkpoints"], "checkpoint", f"{where}.training")
 
 
-def _check_iteration(config: Config, study: Config, method: str, where: str) -> None:
+def _check_iteration(config: Config, study: Config, method: MethodId, where: str) -> None:
     """Check that an iteration that is to be selected can be."""
-    base, _ = parse_method(config, method)
+    base = method.base
     pinned = study.get("pinned", {}).get(base, {})
     grids = study.get("selection", {}).get("grids", {})
     wanted = config["methods"][base].get("iteration") == "selected" and "iteration" not in pinned
-    if wanted and not any(each in grids for each in hyperparameters_of(config, base)):
+    sources = hyperparameters_of(config, method)
+    if wanted and not any(source in grids for source in sources):
         raise InputError(
             f"{where}: nothing selects the iteration of '{base}'; give a grid for "
-            f"'{hyperparameters_of(config, base)[0]}' in selection.grids, or pin it: "
+            f"'{sources[0]}' in selection.grids, or pin it: "
             f"pinned.{base}.iteration"
         )
 
@@ -234,16 +250,17 @@ def _check_budgets(grids: Config, where: str) -> None:
         )
 
 
-def check_variant(config: Config, schema_path: Path, method: str) -> None:
+def check_variant(schema_path: Path, method: MethodId) -> None:
     """Check that what a variant changes are settings of a method, with values that they can have.
 
     Raises:
-        InputError: there is no such method, setting or value.
+        InputError: there is no such setting or value.
     """
-    _, overrides = parse_method(config, method)
     schema = _schema(schema_path)
     allowed = {**schema["$defs"]["updates"], "$defs": schema["$defs"]}
     validator = jsonschema.Draft202012Validator(allowed)
-    error = jsonschema.exceptions.best_match(validator.iter_errors(with_values({}, overrides)))
+    error = jsonschema.exceptions.best_match(
+        validator.iter_errors(with_values({}, dict(method.overrides)))
+    )
     if error is not None:
         raise InputError(_explained(error, f"method '{method}'"))

@@ -1,4 +1,4 @@
-"""What of a machine or a cluster would make a run fail, hang or be slow, and how to mend it."""
+"""Find what would make a run fail, hang or be slow on a machine or a cluster."""
 
 import shutil
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What was found out, and how grave it is."""
+"""Define what is found out, and how grave it is."""
 
 from dataclasses import dataclass
 

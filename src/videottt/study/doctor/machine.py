@@ -1,4 +1,4 @@
-"""What jobs need of the machine that they run on."""
+"""Check what jobs need of the machine that they run on."""
 
 import importlib
 import importlib.metadata
@@ -6,6 +6,8 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+
+from humanize import naturalsize
 
 from videottt.core.errors import InputError
 from videottt.runtime.gpus import visible_gpus
@@ -65,6 +67,6 @@ def disk(results: Path) -> Iterator[Finding]:
         return
     free = shutil.disk_usage(place).free
     if free < LEAST_FREE:
-        yield Finding(WARNING, "results", f"{place}: {free >> 20} MiB are free; free space")
+        yield Finding(WARNING, "results", f"{place}: {naturalsize(free)} are free; free space")
     else:
-        yield Finding(GOOD, "results", f"{place}: written, locked, read; {free >> 30} GiB free")
+        yield Finding(GOOD, "results", f"{place}: written, locked, read; {naturalsize(free)} free")

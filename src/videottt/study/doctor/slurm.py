@@ -1,4 +1,4 @@
-"""What of a SLURM cluster Snakemake, or a job that is to go on, would stumble over."""
+"""Find what of a SLURM cluster Snakemake, or a job that is to go on, would stumble over."""
 
 import importlib.metadata
 import os

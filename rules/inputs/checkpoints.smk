@@ -1,0 +1,41 @@
+"""What checkpoints are trained on, start from and are imported from."""
+
+
+def checkpoint_file(study, ids):
+    """Return the file of a checkpoint: imported, where the study says so, or trained."""
+    source = settings.imported(study, ids["task"], ids["checkpoint"])
+    if source is None:
+        return rules.train.output.checkpoint.format(**ids)
+    # Written so because `expand`, asked for once a job, would take a tenth of building the DAG.
+    return rules.import_checkpoint.output.checkpoint.format(source=source, **ids)
+
+
+@reported
+def stills_of(wildcards):
+    """Return the frame stores of the stills that are trained on, or records where they lie."""
+    dataset = wildcards.dataset
+    videos = inputs.trained_stills(config, dataset, wildcards.task)
+    if inputs.is_read_in_place(config, dataset):
+        return fetched(inputs.sources_of_videos(config, dataset, videos))
+    return expand(rules.ingest.output.frames, dataset=dataset, video=videos)
+
+
+def stills_arguments(wildcards, input):
+    """Return the frame stores or folders of stills, as a shell takes them."""
+    return inputs.stills_arguments(config, wildcards.dataset, wildcards.task, input.stills)
+
+
+@reported
+def initial_of(wildcards):
+    """Return the checkpoint that the training of another starts from, if any."""
+    job_settings.training_settings(config, wildcards.dataset, wildcards.task, wildcards.checkpoint)
+    study = settings.study_trained_on(config, wildcards.dataset, wildcards.task)
+    ids = wildcards.task, wildcards.checkpoint
+    initial = settings.initial_checkpoint(config, study, *ids)
+    return checkpoint_file(study, {**wildcards, "checkpoint": initial}) if initial else []
+
+
+@reported
+def fetched_checkpoint(wildcards):
+    """Return the record of the published weights that are imported."""
+    return fetched([wildcards.source])
