@@ -18,7 +18,7 @@ RUN python -m pip install --no-deps . && \
     rm -rf build src/videottt.egg-info
 
 # With --user, this may be anyone: HOME and LOGNAME are for those who have neither home nor name
-# here. nvidia-smi, which finds the GPUs, is of the capability `utility`.
+# here. NVML, which finds the GPUs, is of the capability `utility`.
 ENV HOME=/tmp \
     LOGNAME=videottt \
     MPLBACKEND=agg \

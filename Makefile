@@ -3,7 +3,7 @@
 # make test   set up .venv with the test tools and run every test
 # make test-slurm   run the demo's workflow on a SLURM of this machine alone (Debian's packages; root or sudo)
 # make rehearsal   run the whole study `paper` on miniature copies of every data set (see README.md)
-# make lint   ruff, snakefmt, snakemake --lint
+# make lint   ruff, import-linter, mypy, snakefmt, snakemake --lint
 # make lock   write requirements*.lock anew from pyproject.toml
 
 PYTHON ?= python3
@@ -42,6 +42,8 @@ rehearsal: $(VENV)/.test
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	$(BIN)/mypy
 	$(BIN)/snakefmt --check workflow/Snakefile rules
 	$(BIN)/snakemake --lint
 
@@ -62,10 +64,10 @@ lock:
 	rm -rf .venv-lock && $(PYTHON) -m venv .venv-lock
 	.venv-lock/bin/python -m pip install --quiet .
 	@{ sed -n '/^#/p' requirements.lock; .venv-lock/bin/pip freeze --exclude videottt | \
-	  grep -v -i -E '^(nvidia-|cuda-|triton)'; } > .venv-lock/run
+	  grep -v -i -E '^(nvidia-(cu|n)|cuda-|triton)'; } > .venv-lock/run
 	.venv-lock/bin/python -m pip install --quiet '.[test]'
 	@{ sed -n '/^#/p' requirements-test.lock; echo '-r requirements.lock'; \
-	  .venv-lock/bin/pip freeze --exclude videottt | grep -v -i -E '^(nvidia-|cuda-|triton)' | \
+	  .venv-lock/bin/pip freeze --exclude videottt | grep -v -i -E '^(nvidia-(cu|n)|cuda-|triton)' | \
 	  grep -v -x -F -f .venv-lock/run; } > .venv-lock/test
 	mv .venv-lock/run requirements.lock && mv .venv-lock/test requirements-test.lock
 	rm -rf .venv-lock
