@@ -4,6 +4,9 @@ import pytest
 import torch
 import yaml
 
+from archive_files import make_tar_gz, make_zip
+from loopback import Loopback
+from source_list import PAIR, WEIGHTS, SourceList
 from support import FRAMES, ROOT, SIZE, SPACE, VIDEO, small_model, store_frames, train_small
 from videottt.data.layouts.kitti_step import CITYSCAPES
 from videottt.data.synthetic import Phase, render_video
@@ -59,3 +62,20 @@ def main_task_checkpoint(joint_checkpoint, tmp_path_factory):
 @pytest.fixture
 def model(joint_checkpoint):
     return load_checkpoint(joint_checkpoint).model
+
+
+@pytest.fixture
+def sources(tmp_path, monkeypatch):
+    for name in ("CITYSCAPES_USERNAME", "CITYSCAPES_PASSWORD"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("no_proxy", "*")
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "home"))
+    served = tmp_path / "served"
+    served.mkdir()
+    (served / "w.pth").write_bytes(WEIGHTS)
+    (served / "film.webm").write_bytes(b"pictures")
+    make_tar_gz(served / "maps.tar.gz", {"set/maps/val/1.png": b"1", "set/README": b""})
+    make_zip(served / "city.zip", {"val/ulm/1.png": b"ulm", "test/x.png": b""})
+    users = {PAIR["username"]: PAIR["password"]}
+    with Loopback(served, {3: "city.zip"}, users) as server:
+        yield SourceList(tmp_path, server)

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import os
+import types
 from pathlib import Path
 
 import h5py
@@ -122,10 +123,39 @@ def contents(path, without=()):
     return found
 
 
-def pretend_gpus(folder, *lines):
-    """Make a command that lists GPUs as `nvidia-smi -L`; return the PATH that finds it first."""
+# What `pynvml` is on a machine with some GPUs; a handle is the GPU, or the part, itself.
+NVML = """
+class NVMLError(Exception): pass
+class NVMLError_NotFound(NVMLError): pass
+def nvmlInit():
+    if not GPUS: raise NVMLError("Driver Not Loaded")
+def nvmlShutdown(): pass
+def nvmlDeviceGetCount(): return len(GPUS)
+def nvmlDeviceGetHandleByIndex(index): return GPUS[index]
+def nvmlDeviceGetUUID(gpu): return gpu[0]
+def nvmlDeviceGetName(gpu): return gpu[1]
+def nvmlDeviceGetMaxMigDeviceCount(gpu): return 7
+def nvmlDeviceGetMigDeviceHandleByIndex(gpu, index):
+    if index >= len(gpu[2:]): raise NVMLError_NotFound("Not Found")
+    return gpu[2 + index]
+"""
+
+
+def pretend_gpus(folder, *gpus):
+    """Stand in for the driver's library; return the PYTHONPATH of processes that are to see it.
+
+    Args:
+        folder: to write to.
+        gpus: UUID, name and parts of each, these again a UUID and a name; none: no driver.
+    """
     folder.mkdir(exist_ok=True)
-    command = folder / "nvidia-smi"
-    command.write_text("#!/bin/sh\ncat <<'EOF'\n" + "\n".join(lines) + "\nEOF\n")
-    command.chmod(0o755)
-    return f"{folder}{os.pathsep}{os.environ['PATH']}"
+    (folder / "pynvml.py").write_text(f"GPUS = {gpus!r}\n{NVML}")
+    return os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")]))
+
+
+def pretend_gpus_here(monkeypatch, folder, *gpus):
+    """Stand in for the driver's library in this process, and in those that it starts."""
+    monkeypatch.setenv("PYTHONPATH", pretend_gpus(folder, *gpus))
+    library = types.ModuleType("pynvml")
+    exec(f"GPUS = {gpus!r}\n{NVML}", library.__dict__)
+    monkeypatch.setattr("videottt.runtime.nvml.pynvml", library)

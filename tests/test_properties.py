@@ -24,10 +24,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image
 from pycocotools import mask as coco_mask
-from test_archives import below
 
-from conftest import ROOT
-from support import SPACE, small_model, store_frames
+from archive_files import below
+from support import ROOT, SPACE, small_model, store_frames
 from videottt.cli import arguments
 from videottt.core.errors import InputError
 from videottt.core.frame_result import PHASES, FrameResult
@@ -523,12 +522,11 @@ VALUES = TEXTS | st.sampled_from(
 @given(st.lists(TEXTS | VALUES.map("window={}".format), max_size=3))
 def test_a_variant_of_a_method_is_its_settings_or_refused(changes):
     config = {"methods": {"m": {"label": "M"}}}
-    found = unless_refused(lambda: configuration.parse_method(config, ",".join(["m", *changes])))
+    found = unless_refused(lambda: configuration.method_of(config, ",".join(["m", *changes])))
     if found is not None:
-        base, overrides = found
-        assert base == "m"
-        assert len(overrides) <= sum(change.count(",") + 1 for change in changes)
-        configuration.label_of(config, ",".join(["m", *changes]))
+        assert found.base == "m"
+        assert len(found.overrides) <= sum(change.count(",") + 1 for change in changes)
+        configuration.label_of(config, found)
 
 
 WRITTEN = st.dictionaries(TEXTS, JSON, max_size=4).map(json.dumps)

@@ -21,13 +21,11 @@ import pytest
 import torch
 import yaml
 from PIL import Image
-from test_archives import WANTED
-from test_catalogue import PAIR
-from test_catalogue import place as downloads  # noqa: F401
-from test_cli import predict
-from test_files import FIXED, ingesting, refused
 
+from archive_files import WANTED
+from source_list import PAIR
 from support import ROOT, SPACE, store_frames
+from verbs import FIXED, ingesting, predict, refused
 from videottt.cli import main
 from videottt.core.errors import InputError
 from videottt.data.fetch.unpacking import unpack
@@ -263,7 +261,7 @@ def test_an_id_is_letters_digits_and_dashes_and_never_an_option(config, name):
 
 def test_no_value_of_a_variant_makes_objects(config):
     with pytest.raises(InputError, match="is no value"):
-        settings.parse_method(
+        settings.method_of(
             config, f"online_ttt_mae,window=!!python/object/apply:os.system ['touch {CANARY}']"
         )
 
@@ -420,13 +418,13 @@ def test_no_playlist_makes_ffmpeg_open_anything_else(tmp_path, capsys, content):
 
 
 @pytest.mark.parametrize("target", ["file:///etc/passwd", "ftp://127.0.0.1/x", "data:,x", "//["])
-def test_no_redirection_leaves_the_web(downloads, capsys, target):  # noqa: F811
-    downloads.server.redirections["/w.pth"] = target
-    downloads.refusal(capsys, "weights")
-    assert not (downloads.root / "weights").exists()
+def test_no_redirection_leaves_the_web(sources, capsys, target):
+    sources.server.redirections["/w.pth"] = target
+    sources.refusal(capsys, "weights")
+    assert not (sources.root / "weights").exists()
 
 
-def test_a_login_is_known_to_no_other_server(downloads, tmp_path, monkeypatch):  # noqa: F811
+def test_a_login_is_known_to_no_other_server(sources, tmp_path, monkeypatch):
     heard = []
 
     class Handler(http.server.BaseHTTPRequestHandler):
@@ -445,21 +443,21 @@ def test_a_login_is_known_to_no_other_server(downloads, tmp_path, monkeypatch): 
     monkeypatch.setenv("CITYSCAPES_PASSWORD", PAIR["password"])
     with http.server.HTTPServer(("127.0.0.1", 0), Handler) as other:
         threading.Thread(target=other.serve_forever, daemon=True).start()
-        city = downloads.entries["city"]
-        city["urls"] = [f"{downloads.server.url}/file-handling/moved?packageID=3"]
+        city = sources.entries["city"]
+        city["urls"] = [f"{sources.server.url}/file-handling/moved?packageID=3"]
         place = f"http://localhost:{other.server_port}/city.zip"
-        downloads.server.redirections["/file-handling/moved"] = place
-        downloads.fetch("city")
+        sources.server.redirections["/file-handling/moved"] = place
+        sources.fetch("city")
         other.shutdown()
     assert len(heard) == 1
     assert not {"cookie", "authorization"} & {name.lower() for name in heard[0]}
     assert PAIR["password"] not in str(heard)
 
 
-def test_what_a_server_packs_is_not_unpacked_on_the_way(downloads, capsys):  # noqa: F811
+def test_what_a_server_packs_is_not_unpacked_on_the_way(sources, capsys):
     bomb = zlib.compress(bytes(10**8), 9)
-    (downloads.folder / "served/film.webm").write_bytes(bomb)
-    record = downloads.fetch("film")
+    (sources.folder / "served/film.webm").write_bytes(bomb)
+    record = sources.fetch("film")
     assert record["bytes"] == len(bomb)
 
 

@@ -1,8 +1,6 @@
 """JSON files of COCO's layouts."""
 
-from test_coco_layouts import SETS, SMALL
-from test_coco_layouts import written as coco_written
-
+from coco_files import SETS, SMALL, written
 from malformed.case import cases, ingesting
 
 SOURCE = {
@@ -16,7 +14,7 @@ def coco(layout, change=lambda document: None, text=None):
     """Return the maker of a data set whose document is changed, or whose text is another."""
 
     def make(folder, _):
-        coco_written(layout, folder, lambda document, root: change(document))
+        written(layout, folder, lambda document, root: change(document))
         source = folder / SOURCE[layout]
         if text is not None:
             source.write_bytes(text(source.read_bytes()))

@@ -98,8 +98,9 @@ class Study:
         self.root = root
         self.cluster = cluster
         self._runs = []
-        lines = [f"GPU {number}: Pretended (UUID: {name})" for number, name in enumerate(GPUS)]
-        self.environment = {**cluster.environment, "PATH": pretend_gpus(root / "bin", *lines)}
+        pretended = [(name, "Pretended") for name in GPUS]
+        library = pretend_gpus(root / "library", *pretended)
+        self.environment = {**cluster.environment, "PYTHONPATH": library}
         config = small_config()
         study = config["studies"]["demo"]
         for key in ("selection", "sweeps", "sizes"):
