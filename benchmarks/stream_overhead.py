@@ -26,6 +26,7 @@ from videottt.models.presets import preset_named
 from videottt.models.y_shaped import YShapedModel
 from videottt.store.frames import FrameStore, SourceFrame, write_frames
 from videottt.store.predictions import write_predictions
+from videottt.study.config import method_of
 from videottt.study.job_settings import method_settings
 from videottt.tasks import task_named
 from videottt.ttt.method import method_from
@@ -44,7 +45,7 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     config = yaml.safe_load((Path(__file__).parents[1] / "config.yaml").read_text())
     classes = config["datasets"]["synthetic"]["classes"]
-    settings = method_settings(config, "synthetic", options.method)
+    settings = method_settings(config, "synthetic", method_of(config, options.method))
     stream = Stream(
         YShapedModel(preset_named("tiny"), len(classes)),
         task_named("semantic", ClassSpace(tuple(classes))),

@@ -14,7 +14,7 @@ from segmenter_shapes import B4, deeplab_shapes, segformer_shapes
 from videottt.core.randomness import generator
 from videottt.core.settings import with_values
 from videottt.models.baselines.zhang2016 import Zhang2016
-from videottt.study.config import parse_method, predicting_method
+from videottt.study.config import method_of, predicting_method
 from videottt.study.job_settings import method_settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -74,7 +74,7 @@ def train_words(
 
 def small_settings(method: str) -> dict[str, Any]:
     """Return the settings of a method, for the smallest video, and such that it learns fast."""
-    values = method_settings(CONFIG, "synthetic", method)
+    values = method_settings(CONFIG, "synthetic", method_of(CONFIG, method))
     small: dict[str, Any] = {**EDGES, "decoding.object_mask_threshold": 0.01}
     if values["objective"] != "none":
         small |= {
@@ -131,15 +131,15 @@ class Inputs:
 
     def predict_words(self, task: str, method: str, output: Path | str) -> list[str]:
         """Return how a video is predicted."""
-        base, overrides = parse_method(CONFIG, predicting_method(CONFIG, method))
+        predicting = predicting_method(CONFIG, method_of(CONFIG, method))
         return words(
             "predict",
             frames=self.frames,
-            checkpoint=self.checkpoint(task, CONFIG["methods"][base]["checkpoint"]),
+            checkpoint=self.checkpoint(task, CONFIG["methods"][predicting.base]["checkpoint"]),
             task=task,
             method=method,
-            settings=small_settings(base),
-            override=overrides,
+            settings=small_settings(predicting.base),
+            override=dict(predicting.overrides),
             seed=0,
             device="cpu",
             output=output,

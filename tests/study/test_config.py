@@ -5,6 +5,7 @@ import pytest
 
 from support import ROOT
 from videottt.core.errors import InputError
+from videottt.core.ids import TASKS, MethodId
 from videottt.core.provenance import code_fingerprint
 from videottt.core.settings import with_values
 from videottt.data.fetch.catalogue import read_sources
@@ -30,11 +31,11 @@ def test_every_study_of_the_configuration_makes_methods_that_exist(config):
     for study_id, study in config["studies"].items():
         chosen = {**config, "study": study_id}
         for dataset, task in settings.streams_of(study):
-            named = settings.study_methods(chosen, study, task)
-            own = [n for n in named if "checkpoint" in config["methods"][n.split(",")[0]]]
-            for name in own:
-                base = job_settings.method_settings(chosen, dataset, name)
-                method = method_from(with_values(base, settings.parse_method(chosen, name)[1]))
+            for named in settings.study_methods(chosen, study, task):
+                if "checkpoint" not in config["methods"][named.base]:
+                    continue
+                base = job_settings.method_settings(chosen, dataset, named)
+                method = method_from(with_values(base, named.overrides))
                 assert method.objective in list_objectives()
                 objective_named(method.objective, method.options)
 
@@ -42,14 +43,15 @@ def test_every_study_of_the_configuration_makes_methods_that_exist(config):
 def test_a_method_exists_for_the_tasks_that_it_names_and_starts_from_the_checkpoint_of_the_task(
     config,
 ):
-    methods = ["online_ttt_mae,window=4", "self_train", "majority_vote"]
+    names = ["online_ttt_mae,window=4", "self_train", "majority_vote"]
+    methods = settings.methods_of(config, names)
     assert settings.methods_for(config, methods, "semantic") == methods
     assert settings.methods_for(config, methods, "panoptic") == methods[:1]
     own = copy.deepcopy(config)
     own["studies"]["demo"]["checkpoint_tasks"] = {"instance": "panoptic"}
     ids = {
-        task: settings.checkpoint_ids(own, "synthetic_coco", task, "online_ttt_mae")
-        for task in settings.TASKS
+        task: settings.checkpoint_ids(own, "synthetic_coco", task, MethodId("online_ttt_mae"))
+        for task in TASKS
     }
     assert {task: each["task"] for task, each in ids.items()} == {
         "semantic": "semantic",
@@ -59,7 +61,7 @@ def test_a_method_exists_for_the_tasks_that_it_names_and_starts_from_the_checkpo
     }
     assert all(each["checkpoint"] == "joint" for each in ids.values())
     with pytest.raises(InputError, match=r"'self_train': unknown task 'instance'; .*'semantic'"):
-        settings.checkpoint_ids(own, "synthetic_coco", "instance", "self_train")
+        settings.checkpoint_ids(own, "synthetic_coco", "instance", MethodId("self_train"))
 
 
 def test_a_task_may_be_trained_in_its_own_way_and_compare_its_own_methods(config):
@@ -73,13 +75,14 @@ def test_a_task_may_be_trained_in_its_own_way_and_compare_its_own_methods(config
     assert (trained["dataset"], trained["augmentation"]["flip"]) == ("camvid", 0)
     assert trained["augmentation"]["crop"] == common["augmentation"]["crop"]
     assert settings.training_of(study, "panoptic")["dataset"] == common["dataset"]
-    ids = settings.checkpoint_ids(own, "synthetic_coco", "colorization", "online_ttt_mae")
+    online = MethodId("online_ttt_mae")
+    ids = settings.checkpoint_ids(own, "synthetic_coco", "colorization", online)
     assert ids == {"dataset": "camvid", "task": "colorization", "checkpoint": "joint"}
     assert settings.study_trained_on(own, "camvid", "colorization") is study
-    assert (
-        settings.study_methods(own, study, "colorization") == study["task_methods"]["colorization"]
-    )
-    assert "tent" in settings.study_methods(own, study, "panoptic")
+    coloured = settings.study_methods(own, study, "colorization")
+    assert list(map(str, coloured)) == study["task_methods"]["colorization"]
+    assert MethodId("tent") in settings.study_methods(own, study, "panoptic")
+    assert set(coloured) < set(settings.named_methods(own, study))
     assert not settings.is_scored(own, "lumiere", "colorization")
     assert settings.is_scored(own, "synthetic", "semantic")
 
@@ -164,6 +167,24 @@ def test_method_ids_are_those_of_the_papers_tables(config):
         (lambda c: c["datasets"]["synthetic"].update(things=["cars"]), "'car'?"),
         (lambda c: c["datasets"]["camvid"].pop("root"), "exactly one of 'root', 'render'"),
         (lambda c: c.update(study="camvit"), "did you mean 'camvid'?"),
+        (lambda c: c["drawn"].update(curve=[]), "config.yaml: drawn: unknown key 'curve'; did you"),
+        (lambda c: c["drawn"].pop("learned"), "config.yaml: drawn: 'learned' is a required"),
+        (
+            lambda c: c["drawn"]["curves"].append("online_ttt_mea"),
+            "config.yaml: drawn.curves: unknown method 'online_ttt_mea'; did you mean 'online_ttt",
+        ),
+        (
+            lambda c: c["drawn"]["task_beside"].update(panoptic="main_tsk_only"),
+            "drawn.task_beside.panoptic: unknown method 'main_tsk_only'; did you mean 'main_task",
+        ),
+        (
+            lambda c: c["studies"]["demo"].update(drawn={"steps": "ttt_mae"}),
+            "studies.demo.drawn.steps: unknown method 'ttt_mae'; did you mean",
+        ),
+        (
+            lambda c: c["studies"]["demo"].update(drawn={"learned": "online_ttt_mae,widow=4"}),
+            "method 'online_ttt_mae,widow=4': unknown key 'widow'; did you mean 'window'?",
+        ),
     ],
 )
 def test_a_mistake_in_the_configuration_is_one_line_with_the_nearest_name(config, change, message):
@@ -182,7 +203,7 @@ def test_settings_merge_protocol_then_study_then_method_then_pinned_values(confi
     study["protocol"] = "release"
     study["updates"] = {"steps": 2, "window": 3, "optimizer": {"learning_rate": 0.5}}
     study["pinned"] = {"online_ttt_mae": {"optimizer.learning_rate": 0.25}}
-    method = method_from(job_settings.method_settings(own, "camvid", "online_ttt_mae"))
+    method = method_from(job_settings.method_settings(own, "camvid", MethodId("online_ttt_mae")))
     assert isinstance(method, Method)
     assert (method.sampling, method.options["mask_ratio"]) == ("permutations", 0.85)
     assert (method.steps, method.window) == (2, 16)
@@ -201,29 +222,29 @@ def test_a_result_can_be_named_whatever_study_is_run(config):
 
 def test_an_id_says_what_a_variant_changes_and_nothing_else_does(config):
     name = "online_ttt_mae,window=all,steps=2,order=shuffled,optimizer.learning_rate=0.5"
-    base, changes = settings.parse_method(config, name)
-    assert base == "online_ttt_mae"
-    assert changes == {
+    method, base = settings.method_of(config, name), MethodId("online_ttt_mae")
+    assert (str(method), method.base) == (name, "online_ttt_mae")
+    assert method.overrides == {
         "window": None,
         "steps": 2,
         "order": "shuffled",
         "optimizer.learning_rate": 0.5,
     }
-    assert settings.label_of(config, name) == (
+    assert settings.label_of(config, method) == (
         "Online TTT-MAE, window = all, steps = 2, order = shuffled, optimizer.learning_rate = 0.5"
     )
     # What it changes comes after what was selected, so it is no part of its settings.
     for function in (job_settings.method_settings, trials.selections_of):
-        assert function(config, "synthetic", name) == function(config, "synthetic", base)
+        assert function(config, "synthetic", method) == function(config, "synthetic", base)
     checkpoints = [
-        settings.checkpoint_ids(config, "synthetic", "semantic", each) for each in (name, base)
+        settings.checkpoint_ids(config, "synthetic", "semantic", each) for each in (method, base)
     ]
     assert checkpoints[0] == checkpoints[1]
-    fixed = "offline_ttt_mae_fixed_iteration"
-    predicted = "offline_ttt_mae_all_frames"
-    assert settings.predicting_method(config, fixed) == predicted
-    assert settings.predicting_method(config, f"{fixed},batch=2") == f"{predicted},batch=2"
-    assert settings.predicting_method(config, name) == name
+    fixed = MethodId.parse("offline_ttt_mae_fixed_iteration,batch=2")
+    predicting = settings.predicting_method(config, fixed)
+    assert str(predicting) == "offline_ttt_mae_all_frames,batch=2"
+    assert predicting.overrides == {"batch": 2}
+    assert settings.predicting_method(config, method) == method
 
 
 @pytest.mark.parametrize(
@@ -239,23 +260,24 @@ def test_an_id_says_what_a_variant_changes_and_nothing_else_does(config):
 )
 def test_an_id_that_is_none_is_refused(config, name, message):
     with pytest.raises(InputError, match=message):
-        settings.parse_method(config, name)
+        settings.method_of(config, name)
 
 
 def test_a_sweep_has_every_value_once_and_the_method_itself_for_its_own(config):
     study = {**config["studies"]["demo_full"], "updates": {"steps": 2}}
     values = [1, 16, None, "all"]
-    made = [settings.variant_id(config, study, "online_ttt_mae", "window", v) for v in values]
     online = "online_ttt_mae"
+    method = MethodId(online)
+    made = [str(settings.variant_of(config, study, method, "window", v)) for v in values]
     assert made == [f"{online},window=1", online, f"{online},window=all", f"{online},window=all"]
-    steps = [settings.variant_id(config, study, "online_ttt_mae", "steps", v) for v in (1, 2)]
+    steps = [str(settings.variant_of(config, study, method, "steps", v)) for v in (1, 2)]
     assert steps == [f"{online},steps=1", online]
     unlimited = copy.deepcopy(config)
     unlimited["methods"][online]["window"] = None
-    assert settings.variant_id(unlimited, study, online, "window", "all") == online
+    assert settings.variant_of(unlimited, study, method, "window", "all") == method
     for each in config["studies"].values():
         for sweep, entry in each.get("sweeps", {}).items():
-            methods = trials.sweep_methods(config, each, sweep)
+            methods = list(map(str, trials.sweep_methods(config, each, sweep)))
             assert methods[:2] == ["main_task_only", "mae_joint_training"]
             assert len(set(methods)) == len(methods) == 2 + len(entry["values"])
             assert methods.count(entry["method"]) == 1
@@ -266,7 +288,7 @@ def test_a_sweep_has_every_value_once_and_the_method_itself_for_its_own(config):
 def test_every_method_has_as_many_trials_and_more_for_one_are_refused(config):
     own = {**config, "study": "camvid"}
     grids = config["studies"]["camvid"]["selection"]["grids"]
-    sizes = {len(trials.trials_of(own, "camvid", method)) for method in grids}
+    sizes = {len(trials.trials_of(own, "camvid", MethodId(method))) for method in grids}
     assert len(sizes) == 1
     unfair = copy.deepcopy(config)
     unfair["studies"]["camvid"]["selection"]["grids"]["tent"]["steps"] = [1, 2]
@@ -282,45 +304,57 @@ def test_a_trial_is_one_point_of_the_grid_on_top_of_the_method(config):
     rates, scopes = [0.5, 0.25], ["a", "b"]
     grid = {"optimizer.learning_rate": rates, "options.scope": scopes}
     own["studies"]["camvid"]["selection"]["grids"] = {"tent": grid}
-    found = [trials.trial_settings(own, "camvid", "tent", number) for number in range(4)]
+    found = [trials.trial_settings(own, "camvid", MethodId("tent"), number) for number in range(4)]
     points = [(each["optimizer"]["learning_rate"], each["options"]["scope"]) for each in found]
     assert points == [(rate, scope) for rate in rates for scope in scopes]
-    plain = job_settings.method_settings(own, "camvid", "tent")
+    plain = job_settings.method_settings(own, "camvid", MethodId("tent"))
     assert {**found[0], "optimizer": 0, "options": 0} == {**plain, "optimizer": 0, "options": 0}
     with pytest.raises(InputError, match="4 trials, from 0; there is no 4"):
-        trials.trial_settings(own, "camvid", "tent", 4)
+        trials.trial_settings(own, "camvid", MethodId("tent"), 4)
     with pytest.raises(InputError, match="unknown grid of method 'self_train'"):
-        trials.trials_of(own, "camvid", "self_train")
+        trials.trials_of(own, "camvid", MethodId("self_train"))
 
 
 def test_hyperparameters_come_from_the_methods_that_they_were_selected_for(config):
     own = copy.deepcopy(config)
     own["study"] = "camvid"
     name = "online_ttt_mae_temporal_smoothing"
-    assert settings.hyperparameters_of(own, name) == ["online_ttt_mae", "temporal_smoothing"]
-    assert trials.selections_of(own, "camvid", name) == ["online_ttt_mae", "temporal_smoothing"]
-    assert trials.selections_of(own, "camvid", "online_ttt_mae") == ["online_ttt_mae"]
-    assert trials.selections_of(own, "camvid", "mae_joint_training") == []
+    assert settings.hyperparameters_of(own, MethodId(name)) == [
+        "online_ttt_mae",
+        "temporal_smoothing",
+    ]
+    assert trials.selections_of(own, "camvid", MethodId(name)) == [
+        "online_ttt_mae",
+        "temporal_smoothing",
+    ]
+    assert trials.selections_of(own, "camvid", MethodId("online_ttt_mae")) == ["online_ttt_mae"]
+    assert trials.selections_of(own, "camvid", MethodId("mae_joint_training")) == []
     fixed, oracle = "offline_ttt_mae_fixed_iteration", "offline_ttt_mae_all_frames"
-    assert trials.selections_of(own, "camvid", fixed) == [oracle]
+    assert trials.selections_of(own, "camvid", MethodId(fixed)) == [oracle]
     own["studies"]["camvid"]["pinned"] = {
         "online_ttt_mae": {"optimizer.learning_rate": 0.125},
         "temporal_smoothing": {"smoothing": 9},
         name: {"smoothing": 2},
         fixed: {"iteration": 77},
     }
-    found = job_settings.method_settings(own, "camvid", name)
+    found = job_settings.method_settings(own, "camvid", MethodId(name))
     assert (found["optimizer"]["learning_rate"], found["smoothing"]) == (0.125, 9)
-    assert job_settings.method_settings(own, "camvid", "online_ttt_mae").get("smoothing") is None
-    assert settings.score_iteration(own, "camvid", fixed) == 77
-    assert job_settings.method_settings(own, "camvid", fixed) == job_settings.method_settings(
-        own, "camvid", oracle
+    assert (
+        job_settings.method_settings(own, "camvid", MethodId("online_ttt_mae")).get("smoothing")
+        is None
     )
+    assert settings.score_iteration(own, "camvid", MethodId(fixed)) == 77
+    fixed_values, oracle_values = (
+        job_settings.method_settings(own, "camvid", MethodId(each)) for each in (fixed, oracle)
+    )
+    assert fixed_values == oracle_values
 
 
 def test_an_offline_method_is_scored_by_a_rule_and_others_at_their_end(config):
     own = {**config, "study": "camvid"}
-    found = {name: settings.score_iteration(own, "camvid", name) for name in own["methods"]}
+    found = {
+        name: settings.score_iteration(own, "camvid", MethodId(name)) for name in own["methods"]
+    }
     assert {name: rule for name, rule in found.items() if rule != "last"} == {
         "offline_ttt_mae_all_frames": "oracle",
         "offline_ttt_mae_fixed_iteration": "selected",
@@ -331,13 +365,18 @@ def test_a_study_decides_sizes_and_the_recipe_of_votes(config):
     own = {**config, "study": "demo"}
     study = config["studies"]["demo"]
     for name in ("majority_vote", "online_ttt_mae_majority_vote"):
-        method = method_from(job_settings.method_settings(own, "synthetic", name))
+        method = method_from(job_settings.method_settings(own, "synthetic", MethodId(name)))
         assert method.votes == study["sizes"][name]["votes"] != config["methods"][name]["votes"]
         assert method.augmentation.crop == tuple(study["training"]["augmentation"]["crop"])
         assert method.augmentation.shortest_edge == study["input"]["shortest_edge"]
-    assert method_from(job_settings.method_settings(own, "synthetic", "online_ttt_mae")).votes == 1
+    assert (
+        method_from(
+            job_settings.method_settings(own, "synthetic", MethodId("online_ttt_mae"))
+        ).votes
+        == 1
+    )
     offline = method_from(
-        job_settings.method_settings(own, "synthetic", "offline_ttt_mae_all_frames")
+        job_settings.method_settings(own, "synthetic", MethodId("offline_ttt_mae_all_frames"))
     )
     assert list(offline.ladder) == study["sizes"]["offline_ttt_mae_all_frames"]["ladder"]
 
@@ -370,7 +409,7 @@ def test_a_variant_that_changes_no_setting_or_to_no_value_is_refused_before_any_
     config, method, message
 ):
     with pytest.raises(InputError) as caught:
-        check_variant(config, SCHEMA, method)
+        check_variant(SCHEMA, MethodId.parse(method))
     assert message in str(caught.value)
     wrong = copy.deepcopy(config)
     wrong["studies"]["demo"]["methods"].append(method)
@@ -378,7 +417,7 @@ def test_a_variant_that_changes_no_setting_or_to_no_value_is_refused_before_any_
         validate(wrong, SCHEMA)
 
 
-def test_numbers_with_an_exponent_are_numbers_in_the_name_of_a_variant(config):
-    _, changes = settings.parse_method(config, "online_ttt_mae,optimizer.learning_rate=3e-4")
-    assert changes == {"optimizer.learning_rate": 3e-4}
-    check_variant(config, SCHEMA, "online_ttt_mae,optimizer.learning_rate=3e-4")
+def test_numbers_with_an_exponent_are_numbers_in_the_name_of_a_variant():
+    method = MethodId.parse("online_ttt_mae,optimizer.learning_rate=3e-4")
+    assert method.overrides == {"optimizer.learning_rate": 3e-4}
+    check_variant(SCHEMA, method)

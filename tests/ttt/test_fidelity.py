@@ -17,7 +17,7 @@ import videottt.ttt.objectives.mae
 import videottt.ttt.update
 from support import DATA, SIZE, SPACE, VIDEO, store_frames
 from videottt.cli import main
-from videottt.core.ids import JobKey
+from videottt.core.ids import JobKey, MethodId
 from videottt.core.randomness import generator, seed_of
 from videottt.core.settings import with_values
 from videottt.models.checkpoint import load_checkpoint
@@ -199,7 +199,7 @@ def test_every_parameter_has_the_learning_rate_and_decay_that_the_authors_give_i
 def release_settings(config):
     """The settings of the study that runs the release, at the size of the reference."""
     study = next(each for each in config["studies"].values() if each["protocol"] == "release")
-    return method_settings_in(config, study, "online_ttt_mae") | {
+    return method_settings_in(config, study, MethodId("online_ttt_mae")) | {
         "batch": 8, "micro_batch": 2, "shortest_edge": 96, "longest_edge": 160,
         "crop": None, "views": None, "precision": "float32", "drop_path": False,
     }  # fmt: skip
@@ -367,8 +367,9 @@ DECIDED = {
 @pytest.fixture(scope="module")
 def protocols(config):
     study = next(each for each in config["studies"].values() if each["protocol"] == "release")
+    method = MethodId("online_ttt_mae")
     return {
-        name: method_settings_in(config, study | {"protocol": name}, "online_ttt_mae") | SMALL
+        name: method_settings_in(config, study | {"protocol": name}, method) | SMALL
         for name in ("paper", "release")
     }
 

@@ -2,6 +2,7 @@
 
 import argparse
 
+from videottt.cli.arguments import from_options
 from videottt.cli.report_arguments import add_files, add_methods, add_metrics
 
 
@@ -16,7 +17,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Run the verb."""
     from videottt.report.figures.bars import plot_bars
+    from videottt.report.figures.style import FigureFiles
 
     plot_bars(
-        options.metrics, options.methods, options.labels, options.baseline, options.png, options.pdf
+        options.metrics,
+        options.methods,
+        options.labels,
+        options.baseline,
+        from_options(FigureFiles, options),
     )

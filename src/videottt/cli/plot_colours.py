@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from videottt.cli.arguments import from_options
 from videottt.cli.report_arguments import add_files, add_frames, add_labels, add_unscored
 
 
@@ -20,12 +21,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Run the verb."""
     from videottt.report.figures.colours import plot_colours
+    from videottt.report.figures.style import FigureFiles
 
     plot_colours(
         options.frames,
         options.predictions,
         options.labels,
         options.scored,
-        options.png,
-        options.pdf,
+        from_options(FigureFiles, options),
     )

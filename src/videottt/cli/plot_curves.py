@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from videottt.cli.arguments import from_options
 from videottt.cli.report_arguments import add_files, add_methods
 
 
@@ -17,7 +18,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Run the verb."""
     from videottt.report.figures.curves import plot_curves
+    from videottt.report.figures.style import FigureFiles
 
     plot_curves(
-        options.scores, options.methods, options.labels, options.baseline, options.png, options.pdf
+        options.scores,
+        options.methods,
+        options.labels,
+        options.baseline,
+        from_options(FigureFiles, options),
     )

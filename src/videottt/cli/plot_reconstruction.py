@@ -2,6 +2,7 @@
 
 import argparse
 
+from videottt.cli.arguments import from_options
 from videottt.cli.report_arguments import add_files, add_pair, add_unscored
 
 
@@ -14,14 +15,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Run the verb."""
+    from videottt.report.figures.opened import PairFiles
     from videottt.report.figures.reconstruction import plot_reconstruction
+    from videottt.report.figures.style import FigureFiles
 
     plot_reconstruction(
-        options.frames,
-        options.fixed,
-        options.predictions,
+        from_options(PairFiles, options),
         options.labels,
         options.scored,
-        options.png,
-        options.pdf,
+        from_options(FigureFiles, options),
     )

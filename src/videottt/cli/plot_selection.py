@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from videottt.cli.arguments import names
+from videottt.cli.arguments import from_options, names
 from videottt.cli.report_arguments import add_files, add_labels
 
 
@@ -19,7 +19,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Run the verb."""
     from videottt.report.figures.selection import plot_selection
+    from videottt.report.figures.style import FigureFiles
 
     plot_selection(
-        options.grids, options.methods, options.task, options.labels, options.png, options.pdf
+        options.grids,
+        options.methods,
+        options.task,
+        options.labels,
+        from_options(FigureFiles, options),
     )

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from videottt.cli.arguments import from_options
 from videottt.cli.report_arguments import add_files, add_frames, add_unscored
 
 
@@ -17,5 +18,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Run the verb."""
     from videottt.report.figures.steps import plot_steps
+    from videottt.report.figures.style import FigureFiles
 
-    plot_steps(options.frames, options.traces, options.scored, options.png, options.pdf)
+    plot_steps(options.frames, options.traces, options.scored, from_options(FigureFiles, options))

@@ -2,6 +2,7 @@
 
 import argparse
 
+from videottt.cli.arguments import from_options
 from videottt.cli.report_arguments import add_files, add_pair
 
 
@@ -13,13 +14,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Run the verb."""
+    from videottt.report.figures.opened import PairFiles
     from videottt.report.figures.strips import plot_strips
+    from videottt.report.figures.style import FigureFiles
 
     plot_strips(
-        options.frames,
-        options.fixed,
-        options.predictions,
-        options.labels,
-        options.png,
-        options.pdf,
+        from_options(PairFiles, options), options.labels, from_options(FigureFiles, options)
     )

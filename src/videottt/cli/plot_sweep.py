@@ -2,7 +2,7 @@
 
 import argparse
 
-from videottt.cli.arguments import names
+from videottt.cli.arguments import from_options, names
 from videottt.cli.report_arguments import add_files, add_labels, add_metrics
 
 
@@ -19,7 +19,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Run the verb."""
+    from videottt.report.figures.style import FigureFiles
     from videottt.report.figures.sweep import Sweep, plot_sweep
 
     sweep = Sweep(options.method, options.setting, options.base_value)
-    plot_sweep(options.metrics, sweep, options.fixed, options.labels, options.png, options.pdf)
+    plot_sweep(
+        options.metrics, sweep, options.fixed, options.labels, from_options(FigureFiles, options)
+    )

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from videottt.cli.arguments import from_options
 from videottt.cli.report_arguments import add_files, add_labels
 
 
@@ -20,6 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Run the verb."""
+    from videottt.report.figures.style import FigureFiles
     from videottt.report.figures.theory import WindowSweep, plot_theory
 
     plot_theory(
@@ -29,6 +31,5 @@ def run(options: argparse.Namespace) -> None:
         options.labels,
         options.csv,
         options.markdown,
-        options.png,
-        options.pdf,
+        from_options(FigureFiles, options),
     )

@@ -2,6 +2,7 @@
 
 import argparse
 
+from videottt.cli.arguments import from_options
 from videottt.cli.report_arguments import add_film, add_pair, add_unscored
 
 
@@ -14,12 +15,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Run the verb."""
+    from videottt.report.figures.opened import PairFiles
     from videottt.report.figures.video import render_pair
 
     render_pair(
-        options.frames,
-        options.fixed,
-        options.predictions,
+        from_options(PairFiles, options),
         options.labels,
         options.scored,
         options.output,

@@ -13,6 +13,7 @@ from videottt.core.ids import TASKS, MethodId, check_known
 from videottt.data.ingest import IngestSettings, ingest
 from videottt.models.checkpoint import Checkpoint, load_checkpoint
 from videottt.report.figures.film import render_prediction
+from videottt.report.figures.opened import PairFiles
 from videottt.report.figures.video import render_pair
 from videottt.study.config import Config, label_of, method_of, tasks_of
 from videottt.study.config_file import read_config
@@ -212,9 +213,8 @@ def _render(own: OwnVideo, job: StreamJob, fixed: StreamJob, label: str) -> None
         labels=json.dumps(labels),
         output=beside,
     )
-    render_pair(
-        job.frames, fixed.output, job.output, labels, scored=False, output=beside, sound=sound
-    )
+    files = PairFiles(job.frames, fixed.output, job.output)
+    render_pair(files, labels, scored=False, output=beside, sound=sound)
     if job.task == "colorization":
         _say("render-prediction", **shown, output=film)
         render_prediction(job.frames, job.output, film, sound)

@@ -12,7 +12,13 @@ from matplotlib.figure import Figure
 
 from videottt.core.errors import InputError, nearest
 from videottt.evaluation.metrics import headline
-from videottt.report.figures.style import STYLE, method_colours, save_figure, seeds_text
+from videottt.report.figures.style import (
+    STYLE,
+    FigureFiles,
+    method_colours,
+    save_figure,
+    seeds_text,
+)
 from videottt.report.tables.reading import read_metrics
 
 GROUP = ["dataset", "task", "split"]
@@ -174,8 +180,7 @@ def plot_bars(
     methods: Sequence[str],
     labels: Mapping[str, str],
     baseline: str | None,
-    png: Path,
-    pdf: Path,
+    files: FigureFiles,
 ) -> None:
     """Plot the pooled metric of each method on each data set, task and split.
 
@@ -184,10 +189,9 @@ def plot_bars(
         methods: ids, in the order shown.
         labels: method -> name to show.
         baseline: method whose mean is a line across all bars; None draws none.
-        png: file to write.
-        pdf: file to write.
+        files: to write.
 
     Raises:
         InputError: the file is no table of metrics, or lacks a method.
     """
-    save_figure(bars_figure(read_metrics(metrics), methods, labels, baseline), png, pdf)
+    save_figure(bars_figure(read_metrics(metrics), methods, labels, baseline), files)

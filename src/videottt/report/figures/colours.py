@@ -14,7 +14,7 @@ from videottt.evaluation.metrics import headline
 from videottt.report.figures.opened import open_predictions, view_of
 from videottt.report.figures.pairing import as_image, check_images, check_same_video
 from videottt.report.figures.panels import Picture, bare_axes, quality_text, show_picture
-from videottt.report.figures.style import STYLE, save_figure
+from videottt.report.figures.style import STYLE, FigureFiles, save_figure
 from videottt.report.figures.view import TaskView
 from videottt.store.predictions import PredictionReader
 
@@ -114,8 +114,7 @@ def plot_colours(
     predictions: Sequence[Path],
     labels: Mapping[str, str],
     scored: bool,
-    png: Path,
-    pdf: Path,
+    files: FigureFiles,
 ) -> None:
     """Plot frames of a video in the colours that each of several methods gives it.
 
@@ -124,12 +123,11 @@ def plot_colours(
         predictions: images, a row each.
         labels: method -> name to show.
         scored: whether the video has a ground truth to show.
-        png: file to write.
-        pdf: file to write.
+        files: to write.
 
     Raises:
         InputError: a file is not what it should be.
     """
     with open_predictions(frames, predictions) as (store, read):
         figure = colours_figure(view_of(store, read[0].key.task, scored), read, labels)
-    save_figure(figure, png, pdf)
+    save_figure(figure, files)

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from videottt.core.errors import InputError, nearest
 from videottt.evaluation.metrics import Headline, headline
 from videottt.evaluation.scores import Scores, read_scores
-from videottt.report.figures.style import STYLE, Colour, method_colours, save_figure
+from videottt.report.figures.style import STYLE, Colour, FigureFiles, method_colours, save_figure
 
 # Up to so many frames, each has a visible point.
 FEW = 60
@@ -167,8 +167,7 @@ def plot_curves(
     methods: Sequence[str],
     labels: Mapping[str, str],
     baseline: str | None,
-    png: Path,
-    pdf: Path,
+    files: FigureFiles,
 ) -> None:
     """Plot how well each method does over the course of one video.
 
@@ -177,11 +176,10 @@ def plot_curves(
         methods: ids, in the order shown.
         labels: method -> name to show.
         baseline: method that the lower panel subtracts; None draws no lower panel.
-        png: file to write.
-        pdf: file to write.
+        files: to write.
 
     Raises:
         InputError: a file is not what it should be, or a method has no scores.
     """
     read = [read_scores(path) for path in scores]
-    save_figure(curves_figure(read, methods, labels, baseline), png, pdf)
+    save_figure(curves_figure(read, methods, labels, baseline), files)

@@ -11,6 +11,21 @@ from videottt.store.predictions import PredictionReader
 
 
 @dataclass(frozen=True)
+class PairFiles:
+    """The files of a method on a video, beside the model that does not learn.
+
+    Attributes:
+        frames: frame store of the video.
+        fixed: predictions without learning.
+        predictions: the method's.
+    """
+
+    frames: Path
+    fixed: Path
+    predictions: Path
+
+
+@dataclass(frozen=True)
 class Pair:
     """A method's predictions of a video, and those of the model that does not learn.
 
@@ -30,16 +45,16 @@ class Pair:
 
 
 @contextlib.contextmanager
-def open_pair(frames: Path, fixed: Path, predictions: Path) -> Iterator[Pair]:
+def open_pair(files: PairFiles) -> Iterator[Pair]:
     """Open a video and two files of predictions of it.
 
     Raises:
         InputError: a file is not what it should be.
     """
     with (
-        FrameStore(frames) as store,
-        PredictionReader(fixed) as without_learning,
-        PredictionReader(predictions) as learned,
+        FrameStore(files.frames) as store,
+        PredictionReader(files.fixed) as without_learning,
+        PredictionReader(files.predictions) as learned,
     ):
         yield Pair(store, without_learning, learned)
 

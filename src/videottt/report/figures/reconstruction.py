@@ -2,7 +2,6 @@
 
 import textwrap
 from collections.abc import Mapping
-from pathlib import Path
 
 import matplotlib
 import numpy as np
@@ -11,10 +10,10 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from videottt.core.errors import InputError
 from videottt.report.figures.objects import colours_side_by_side
-from videottt.report.figures.opened import open_pair
+from videottt.report.figures.opened import PairFiles, open_pair
 from videottt.report.figures.pairing import check_same_video, distinct
 from videottt.report.figures.panels import Picture, masked_input, pictures_of, show_picture
-from videottt.report.figures.style import STYLE, class_legend, save_figure
+from videottt.report.figures.style import STYLE, FigureFiles, class_legend, save_figure
 from videottt.report.figures.view import TaskView
 from videottt.store.predictions import PredictionReader
 
@@ -100,29 +99,23 @@ def _row(
 
 
 def plot_reconstruction(
-    frames: Path,
-    fixed: Path,
-    predictions: Path,
+    pair_files: PairFiles,
     labels: Mapping[str, str],
     scored: bool,
-    png: Path,
-    pdf: Path,
+    files: FigureFiles,
 ) -> None:
     """Plot what the model saw, what it reconstructed and what it predicted, frame by frame.
 
     Args:
-        frames: frame store of the video.
-        fixed: predictions without learning.
-        predictions: the method's.
+        pair_files: the video and its predictions.
         labels: method -> name to show.
         scored: whether the video has a ground truth to show.
-        png: file to write.
-        pdf: file to write.
+        files: to write.
 
     Raises:
         InputError: a file is not what it should be.
     """
-    with open_pair(frames, fixed, predictions) as pair:
+    with open_pair(pair_files) as pair:
         view = pair.view(scored)
         figure = reconstruction_figure(view, pair.fixed, pair.predictions, labels)
-    save_figure(figure, png, pdf)
+    save_figure(figure, files)

@@ -15,7 +15,7 @@ from matplotlib.lines import Line2D
 
 from videottt.core.errors import InputError
 from videottt.evaluation.metrics import headline
-from videottt.report.figures.style import STYLE, save_figure, seeds_text
+from videottt.report.figures.style import STYLE, FigureFiles, save_figure, seeds_text
 
 COLUMNS = 3
 # Columns of a grid that are neither a setting nor the metric.
@@ -200,8 +200,7 @@ def plot_selection(
     methods: Sequence[str],
     task: str,
     labels: Mapping[str, str],
-    png: Path,
-    pdf: Path,
+    files: FigureFiles,
 ) -> None:
     """Plot how the hyper-parameters of each method were selected, trial by trial.
 
@@ -210,8 +209,7 @@ def plot_selection(
         methods: ids, in the order of the grids.
         task: whose metric was maximised.
         labels: method -> name to show.
-        png: file to write.
-        pdf: file to write.
+        files: to write.
 
     Raises:
         InputError: there are more or fewer grids than methods, or a file is no grid.
@@ -222,7 +220,7 @@ def plot_selection(
             "the same order"
         )
     read = {method: _read_grid(path) for method, path in zip(methods, grids, strict=True)}
-    save_figure(selection_figure(read, task, labels), png, pdf)
+    save_figure(selection_figure(read, task, labels), files)
 
 
 def _read_grid(path: Path) -> pd.DataFrame:

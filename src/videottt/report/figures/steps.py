@@ -14,7 +14,7 @@ from matplotlib.ticker import MaxNLocator
 from videottt.evaluation.metrics import headline
 from videottt.report.figures.opened import view_of
 from videottt.report.figures.panels import Picture, bare_axes, masked_input, show_picture
-from videottt.report.figures.style import STYLE, Colour, save_figure
+from videottt.report.figures.style import STYLE, Colour, FigureFiles, save_figure
 from videottt.report.figures.view import TaskView
 from videottt.store.frames import FrameStore
 from videottt.store.traces import FrameTrace, Traces, read_traces
@@ -98,15 +98,14 @@ def _values(view: TaskView, trace: FrameTrace) -> np.ndarray:
     return np.array([view.value(each, truth) for each in trace.prediction])
 
 
-def plot_steps(frames: Path, traces: Path, scored: bool, png: Path, pdf: Path) -> None:
+def plot_steps(frames: Path, traces: Path, scored: bool, files: FigureFiles) -> None:
     """Plot reconstruction, loss and metric through gradient steps on single frames.
 
     Args:
         frames: frame store of the video.
         traces: of `trace`.
         scored: whether the video has a ground truth.
-        png: file to write.
-        pdf: file to write.
+        files: to write.
 
     Raises:
         InputError: a file is not what it should be.
@@ -114,4 +113,4 @@ def plot_steps(frames: Path, traces: Path, scored: bool, png: Path, pdf: Path) -
     read = read_traces(traces)
     with FrameStore(frames) as store:
         figure = steps_figure(view_of(store, read.key.task, scored), read)
-    save_figure(figure, png, pdf)
+    save_figure(figure, files)

@@ -3,7 +3,6 @@
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import matplotlib
 import numpy as np
@@ -13,7 +12,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from videottt.core.errors import InputError
 from videottt.evaluation.metrics import Headline, headline
 from videottt.report.figures.objects import colours_side_by_side
-from videottt.report.figures.opened import open_pair
+from videottt.report.figures.opened import PairFiles, open_pair
 from videottt.report.figures.pairing import check_same_video
 from videottt.report.figures.panels import (
     Picture,
@@ -22,7 +21,7 @@ from videottt.report.figures.panels import (
     quality_text,
     show_picture,
 )
-from videottt.report.figures.style import STYLE, class_legend, save_figure
+from videottt.report.figures.style import STYLE, FigureFiles, class_legend, save_figure
 from videottt.report.figures.view import TaskView, scored_view
 from videottt.store.frames import FrameStore
 from videottt.store.predictions import PredictionReader
@@ -185,26 +184,20 @@ def _title(strip: Strip, strips: Sequence[Strip], metric: Headline) -> str:
 
 
 def plot_strips(
-    frames: Path,
-    fixed: Path,
-    predictions: Path,
+    pair_files: PairFiles,
     labels: Mapping[str, str],
-    png: Path,
-    pdf: Path,
+    files: FigureFiles,
 ) -> None:
     """Plot adjacent frames on which a method gains most over the fixed model, and loses most.
 
     Args:
-        frames: frame store of the video.
-        fixed: predictions without learning.
-        predictions: the method's.
+        pair_files: the video and its predictions.
         labels: method -> name to show.
-        png: file to write.
-        pdf: file to write.
+        files: to write.
 
     Raises:
         InputError: a file is not what it should be.
     """
-    with open_pair(frames, fixed, predictions) as pair:
+    with open_pair(pair_files) as pair:
         figure = strips_figure(pair.store, pair.fixed, pair.predictions, labels)
-    save_figure(figure, png, pdf)
+    save_figure(figure, files)

@@ -3,6 +3,7 @@
 import itertools
 import logging
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import matplotlib
@@ -202,10 +203,23 @@ def _unlike(taken: list[tuple[int, int, int]]) -> tuple[int, int, int]:
 
 
 @matplotlib.rc_context(STYLE)
-def save_figure(figure: Figure, png: Path, pdf: Path) -> None:
+@dataclass(frozen=True)
+class FigureFiles:
+    """Where a figure is written.
+
+    Attributes:
+        png: to look at.
+        pdf: to print.
+    """
+
+    png: Path
+    pdf: Path
+
+
+def save_figure(figure: Figure, files: FigureFiles) -> None:
     """Write a figure as PNG and PDF, without what differs between two runs, such as the date."""
     nameless = {"png": {"Software": None}, "pdf": {"CreationDate": None}}
-    with complete_file(png) as png_part, complete_file(pdf) as pdf_part:
+    with complete_file(files.png) as png_part, complete_file(files.pdf) as pdf_part:
         for kind, part in (("png", png_part), ("pdf", pdf_part)):
             figure.savefig(
                 part,

@@ -13,7 +13,13 @@ from matplotlib.figure import Figure
 
 from videottt.core.errors import InputError, nearest
 from videottt.report.figures.bars import GROUP, metric_text, pooled_values
-from videottt.report.figures.style import STYLE, method_colours, save_figure, seeds_text
+from videottt.report.figures.style import (
+    STYLE,
+    FigureFiles,
+    method_colours,
+    save_figure,
+    seeds_text,
+)
 from videottt.report.tables.reading import read_metrics
 
 AXES = {
@@ -215,8 +221,7 @@ def plot_sweep(
     sweep: Sweep,
     fixed: Sequence[str],
     labels: Mapping[str, str],
-    png: Path,
-    pdf: Path,
+    files: FigureFiles,
 ) -> None:
     """Plot how well a method does against one of its settings, such as the window size.
 
@@ -225,10 +230,9 @@ def plot_sweep(
         sweep: the method and its setting.
         fixed: ids of methods that are horizontal lines.
         labels: method -> name to show.
-        png: file to write.
-        pdf: file to write.
+        files: to write.
 
     Raises:
         InputError: the file is no table of metrics, or lacks the sweep.
     """
-    save_figure(sweep_figure(read_metrics(metrics), sweep, fixed, labels), png, pdf)
+    save_figure(sweep_figure(read_metrics(metrics), sweep, fixed, labels), files)

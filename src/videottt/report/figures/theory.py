@@ -23,7 +23,7 @@ from videottt.evaluation.theory.summary import (
     stream_estimates,
 )
 from videottt.report.figures.bars import metric_text
-from videottt.report.figures.style import STYLE, method_colours, save_figure
+from videottt.report.figures.style import STYLE, FigureFiles, method_colours, save_figure
 from videottt.report.tables.reading import read_metrics
 
 UNLIMITED = "all"
@@ -318,8 +318,7 @@ def plot_theory(
     labels: Mapping[str, str],
     csv: Path,
     markdown: Path,
-    png: Path,
-    pdf: Path,
+    files: FigureFiles,
 ) -> None:
     """Plot the theorem's bias and variance as measured, and its best windows beside figure 4.
 
@@ -330,8 +329,7 @@ def plot_theory(
         labels: method -> name to show.
         csv: table of the theorem's constants to write.
         markdown: the same, to read.
-        png: file to write.
-        pdf: file to write.
+        files: to write.
 
     Raises:
         InputError: a file is not what it should be.
@@ -339,7 +337,7 @@ def plot_theory(
     streams = stream_estimates(statistics)
     figure = theory_figure(streams, read_metrics(sweep_metrics), sweep, labels)
     table = constants_table(streams)
-    save_figure(figure, png, pdf)
+    save_figure(figure, files)
     with complete_file(csv) as part:
         table.to_csv(part, index=False, na_rep="NaN", float_format="%.6g")
     text = readable(table).to_markdown(index=False, disable_numparse=True)

@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 from videottt.evaluation.metrics import headline
 from videottt.report.figures.encoding import encode_video
 from videottt.report.figures.objects import ObjectColours, colours_side_by_side
-from videottt.report.figures.opened import open_pair
+from videottt.report.figures.opened import PairFiles, open_pair
 from videottt.report.figures.overlay import Overlay, captions, laid_over
 from videottt.report.figures.pairing import check_same_video, distinct
 from videottt.report.figures.panels import Picture, pictures_of, quality_text
@@ -182,9 +182,7 @@ def _panels(
 
 
 def render_pair(
-    frames: Path,
-    fixed: Path,
-    predictions: Path,
+    pair_files: PairFiles,
     labels: Mapping[str, str],
     scored: bool,
     output: Path,
@@ -193,9 +191,7 @@ def render_pair(
     """Render the predictions of the fixed model and of a method side by side, as a video.
 
     Args:
-        frames: frame store of the video.
-        fixed: predictions without learning.
-        predictions: the method's.
+        pair_files: the video and its predictions.
         labels: method -> name to show.
         scored: whether the video has a ground truth to show.
         output: mp4 to write.
@@ -204,7 +200,7 @@ def render_pair(
     Raises:
         InputError: a file is not what it should be, or ffmpeg fails.
     """
-    with open_pair(frames, fixed, predictions) as pair:
+    with open_pair(pair_files) as pair:
         view = pair.view(scored)
         render_video(view, pair.fixed, pair.predictions, labels, output, file_with_sound(sound))
         logger.info("rendered %d frames of '%s'", len(pair.store), pair.store.video)
