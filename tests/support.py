@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import os
+import sys
 import types
 from pathlib import Path
 
@@ -158,4 +159,4 @@ def pretend_gpus_here(monkeypatch, folder, *gpus):
     monkeypatch.setenv("PYTHONPATH", pretend_gpus(folder, *gpus))
     library = types.ModuleType("pynvml")
     exec(f"GPUS = {gpus!r}\n{NVML}", library.__dict__)
-    monkeypatch.setattr("videottt.runtime.nvml.pynvml", library)
+    monkeypatch.setitem(sys.modules, "pynvml", library)

@@ -8,7 +8,7 @@ import pytest
 
 from support import pretend_gpus_here
 from videottt.core.errors import InputError
-from videottt.runtime import gpus, nvml
+from videottt.runtime import gpus
 from videottt.runtime.device import prepare_device
 
 HOLDER = """
@@ -73,9 +73,9 @@ def test_without_a_driver_or_with_a_broken_one_there_is_no_gpu(machine, monkeypa
     assert len(gpus.visible_gpus()) == 4
 
     def lost(_):
-        raise nvml.pynvml.NVMLError("GPU is lost")
+        raise sys.modules["pynvml"].NVMLError("GPU is lost")
 
-    monkeypatch.setattr(nvml.pynvml, "nvmlDeviceGetHandleByIndex", lost)
+    monkeypatch.setattr(sys.modules["pynvml"], "nvmlDeviceGetHandleByIndex", lost)
     assert gpus.visible_gpus() == []
     assert gpus.lease_gpu() is None
     caplog.set_level("INFO")

@@ -10,11 +10,11 @@ import os
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from videottt.core.errors import InputError
+from videottt.runtime.nvml import Gpu, installed_gpus
 
 if TYPE_CHECKING:
     from filelock import FileLock
@@ -31,19 +31,6 @@ POLL = 0.5
 _leases: dict[str, "FileLock"] = {}
 
 
-@dataclass(frozen=True)
-class Gpu:
-    """A GPU, or a part of one (MIG), that CUDA would use.
-
-    Attributes:
-        id: its UUID, the same for every process of the machine.
-        name: of its model.
-    """
-
-    id: str
-    name: str
-
-
 def visible_gpus() -> list[Gpu]:
     """Return the GPUs that a process which is started here may use, in the order of their numbers.
 
@@ -53,9 +40,6 @@ def visible_gpus() -> list[Gpu]:
     wanted = os.environ.get(VISIBLE)
     if wanted is not None and not wanted.strip():
         return []
-    # Not for every job that only reads the rules.
-    from videottt.runtime.nvml import installed_gpus
-
     whole = installed_gpus()
     if wanted is None:
         return list(itertools.chain.from_iterable(parts or [gpu] for gpu, parts in whole))

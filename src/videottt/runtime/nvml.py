@@ -1,15 +1,28 @@
 """List the GPUs that NVIDIA's driver knows."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
-import pynvml
 
-from videottt.runtime.gpus import Gpu
+@dataclass(frozen=True)
+class Gpu:
+    """A GPU, or a part of one (MIG), that CUDA would use.
+
+    Attributes:
+        id: its UUID, the same for every process of the machine.
+        name: of its model.
+    """
+
+    id: str
+    name: str
 
 
 def installed_gpus() -> list[tuple[Gpu, list[Gpu]]]:
     """Return all GPUs that the driver knows, each with its parts; none if it does not answer."""
+    # Not for every job that only reads the rules.
+    import pynvml
+
     try:
         pynvml.nvmlInit()
     except pynvml.NVMLError:
@@ -25,6 +38,8 @@ def installed_gpus() -> list[tuple[Gpu, list[Gpu]]]:
 
 def _parts(gpu: Any) -> Iterator[Gpu]:
     """Yield the parts (MIG) of a GPU, by the driver's handle of it."""
+    import pynvml
+
     try:
         most = pynvml.nvmlDeviceGetMaxMigDeviceCount(gpu)
     # A driver that has never heard of parts.
@@ -39,4 +54,6 @@ def _parts(gpu: Any) -> Iterator[Gpu]:
 
 
 def _described(handle: Any) -> Gpu:
+    import pynvml
+
     return Gpu(pynvml.nvmlDeviceGetUUID(handle), pynvml.nvmlDeviceGetName(handle))

@@ -1,13 +1,12 @@
 """The optimizer of joint training and of test-time training, with the authors' groups."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-if TYPE_CHECKING:
-    from videottt.ttt.method import OptimizerSettings
+from videottt.ttt.method import OptimizerSettings
 
 NORMS = (nn.LayerNorm, nn.GroupNorm, nn.BatchNorm2d)
 
@@ -56,7 +55,7 @@ def clip_gradients(parameters: Sequence[Tensor], norm: Tensor, largest: float | 
         nn.utils.clip_grads_with_norm_(parameters, largest, norm)
 
 
-def optimizer_for(model: nn.Module, settings: "OptimizerSettings") -> torch.optim.Optimizer:
+def optimizer_for(model: nn.Module, settings: OptimizerSettings) -> torch.optim.Optimizer:
     """Return the optimizer of test-time updates, for the parameters that require a gradient."""
     groups = parameter_groups(
         model, settings.learning_rate, settings.encoder_multiplier, settings.weight_decay
