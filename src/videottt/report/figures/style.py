@@ -202,7 +202,6 @@ def _unlike(taken: list[tuple[int, int, int]]) -> tuple[int, int, int]:
     return red, green, blue
 
 
-@matplotlib.rc_context(STYLE)
 @dataclass(frozen=True)
 class FigureFiles:
     """Where a figure is written.
@@ -216,6 +215,7 @@ class FigureFiles:
     pdf: Path
 
 
+@matplotlib.rc_context(STYLE)
 def save_figure(figure: Figure, files: FigureFiles) -> None:
     """Write a figure as PNG and PDF, without what differs between two runs, such as the date."""
     nameless = {"png": {"Software": None}, "pdf": {"CreationDate": None}}
