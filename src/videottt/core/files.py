@@ -8,8 +8,12 @@ import re
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from videottt.core.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _FREE = "free space or choose another place"
 _ALLOW = "make it writable or choose another place"
@@ -137,6 +141,18 @@ def write_text(path: Path, text: str) -> None:
     """Write `text` to `path`, whole or not at all."""
     with complete_file(path) as part:
         part.write_text(text, encoding="utf-8")
+
+
+def write_csv(path: Path, table: "pd.DataFrame", number_form: str | None = None) -> None:
+    """Write a table as CSV, whole or not at all; what is not defined is NaN.
+
+    Args:
+        path: of the file.
+        table: without its index.
+        number_form: of numbers with a fraction, as ``%.6g``; None writes all digits.
+    """
+    with complete_file(path) as part:
+        table.to_csv(part, index=False, na_rep="NaN", float_format=number_form)
 
 
 def sha256(path: Path) -> str:

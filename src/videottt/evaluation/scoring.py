@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from videottt.core.errors import InputError
-from videottt.core.files import complete_file
+from videottt.core.files import write_csv
 from videottt.data.check import read_published
 from videottt.evaluation.metrics import statistics_of
 from videottt.evaluation.metrics.colour import ColourErrors
@@ -94,8 +94,7 @@ def aggregate_scores(paths: Iterable[Path], published_file: Path | None, output:
     known = read_published(published_file) if published_file else {}
     released = {dataset: entry["as_released"] for dataset, entry in known.items()}
     table = aggregate(map(read_scores, paths), released)
-    with complete_file(output) as part:
-        table.to_csv(part, index=False, na_rep="NaN")
+    write_csv(output, table)
 
 
 def _networks(job: ScoringJob, task: str) -> Networks:

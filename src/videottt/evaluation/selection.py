@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from videottt.core.errors import InputError, nearest
-from videottt.core.files import complete_file, sha256, write_text
+from videottt.core.files import sha256, write_csv, write_text
 from videottt.evaluation.metrics.colour import DISTANCES
 from videottt.evaluation.scores import aggregate, read_scores
 
@@ -71,8 +71,7 @@ def select(method: str, metric: str, trials: Sequence[Trial], grid: Path, output
         raise InputError(f"selection of '{method}': '{metric}' is NaN everywhere")
     best = int(values.to_numpy(float, na_value=float("-inf")).argmax())
     table["selected"] = table.index == best
-    with complete_file(grid) as part:
-        table.to_csv(part, index=False, na_rep="NaN")
+    write_csv(grid, table)
     chosen = candidates[best]
     selection = {
         "method": method,

@@ -14,7 +14,7 @@ import pandas as pd
 from tabulate import tabulate
 
 from videottt.core.errors import InputError
-from videottt.core.files import complete_file, write_text
+from videottt.core.files import write_csv, write_text
 from videottt.evaluation.crosscheck.reference import Frame, reference
 from videottt.evaluation.metrics import headline, label_of
 from videottt.evaluation.scores import Scores, aggregate, read_scores
@@ -272,8 +272,7 @@ def write_crosscheck(files: Sequence[Files], csv: Path, markdown_file: Path) -> 
         InputError: a file cannot be read, or files of one video are not of one job.
     """
     agreement = crosscheck(files)
-    with complete_file(csv) as part:
-        agreement.table.to_csv(part, index=False, na_rep="NaN")
+    write_csv(csv, agreement.table)
     write_text(markdown_file, markdown(agreement))
     if agreement.differing.empty:
         logger.info("%s", agreement.verdict)

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 from videottt.core.errors import InputError
-from videottt.core.files import complete_file, write_text
+from videottt.core.files import write_csv, write_text
 from videottt.evaluation.metrics import headline
 from videottt.evaluation.theory import bound
 from videottt.evaluation.theory.summary import (
@@ -338,7 +338,6 @@ def plot_theory(
     figure = theory_figure(streams, read_metrics(sweep_metrics), sweep, labels)
     table = constants_table(streams)
     save_figure(figure, files)
-    with complete_file(csv) as part:
-        table.to_csv(part, index=False, na_rep="NaN", float_format="%.6g")
+    write_csv(csv, table, "%.6g")
     text = readable(table).to_markdown(index=False, disable_numparse=True)
     write_text(markdown, f"{text}\n")

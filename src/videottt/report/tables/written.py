@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from videottt.core.errors import InputError
-from videottt.core.files import complete_file, write_text
+from videottt.core.files import write_csv, write_text
 from videottt.report.tables import classes, colour, conventions, data, formats
 from videottt.report.tables.caption import caption
 from videottt.report.tables.layout import Layout
@@ -128,8 +128,7 @@ def write_class_table(metrics_file: Path, methods: Sequence[str], output: Path) 
         InputError: the file is no table of metrics.
     """
     table = classes.class_table(percentages(read_metrics(metrics_file)), methods)
-    with complete_file(output) as part:
-        table.to_csv(part, index=False, na_rep="NaN", float_format="%.6g")
+    write_csv(output, table, "%.6g")
 
 
 def write_convention_table(
