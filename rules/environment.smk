@@ -3,6 +3,7 @@
 import functools
 import inspect
 import json
+import operator
 import os
 import shlex
 import sys
@@ -170,23 +171,19 @@ TAKEN = {
 }
 
 
+def wildcard(name, default):
+    """Return the function of wildcards that is one of them."""
+    if default is inspect.Parameter.empty:
+        return operator.attrgetter(name)
+    # A rule without such a wildcard leaves a function its default.
+    return lambda wildcards: wildcards.get(name, default)
+
+
 def param(function, form=text_of):
     """Return a function of the study as one of wildcards: ids in, text on a command line out."""
     parameters = inspect.signature(function).parameters.values()
-
-    def value(parameter, wildcards):
-        if parameter.name in TAKEN:
-            return TAKEN[parameter.name](wildcards)
-        # A rule without such a wildcard leaves a function its default.
-        if parameter.default is not parameter.empty:
-            return wildcards.get(parameter.name, parameter.default)
-        return wildcards[parameter.name]
-
-    @reported
-    def call(wildcards):
-        return form(function(*(value(parameter, wildcards) for parameter in parameters)))
-
-    return call
+    taken = [TAKEN.get(each.name) or wildcard(each.name, each.default) for each in parameters]
+    return reported(lambda wildcards: form(function(*(value(wildcards) for value in taken))))
 
 
 def method_list(function):

@@ -192,7 +192,7 @@ def run():
         *("a", "a.start", "a.beside", "b", "b.whole", "b.named", "b.further"),
         *("c", "c.real", "c.inner", "c.handled", "c.matched", "d"),
     }
-    assert found["videottt.c"] == tmp_path / "c/__init__.py"
+    assert found["videottt.a.beside"].imported == ()
 
 
 def test_a_verb_without_a_module_is_said_so(tmp_path):

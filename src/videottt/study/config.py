@@ -35,8 +35,11 @@ def study_named(config: Config, study: str) -> Config:
 
 
 def _first_study(config: Config, matches: Callable[[Config], bool], what: str) -> Config:
-    studies: list[Config] = [current_study(config), *config["studies"].values()]
-    for study in studies:
+    study = current_study(config)
+    if matches(study):
+        return study
+    others: Iterable[Config] = config["studies"].values()
+    for study in others:
         if matches(study):
             return study
     raise InputError(f"config.yaml: no study uses {what}; add it to a study")

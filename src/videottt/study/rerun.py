@@ -7,13 +7,14 @@ in doubt a module counts.
 import ast
 import functools
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from importlib.util import resolve_name
 from pathlib import Path
 
 import videottt
 from videottt.core.errors import InputError
 from videottt.core.ids import MethodId
-from videottt.core.provenance import code_fingerprint
+from videottt.core.provenance import fingerprint_of, logic_of
 from videottt.study.config import Config, study_of
 from videottt.study.drawn import drawn_in
 
@@ -37,6 +38,19 @@ PLUMBING = {
 _BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")
 
 
+@dataclass(frozen=True)
+class Module:
+    """A module of the package.
+
+    Attributes:
+        imported: names of the modules of the package that it imports, and of those these are in.
+        logic: what it does, without comments and docstrings.
+    """
+
+    imported: Sequence[str]
+    logic: bytes
+
+
 def fingerprint(verb: str, chosen: Sequence[str] = (), root: Path | None = None) -> str:
     """Return a fingerprint of what a verb does: jobs run again where it has changed.
 
@@ -49,7 +63,8 @@ def fingerprint(verb: str, chosen: Sequence[str] = (), root: Path | None = None)
         InputError: there is no such module.
     """
     root = root or Path(videottt.__file__).parent
-    return code_fingerprint(modules_behind(module_of(verb), *chosen, root=root).values())
+    modules = modules_behind(module_of(verb), *chosen, root=root)
+    return fingerprint_of(module.logic for module in modules.values())
 
 
 def module_of(verb: str) -> str:
@@ -72,8 +87,8 @@ def theory_module(config: Config, dataset: str) -> str:
     return objective_module(config, drawn_in(config, study_of(config, dataset)).theory)
 
 
-def modules_behind(*modules: str, root: Path) -> dict[str, Path]:
-    """Return the modules whose logic some modules run, with their files, in order.
+def modules_behind(*modules: str, root: Path) -> dict[str, Module]:
+    """Return the modules whose logic some modules run, by name and in that order.
 
     Those are they themselves, what they import anywhere, also inside functions, what that imports,
     and the packages that all of these are in. Imports for type checkers alone run nothing.
@@ -81,20 +96,21 @@ def modules_behind(*modules: str, root: Path) -> dict[str, Path]:
     Raises:
         InputError: there is no such module.
     """
-    found: dict[str, Path] = {}
-    waiting = [package for module in modules for package in _with_packages(module)]
+    found: dict[str, Module] = {}
+    waiting = [package for name in modules for package in _with_packages(name)]
     while waiting:
-        module = waiting.pop()
-        if module in found or module in PLUMBING:
+        name = waiting.pop()
+        if name in found or name in PLUMBING:
             continue
-        file = _file_of(module, root)
+        file = _file_of(name, root)
         if file is None:
-            raise InputError(f"{module}: there is no such module below {root}")
-        found[module] = file
-        waiting += _imported(file, file.stat().st_mtime_ns, module, root)
+            raise InputError(f"{name}: there is no such module below {root}")
+        found[name] = _read(file, file.stat().st_mtime_ns, name, root)
+        waiting += found[name].imported
     return dict(sorted(found.items()))
 
 
+@functools.cache
 def _file_of(module: str, root: Path) -> Path | None:
     place = root.joinpath(*module.split(".")[1:])
     files = (place.with_suffix(".py"), place / "__init__.py")
@@ -108,16 +124,18 @@ def _with_packages(module: str) -> list[str]:
 
 
 @functools.cache
-def _imported(file: Path, _changed: int, module: str, root: Path) -> list[str]:
-    """Return the modules of the package that a file imports, and the packages that they are in."""
-    package = module if file.name == "__init__.py" else module.rpartition(".")[0]
-    names = [
-        name
-        for statement in _imports(ast.parse(file.read_text(encoding="utf-8")).body)
-        for name in _named(statement, package, root)
-        if name.split(".")[0] == NAME
+def _read(file: Path, _changed: int, name: str, root: Path) -> Module:
+    # Kept, because the rules ask for many verbs, whose modules overlap.
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    package = name if file.name == "__init__.py" else name.rpartition(".")[0]
+    imported = [
+        module
+        for statement in _imports(tree.body)
+        for each in _named(statement, package, root)
+        if each.split(".")[0] == NAME
+        for module in _with_packages(each)
     ]
-    return list(dict.fromkeys(each for name in names for each in _with_packages(name)))
+    return Module(tuple(dict.fromkeys(imported)), logic_of(tree))
 
 
 def _imports(statements: Iterable[ast.AST]) -> Iterator[ast.Import | ast.ImportFrom]:
