@@ -317,6 +317,18 @@ class FrameStore(StoredFile):
         """Return the names of the classes, in the order of their indices."""
         return list(self.space.classes)
 
+    def check_one_size(self) -> None:
+        """Refuse stills of several sizes on one canvas: they are to train on, not a video.
+
+        Raises:
+            InputError: the frames differ in size.
+        """
+        if (self.sizes != self.size).any():
+            raise InputError(
+                f"{self.path}: frames of several sizes are stills to train on, not a video; "
+                "predict a video whose frames have one size"
+            )
+
     def frame(self, index: int) -> np.ndarray:
         """Return frame `index`: uint8 [H, W, 3], RGB."""
         return self._map("frames", index)

@@ -17,7 +17,6 @@ from videottt.runtime.claims import claimed
 from videottt.runtime.device import device_label, peak_memory, prepare_device
 from videottt.store.frames import FrameStore
 from videottt.store.journal import PredictionJob, open_journal
-from videottt.ttt.job import check_one_size
 
 logger = logging.getLogger(__name__)
 
@@ -62,7 +61,7 @@ def predict_frame_by_frame(job: FixedJob, method_for: Callable[[FrameStore], Fix
         device = prepare_device(job.device, job.threads)
         if method.network is not None:
             method.network.to(device)
-        check_one_size(store)
+        store.check_one_size()
         key = JobKey(store.dataset, method.task, method.method, job.seed, store.video)
         made = provenance(
             device_label(device), frames=sha256(job.frames), threads=job.threads, **method.weights

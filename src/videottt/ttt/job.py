@@ -132,7 +132,7 @@ def predict_video(job: StreamJob) -> None:
         Stopped: the job was asked to stop, and its state is saved.
     """
     with claimed(job.state, job.output) as waited, open_job(job) as opened:
-        check_one_size(opened.store)
+        opened.store.check_one_size()
         made = PredictionJob(opened.key, opened.task.kind, opened.settings, opened.provenance)
         if waited and made.is_made(job.output):
             logger.info("%s: the other process has made it", job.output)
@@ -168,19 +168,6 @@ def load_for(method: Method, path: Path) -> Checkpoint:
             "method for this task"
         )
     return checkpoint
-
-
-def check_one_size(store: FrameStore) -> None:
-    """Refuse stills of several sizes on one canvas: they are to train on, not a video.
-
-    Raises:
-        InputError: the frames differ in size.
-    """
-    if (store.sizes != store.size).any():
-        raise InputError(
-            f"{store.path}: frames of several sizes are stills to train on, not a video; predict "
-            "a video whose frames have one size"
-        )
 
 
 def selected_values(paths: Sequence[Path]) -> dict[str, Any]:
