@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import sys
 import threading
 from collections import Counter
 from http.cookies import SimpleCookie
@@ -13,6 +14,16 @@ from urllib.parse import parse_qs, unquote, urlsplit
 TOKEN = "a token against forged requests"
 FORM = f"""<html><form method="post"><input type="hidden" name="csrf" value="{TOKEN}">
 <input name="username"><input type="password" name="password"></form></html>"""
+
+
+class Server(ThreadingHTTPServer):
+    """A server that says nothing of clients that hang up: what it prints would be theirs."""
+
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class Loopback:
@@ -56,8 +67,7 @@ class Loopback:
         self.released = threading.Event()
 
     def __enter__(self) -> Self:
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler_for(self))
-        self._server.daemon_threads = True
+        self._server = Server(("127.0.0.1", 0), _handler_for(self))
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
         self._thread.start()
         self.url = f"http://127.0.0.1:{self._server.server_port}"

@@ -49,9 +49,8 @@ def validate(config: Config, schema_path: Path) -> None:
 
 @functools.cache
 def _schema(path: Path) -> Config:
-    # Asked for once a job while the DAG is built; read by every job, so by libyaml where it is.
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    schema: Config = yaml.load(path.read_text(encoding="utf-8"), Loader=loader)
+    # Asked for once a job while the DAG is built.
+    schema: Config = yaml.safe_load(path.read_text(encoding="utf-8"))
     return schema
 
 
