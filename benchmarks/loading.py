@@ -18,7 +18,8 @@ from PIL import Image
 
 from videottt.data.synthetic import render_stills
 from videottt.data.transforms.recipe import Augmentation
-from videottt.store.frames import FrameStore, SourceFrame, write_frames
+from videottt.store.frames import FrameStore, write_frames
+from videottt.store.source_frame import SourceFrame
 from videottt.training.stills import StillImages
 
 # Deviation of the noise, in grey levels, with which pixels need 5 bits each.

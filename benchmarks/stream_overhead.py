@@ -24,8 +24,9 @@ from videottt.core.segments import ClassSpace
 from videottt.data.synthetic import Phase, render_video
 from videottt.models.presets import preset_named
 from videottt.models.y_shaped import YShapedModel
-from videottt.store.frames import FrameStore, SourceFrame, write_frames
+from videottt.store.frames import FrameStore, write_frames
 from videottt.store.predictions import write_predictions
+from videottt.store.source_frame import SourceFrame
 from videottt.study.config import method_of
 from videottt.study.job_settings import method_settings
 from videottt.tasks import task_named

@@ -13,6 +13,7 @@ from pathlib import Path
 from snakemake.settings.types import DeploymentMethod
 
 import videottt
+from videottt.cli import module_of
 from videottt.core.errors import InputError
 from videottt.core.ids import check_known
 from videottt.runtime.gpus import visible_gpus
@@ -200,5 +201,7 @@ def code(verb, chosen=None):
 
     `chosen` is a function of the study: which module the verb looks up by name.
     """
-    named = param(chosen) if chosen else None
-    return reported(lambda wildcards: fingerprint(verb, (named(wildcards),) if named else ()))
+    named = [param(chosen)] if chosen else []
+    return reported(
+        lambda wildcards: fingerprint(module_of(verb), *(module(wildcards) for module in named))
+    )

@@ -11,7 +11,8 @@ from support import FRAMES, ROOT, SIZE, SPACE, VIDEO, small_model, store_frames,
 from videottt.data.layouts.kitti_step import CITYSCAPES
 from videottt.data.synthetic import Phase, render_video
 from videottt.models.checkpoint import load_checkpoint, save_checkpoint
-from videottt.store.frames import FrameStore, SourceFrame
+from videottt.store.frames import FrameStore
+from videottt.store.source_frame import SourceFrame
 
 torch.set_num_threads(1)
 

@@ -43,8 +43,9 @@ from videottt.models.checkpoint import load_checkpoint, save_checkpoint
 from videottt.models.pickles import read_pickle
 from videottt.report.tables.reading import read_metrics
 from videottt.runtime.saved_state import SavedState
-from videottt.store.frames import FrameStore, SourceFrame
+from videottt.store.frames import FrameStore
 from videottt.store.predictions import NUMBERS, PredictionReader, write_predictions
+from videottt.store.source_frame import SourceFrame
 from videottt.study import config as configuration
 from videottt.study.validation import validate
 

@@ -33,9 +33,10 @@ from videottt.evaluation.perception.inception import InceptionFeatures
 from videottt.evaluation.perception.lpips import PerceptualDistance
 from videottt.report.tables.formats import escaped
 from videottt.runtime.saved_state import SavedState
-from videottt.store.frames import FrameStore, SourceFrame
+from videottt.store.frames import FrameStore
 from videottt.store.hdf5 import new_file, write_attributes
 from videottt.store.predictions import FORMAT, VERSION, PredictionReader
+from videottt.store.source_frame import SourceFrame
 from videottt.study import config as settings
 from videottt.study import validation
 from workflow.clone import Clone

@@ -21,8 +21,9 @@ from videottt.data.layouts import kitti_step
 from videottt.data.layouts.kitti_step import CITYSCAPES
 from videottt.evaluation.scores import read_scores
 from videottt.models.checkpoint import load_checkpoint
-from videottt.store.frames import FrameStore, SourceFrame
+from videottt.store.frames import FrameStore
 from videottt.store.predictions import PredictionReader
+from videottt.store.source_frame import SourceFrame
 from videottt.study.job_settings import method_settings
 
 OFFLINE = {

@@ -16,7 +16,7 @@ from videottt.core.errors import InputError
 from videottt.data.check import frames_of, read_published
 from videottt.data.check.files import read_header
 from videottt.data.layouts import coco_videos, kitti_step
-from videottt.store.frames import SourceFrame
+from videottt.store.source_frame import SourceFrame
 
 CLASSES = {"classes": list(SPACE.classes), "things": list(SPACE.things)}
 

@@ -19,7 +19,8 @@ from videottt.data.layouts import (
     writer_named,
 )
 from videottt.data.layouts.coco_categories import STUFF, THINGS
-from videottt.store.frames import FrameStore, SourceFrame
+from videottt.store.frames import FrameStore
+from videottt.store.source_frame import SourceFrame
 
 
 def read(layout, root, space=SMALL, video=None):

@@ -17,12 +17,14 @@ from videottt.core.files import sha256
 from videottt.core.frame_result import PHASES, FrameResult
 from videottt.core.ids import JobKey
 from videottt.core.segments import ClassSpace
+from videottt.evaluation.aggregation import aggregate
 from videottt.evaluation.metrics import frame_value, headline, label_of, labelled, statistics_of
 from videottt.evaluation.metrics.colour import ColourErrors, frechet_distance, inception_score
 from videottt.evaluation.perception import NETWORKS, load_networks
-from videottt.evaluation.scores import Scores, aggregate, read_scores
-from videottt.store.frames import FrameStore, SourceFrame
+from videottt.evaluation.scores import Scores, read_scores
+from videottt.store.frames import FrameStore
 from videottt.store.predictions import WALL_TIMES, write_predictions
+from videottt.store.source_frame import SourceFrame
 
 SPACE = ClassSpace(("a",))
 SIZE = (32, 48)

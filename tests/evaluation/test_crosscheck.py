@@ -15,8 +15,9 @@ from videottt.core.segments import VOID, Panoptic, instances_from
 from videottt.evaluation.crosscheck.reference import COMMIT, INSTANCE, PANOPTIC, REQUIREMENTS
 from videottt.evaluation.metrics import statistics_of
 from videottt.evaluation.scores import score_video, write_scores
-from videottt.store.frames import FrameStore, SourceFrame
+from videottt.store.frames import FrameStore
 from videottt.store.predictions import PredictionReader, write_predictions
+from videottt.store.source_frame import SourceFrame
 
 needs_detectron2 = pytest.mark.skipif(
     importlib.util.find_spec("detectron2") is None,

@@ -8,8 +8,9 @@ import pytest
 from videottt.core.errors import InputError
 from videottt.core.ids import JobKey
 from videottt.core.segments import ClassSpace
+from videottt.evaluation.aggregation import aggregate
 from videottt.evaluation.metrics.semantic import ConfusionCounts
-from videottt.evaluation.scores import Scores, aggregate, read_scores, write_scores
+from videottt.evaluation.scores import Scores, read_scores, write_scores
 from videottt.store.predictions import WALL_TIMES
 
 

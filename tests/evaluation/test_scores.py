@@ -11,11 +11,13 @@ from videottt.core.errors import InputError
 from videottt.core.frame_result import PHASES, FrameResult
 from videottt.core.ids import JobKey
 from videottt.core.segments import VOID, ClassSpace, instances_from, panoptic_from
+from videottt.evaluation.aggregation import aggregate
 from videottt.evaluation.metrics import frame_value, headline, statistics_of
 from videottt.evaluation.metrics.semantic import ConfusionCounts
-from videottt.evaluation.scores import Scores, aggregate, read_scores, score_video, write_scores
-from videottt.store.frames import FrameStore, SourceFrame
+from videottt.evaluation.scores import Scores, read_scores, score_video, write_scores
+from videottt.store.frames import FrameStore
 from videottt.store.predictions import WALL_TIMES, PredictionReader, write_predictions
+from videottt.store.source_frame import SourceFrame
 
 V = VOID
 NAN = float("nan")

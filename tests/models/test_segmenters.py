@@ -24,8 +24,8 @@ from videottt.models.baselines.deeplabv3plus import DeepLabV3PlusR101, load_deep
 from videottt.models.baselines.published import read_published
 from videottt.models.baselines.segformer import SegFormerB4, current_names, load_segformer_b4
 from videottt.models.baselines.segmenters import SEGMENTERS, Tiles, segment, spans, tiled
-from videottt.store.frames import SourceFrame
 from videottt.store.predictions import PredictionReader
+from videottt.store.source_frame import SourceFrame
 
 SMALL = {"widths": (8, 16, 40, 64), "depths": (1, 2, 1, 1), "decoder": 24, "classes": 5}
 EDGES = {"shortest_edge": 64, "longest_edge": 2048}

@@ -25,8 +25,9 @@ from videottt.report.figures.selection import selection_figure
 from videottt.report.figures.steps import steps_figure
 from videottt.report.figures.strips import strips_figure
 from videottt.report.figures.view import scored_view, unscored_view
-from videottt.store.frames import FrameStore, SourceFrame, write_frames
+from videottt.store.frames import FrameStore, write_frames
 from videottt.store.predictions import PredictionReader, write_predictions
+from videottt.store.source_frame import SourceFrame
 from videottt.store.traces import FrameTrace, Traces
 
 SIZE = (30, 41)

@@ -33,8 +33,9 @@ from videottt.report.figures.strips import strips_figure
 from videottt.report.figures.style import class_colours
 from videottt.report.figures.video import render_video
 from videottt.report.figures.view import scored_view
-from videottt.store.frames import FrameStore, SourceFrame, write_frames
+from videottt.store.frames import FrameStore, write_frames
 from videottt.store.predictions import PredictionReader, write_predictions
+from videottt.store.source_frame import SourceFrame
 from videottt.store.traces import FrameTrace, Traces
 
 SPACE = ClassSpace(("sky", "road", "car", "person"), ("car", "person"))

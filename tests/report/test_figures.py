@@ -23,8 +23,9 @@ from videottt.report.figures.strips import Strip, extreme_strips, frame_values, 
 from videottt.report.figures.style import METHODS, class_colours, method_colours
 from videottt.report.figures.sweep import Sweep, sweep_figure
 from videottt.report.figures.view import scored_view
-from videottt.store.frames import FrameStore, SourceFrame, write_frames
+from videottt.store.frames import FrameStore, write_frames
 from videottt.store.predictions import WALL_TIMES, PredictionReader, write_predictions
+from videottt.store.source_frame import SourceFrame
 from videottt.store.traces import FrameTrace, read_traces, write_traces
 
 CLASSES = ["sky", "road", "car"]

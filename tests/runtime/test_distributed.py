@@ -19,7 +19,8 @@ from videottt.core.errors import InputError
 from videottt.data.synthetic import render_stills
 from videottt.data.transforms.recipe import Augmentation
 from videottt.runtime.distributed import Processes, joined
-from videottt.store.frames import FrameStore, SourceFrame
+from videottt.store.frames import FrameStore
+from videottt.store.source_frame import SourceFrame
 from videottt.tasks import task_named
 from videottt.training import joint as training
 from videottt.training.settings import TrainingSettings

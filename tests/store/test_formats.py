@@ -13,9 +13,10 @@ from videottt.core.ids import JobKey
 from videottt.core.segments import VOID, instances_from, instances_of, panoptic_from
 from videottt.data.layouts.kitti_step import CITYSCAPES
 from videottt.evaluation.scores import read_scores
-from videottt.store.frames import FrameStore, SourceFrame
+from videottt.store.frames import FrameStore
 from videottt.store.layers import InstanceLists
 from videottt.store.predictions import WALL_TIMES, PredictionReader, write_predictions
+from videottt.store.source_frame import SourceFrame
 
 KEY = JobKey("synthetic", "semantic", "online_ttt_mae", 3, VIDEO)
 

@@ -13,7 +13,8 @@ from videottt.data.ingest import sampled
 from videottt.data.layouts import layout_named
 from videottt.data.layouts.imagenet import StillFolder, fingerprint
 from videottt.data.transforms.recipe import Augmentation
-from videottt.store.frames import FrameStore, SourceFrame
+from videottt.store.frames import FrameStore
+from videottt.store.source_frame import SourceFrame
 from videottt.training.stills import StillImages
 
 IMAGE = np.zeros((4, 6, 3), np.uint8)

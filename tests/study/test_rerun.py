@@ -39,7 +39,10 @@ def changed(package, module, change=added):
     }
 
     def prints():
-        return {verb: rerun.fingerprint(verb, chosen, package) for verb, chosen in verbs.items()}
+        return {
+            verb: rerun.fingerprint(module_of(verb), *chosen, root=package)
+            for verb, chosen in verbs.items()
+        }
 
     file = package / module
     content, before = file.read_text(), prints()
@@ -82,12 +85,11 @@ def test_a_comment_and_a_docstring_rerun_nothing(package):
 
 
 def modules(verb, *chosen):
-    return rerun.modules_behind(rerun.module_of(verb), *chosen, root=PACKAGE).keys()
+    return rerun.modules_behind(module_of(verb), *chosen, root=PACKAGE).keys()
 
 
 def test_every_verb_is_found_in_its_module_with_what_it_imports():
     for verb in VERBS:
-        assert rerun.module_of(verb) == module_of(verb)
         assert {"videottt.core", module_of(verb)} <= modules(verb)
     predicted = modules("predict", OBJECTIVE)
     assert {"videottt.ttt", "videottt.ttt.objectives", OBJECTIVE, "videottt.ttt.job"} <= predicted
@@ -197,7 +199,7 @@ def run():
 
 def test_a_verb_without_a_module_is_said_so(tmp_path):
     with pytest.raises(InputError, match=r"videottt\.cli\.plot_nothing: there is no such module"):
-        rerun.fingerprint("plot-nothing")
+        rerun.fingerprint(module_of("plot-nothing"))
     write(tmp_path, cli__verb="import videottt.cli.gone")
     with pytest.raises(InputError, match=r"videottt\.cli\.gone: there is no such module"):
-        rerun.fingerprint("verb", root=tmp_path)
+        rerun.fingerprint("videottt.cli.verb", root=tmp_path)

@@ -18,7 +18,8 @@ from videottt.evaluation.metrics import label_of, labelled
 from videottt.models.checkpoint import load_checkpoint, save_checkpoint
 from videottt.models.inputs import Placement
 from videottt.models.y_shaped import YShapedModel
-from videottt.store.frames import FrameStore, SourceFrame
+from videottt.store.frames import FrameStore
+from videottt.store.source_frame import SourceFrame
 from videottt.tasks import head_of, model_classes, task_named
 from videottt.tasks.colorization import UNIT
 from videottt.tasks.decoding import Decoding

@@ -9,7 +9,7 @@ from videottt.core.errors import InputError
 from videottt.core.segments import ClassSpace, instances_of, panoptic_from
 from videottt.models.inputs import Placement
 from videottt.models.y_shaped import QueryOutputs, YShapedModel
-from videottt.store.frames import SourceFrame
+from videottt.store.source_frame import SourceFrame
 from videottt.tasks import model_classes, task_named
 from videottt.tasks.decoding import Decoding
 from videottt.tasks.task import LabelMaps

@@ -29,7 +29,7 @@ from videottt.models.inputs import normalise
 from videottt.models.presets import PRESETS
 from videottt.models.y_shaped import QueryOutputs, YShapedModel, main_task_criterion
 from videottt.runtime.saved_state import SavedState
-from videottt.store.frames import SourceFrame
+from videottt.store.source_frame import SourceFrame
 from videottt.tasks import task_named
 from videottt.tasks.task import LabelMaps
 from videottt.training.cost import MeasuredRate

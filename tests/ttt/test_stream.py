@@ -16,7 +16,8 @@ from videottt.data.transforms.update_views import Views, random_view
 from videottt.models.inputs import Placement, denormalise, normalise
 from videottt.models.masking import random_visible
 from videottt.models.y_shaped import YShapedModel
-from videottt.store.frames import FrameStore, SourceFrame
+from videottt.store.frames import FrameStore
+from videottt.store.source_frame import SourceFrame
 from videottt.study.job_settings import method_settings
 from videottt.tasks import task_named
 from videottt.ttt.memory import ExplicitMemory, WholeVideo, sample_indices

@@ -21,7 +21,7 @@ class FrameResult:
         loss: of the objective before its update, mean over the steps; NaN without an update.
         gradient_norm: L2 norm before clipping, mean over the steps; NaN without an update.
         skipped_steps: updates left out because loss or gradient was not finite.
-        wall_time: in seconds, time of each of `PHASES`.
+        wall_time: seconds of each of `PHASES`.
         resets: 1 if the predictions were found to have collapsed, so that the next frame starts
             from the initial weights, else 0; resets of every frame are not counted.
     """

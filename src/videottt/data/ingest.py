@@ -11,7 +11,8 @@ from videottt.core.provenance import provenance
 from videottt.core.segments import ClassSpace
 from videottt.data.layouts import layout_named
 from videottt.data.layouts.listing import is_within
-from videottt.store.frames import SourceFrame, write_frames
+from videottt.store.frames import write_frames
+from videottt.store.source_frame import SourceFrame
 
 logger = logging.getLogger(__name__)
 

@@ -11,10 +11,11 @@ from typing import Any
 from videottt.core.errors import InputError
 from videottt.core.files import write_csv
 from videottt.data.check import read_published
+from videottt.evaluation.aggregation import aggregate
 from videottt.evaluation.metrics import statistics_of
 from videottt.evaluation.metrics.colour import ColourErrors
 from videottt.evaluation.perception import NO_NETWORKS, Networks, load_networks
-from videottt.evaluation.scores import Scores, aggregate, read_scores, score_video, write_scores
+from videottt.evaluation.scores import Scores, read_scores, score_video, write_scores
 from videottt.store.frames import FrameStore
 from videottt.store.predictions import PredictionReader
 

@@ -11,8 +11,9 @@ import pandas as pd
 
 from videottt.core.errors import InputError, nearest
 from videottt.core.files import sha256, write_csv, write_text
+from videottt.evaluation.aggregation import aggregate
 from videottt.evaluation.metrics.colour import DISTANCES
-from videottt.evaluation.scores import aggregate, read_scores
+from videottt.evaluation.scores import read_scores
 
 logger = logging.getLogger(__name__)
 

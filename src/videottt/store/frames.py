@@ -23,7 +23,6 @@ import dataclasses
 import json
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -44,31 +43,10 @@ from videottt.core.segments import (
 from videottt.store.hdf5 import StoredFile, attributes_of, new_file, write_attributes
 from videottt.store.layers import InstanceLists, check_prediction
 from videottt.store.maps import check_complete, check_maps, create_maps
+from videottt.store.source_frame import SourceFrame, check_image, check_labels
 
 FORMAT = "videottt frames"
 VERSION = 5
-LAST_INSTANCE = 65535  # of uint16
-
-
-@dataclass(frozen=True)
-class SourceFrame:
-    """One frame as a dataset layout reads it.
-
-    Attributes:
-        name: name of the source file, without its suffix; unique in the video.
-        image: uint8 [H, W, 3], RGB.
-        semantic: uint8 [H, W], class index or 255 = void; None where the frame has no labels.
-        instance: uint16 [H, W], 0 = none; None where the source has no instances.
-        instances: masks of the objects, where the source has masks that may overlap; else None.
-        timestamp: seconds in the source; None where it has none.
-    """
-
-    name: str
-    image: np.ndarray
-    semantic: np.ndarray | None = None
-    instance: np.ndarray | None = None
-    instances: Instances | None = None
-    timestamp: float | None = None
 
 
 def write_frames(
@@ -111,8 +89,8 @@ def write_frames(
         for frame in frames:
             first = first or frame
             where = f"frame '{frame.name}' of video '{video}' ({dataset})"
-            _check_image(frame, first, canvas, where)
-            _check_labels(frame, space, dataset, where)
+            check_image(frame, first, canvas, where)
+            check_labels(frame, space, dataset, where)
             if not names:
                 _create(file, canvas or first.image.shape[:2])
             _append(file, len(names), frame)
@@ -186,71 +164,6 @@ def _append(file: h5py.File, index: int, frame: SourceFrame) -> None:
     if "instances" in labels:
         none = instances_from(np.zeros((0, *size), bool), [])
         InstanceLists(labels["instances"]).append(frame.instances or none)
-
-
-def _check_image(
-    frame: SourceFrame, first: SourceFrame, canvas: tuple[int, int] | None, where: str
-) -> None:
-    if frame.image.dtype != np.uint8 or frame.image.ndim != 3 or frame.image.shape[2] != 3:
-        raise InputError(
-            f"{where} is not 8-bit RGB but {frame.image.dtype} {list(frame.image.shape)}"
-        )
-    if canvas is not None and np.greater(frame.image.shape[:2], canvas).any():
-        raise InputError(
-            f"{where} is {_size(frame.image.shape)}, larger than the data set's 'canvas' of "
-            f"{_size(canvas)} in config.yaml; enlarge that"
-        )
-    if canvas is None and frame.image.shape != first.image.shape:
-        raise InputError(
-            f"{where} is {_size(frame.image.shape)} but '{first.name}' is "
-            f"{_size(first.image.shape)}; all frames of a video must have one size: resize them "
-            "or split the video, or give stills a 'canvas' in config.yaml"
-        )
-
-
-def _check_labels(frame: SourceFrame, space: ClassSpace, dataset: str, where: str) -> None:
-    sizes = {
-        "semantic": frame.semantic if frame.semantic is None else frame.semantic.shape,
-        "instance": frame.instance if frame.instance is None else frame.instance.shape,
-        "instances": frame.instances if frame.instances is None else frame.instances.size,
-    }
-    for kind, size in sizes.items():
-        if size is not None and size != frame.image.shape[:2]:
-            raise InputError(
-                f"{where}: its {kind} labels are {_size(size)} but the image is "
-                f"{_size(frame.image.shape)}; export both at one size"
-            )
-    if frame.semantic is not None and frame.semantic.dtype != np.uint8:
-        raise InputError(f"{where}: its semantic labels are {frame.semantic.dtype}, not uint8")
-    known = len(space.classes)
-    if frame.semantic is not None:
-        found = np.bincount(frame.semantic.ravel(), minlength=256)
-        outside = np.flatnonzero(found[known:VOID]) + known
-        if outside.size:
-            raise InputError(
-                f"{where} has label id {outside[0]}, but '{dataset}' has {known} classes "
-                f"(0..{known - 1}) and {VOID} for void; correct the labels or the dataset's "
-                "'classes' in config.yaml"
-            )
-    if frame.instance is not None:
-        low, high = int(frame.instance.min()), int(frame.instance.max())
-        if low < 0 or high > LAST_INSTANCE:
-            raise InputError(
-                f"{where} has instance id {low if low < 0 else high}, but instance ids are "
-                f"0..{LAST_INSTANCE}, 0 for none; number the instances anew"
-            )
-    if frame.instances is not None:
-        things = np.flatnonzero(space.is_thing)
-        outside = frame.instances.classes[~np.isin(frame.instances.classes, things)]
-        if outside.size:
-            raise InputError(
-                f"{where} has an instance of class {outside[0]}, which is no thing of '{dataset}'; "
-                "correct the labels or the dataset's 'things' in config.yaml"
-            )
-
-
-def _size(shape: tuple[int, ...]) -> str:
-    return f"{shape[1]}x{shape[0]}"
 
 
 class FrameStore(StoredFile):

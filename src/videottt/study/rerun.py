@@ -51,25 +51,20 @@ class Module:
     logic: bytes
 
 
-def fingerprint(verb: str, chosen: Sequence[str] = (), root: Path | None = None) -> str:
-    """Return a fingerprint of what a verb does: jobs run again where it has changed.
+def fingerprint(*modules: str, root: Path | None = None) -> str:
+    """Return a fingerprint of what modules do: jobs run again where it has changed.
 
     Args:
-        verb: of the command line.
-        chosen: modules that the verb looks up by a name in its settings; no import shows them.
+        modules: that of a verb, and those that the verb looks up by a name in its settings, which
+            no import shows.
         root: folder of the package; by default the installed one.
 
     Raises:
         InputError: there is no such module.
     """
     root = root or Path(videottt.__file__).parent
-    modules = modules_behind(module_of(verb), *chosen, root=root)
-    return fingerprint_of(module.logic for module in modules.values())
-
-
-def module_of(verb: str) -> str:
-    """Return the name of the module of a verb."""
-    return f"{NAME}.cli.{verb.replace('-', '_')}"
+    behind = modules_behind(*modules, root=root)
+    return fingerprint_of(module.logic for module in behind.values())
 
 
 def layout_module(config: Config, dataset: str) -> str:

@@ -14,7 +14,7 @@ from videottt.core.segments import VOID, ClassSpace
 from videottt.data.check.files import Checked, check_files
 from videottt.data.layouts.listing import FrameFiles, Listing, is_within, size_text
 from videottt.data.layouts.video_file import read_video
-from videottt.store.frames import SourceFrame
+from videottt.store.source_frame import SourceFrame
 
 # Frames of a film that are decoded to know its rate.
 DECODED = 31

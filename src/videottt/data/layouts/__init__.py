@@ -15,7 +15,7 @@ from types import ModuleType
 from videottt.core.errors import InputError, nearest
 from videottt.core.segments import ClassSpace
 from videottt.data.layouts.listing import Listing
-from videottt.store.frames import SourceFrame
+from videottt.store.source_frame import SourceFrame
 
 Reader = Callable[[Path, str, str, ClassSpace], Iterator[SourceFrame]]
 Writer = Callable[[Path, str, str, Iterable[SourceFrame], ClassSpace], int]

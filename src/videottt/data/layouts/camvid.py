@@ -15,7 +15,7 @@ from videottt.core.errors import InputError, nearest
 from videottt.core.segments import VOID, ClassSpace
 from videottt.data.layouts.images import list_images, read_image, read_map
 from videottt.data.layouts.listing import FrameFiles, LabelMap, Listing, check_size, paired
-from videottt.store.frames import SourceFrame
+from videottt.store.source_frame import SourceFrame
 
 UNLABELLED = 11
 PARTS = ("train", "val", "test")

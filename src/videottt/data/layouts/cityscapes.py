@@ -22,7 +22,7 @@ from videottt.core.segments import VOID, ClassSpace
 from videottt.data.layouts.images import read_image, read_map
 from videottt.data.layouts.kitti_step import check_classes
 from videottt.data.layouts.listing import FrameFiles, LabelMap, Listing, check_size, paired
-from videottt.store.frames import SourceFrame
+from videottt.store.source_frame import SourceFrame
 
 IMAGE = "_leftImg8bit.png"
 TRAIN_IDS, LABEL_IDS, INSTANCE_IDS = (

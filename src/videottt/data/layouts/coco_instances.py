@@ -25,7 +25,7 @@ from videottt.data.layouts.coco import (
     images_of,
     read_document,
 )
-from videottt.store.frames import SourceFrame
+from videottt.store.source_frame import SourceFrame
 
 SHORTEST_POLYGON = 6  # numbers: three corners
 

@@ -28,7 +28,7 @@ from videottt.data.layouts.coco import (
 )
 from videottt.data.layouts.images import read_map
 from videottt.data.layouts.listing import FrameFiles, LabelMap, Listing
-from videottt.store.frames import LAST_INSTANCE, SourceFrame
+from videottt.store.source_frame import LAST_INSTANCE, SourceFrame
 
 LAST_SEGMENT = 2**24 - 1  # of three bytes
 PICTURES = (".png", ".jpg", ".jpeg")

@@ -24,7 +24,7 @@ from videottt.data.layouts.coco import Entry, categories_of, images_of, read_doc
 from videottt.data.layouts.coco_panoptic import annotations_of, files_of, strays
 from videottt.data.layouts.images import list_images, read_image
 from videottt.data.layouts.listing import FrameFiles, Listing
-from videottt.store.frames import SourceFrame
+from videottt.store.source_frame import SourceFrame
 
 DOCUMENTS = ("train", "val")
 

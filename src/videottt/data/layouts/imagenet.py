@@ -15,7 +15,7 @@ from videottt.core.errors import InputError
 from videottt.core.segments import VOID, ClassSpace
 from videottt.data.layouts.images import image_size, read_image
 from videottt.data.layouts.listing import FrameFiles, Listing
-from videottt.store.frames import SourceFrame
+from videottt.store.source_frame import SourceFrame
 
 SUFFIXES = (".jpeg", ".jpg", ".png")
 

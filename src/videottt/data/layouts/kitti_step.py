@@ -30,7 +30,7 @@ from videottt.data.layouts.listing import (
     paired,
     size_text,
 )
-from videottt.store.frames import SourceFrame
+from videottt.store.source_frame import SourceFrame
 
 CITYSCAPES = (
     "road", "sidewalk", "building", "wall", "fence", "pole", "traffic light", "traffic sign",

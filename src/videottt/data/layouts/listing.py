@@ -12,7 +12,7 @@ import numpy as np
 
 from videottt.core.errors import InputError
 from videottt.data.layouts.images import natural_order
-from videottt.store.frames import SourceFrame
+from videottt.store.source_frame import SourceFrame
 
 
 @dataclass(frozen=True, slots=True)

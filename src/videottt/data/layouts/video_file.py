@@ -14,7 +14,7 @@ from videottt.core.segments import ClassSpace
 from videottt.data.layouts.containers import declared_size
 from videottt.data.layouts.ffmpeg_decoder import damaged, decode, estimated_frames, re_encoding
 from videottt.data.layouts.images import STILLS, list_images, natural_order, read_upright
-from videottt.store.frames import SourceFrame
+from videottt.store.source_frame import SourceFrame
 
 logger = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from videottt.core.segments import ClassSpace
 from videottt.core.settings import build_settings
 from videottt.data.layouts import writer_named
 from videottt.data.synthetic import Phase, RenderedFrame, render_stills, render_video
-from videottt.store.frames import SourceFrame
+from videottt.store.source_frame import SourceFrame
 
 logger = logging.getLogger(__name__)
 

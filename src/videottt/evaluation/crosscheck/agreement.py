@@ -15,9 +15,10 @@ from tabulate import tabulate
 
 from videottt.core.errors import InputError
 from videottt.core.files import write_csv, write_text
+from videottt.evaluation.aggregation import aggregate
 from videottt.evaluation.crosscheck.reference import Frame, reference
 from videottt.evaluation.metrics import headline, label_of
-from videottt.evaluation.scores import Scores, aggregate, read_scores
+from videottt.evaluation.scores import Scores, read_scores
 from videottt.store.frames import FrameStore
 from videottt.store.predictions import PredictionReader
 

@@ -1,0 +1,118 @@
+"""One frame as a layout reads it, and what must hold of it before it is stored."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from videottt.core.errors import InputError
+from videottt.core.segments import VOID, ClassSpace, Instances
+
+LAST_INSTANCE = 65535  # of uint16
+
+
+@dataclass(frozen=True)
+class SourceFrame:
+    """One frame as a dataset layout reads it.
+
+    Attributes:
+        name: name of the source file, without its suffix; unique in the video.
+        image: uint8 [H, W, 3], RGB.
+        semantic: uint8 [H, W], class index or 255 = void; None where the frame has no labels.
+        instance: uint16 [H, W], 0 = none; None where the source has no instances.
+        instances: masks of the objects, where the source has masks that may overlap; else None.
+        timestamp: seconds in the source; None where it has none.
+    """
+
+    name: str
+    image: np.ndarray
+    semantic: np.ndarray | None = None
+    instance: np.ndarray | None = None
+    instances: Instances | None = None
+    timestamp: float | None = None
+
+
+def check_image(
+    frame: SourceFrame, first: SourceFrame, canvas: tuple[int, int] | None, where: str
+) -> None:
+    """Check the image of a frame.
+
+    Args:
+        frame: the frame.
+        first: of the same video or stills.
+        canvas: (H, W) that holds stills of several sizes; None = all frames have one size.
+        where: the frame, in words.
+
+    Raises:
+        InputError: it is not uint8 [H, W, 3], differs in size from `first`, or exceeds the canvas.
+    """
+    if frame.image.dtype != np.uint8 or frame.image.ndim != 3 or frame.image.shape[2] != 3:
+        raise InputError(
+            f"{where} is not 8-bit RGB but {frame.image.dtype} {list(frame.image.shape)}"
+        )
+    if canvas is not None and np.greater(frame.image.shape[:2], canvas).any():
+        raise InputError(
+            f"{where} is {_size(frame.image.shape)}, larger than the data set's 'canvas' of "
+            f"{_size(canvas)} in config.yaml; enlarge that"
+        )
+    if canvas is None and frame.image.shape != first.image.shape:
+        raise InputError(
+            f"{where} is {_size(frame.image.shape)} but '{first.name}' is "
+            f"{_size(first.image.shape)}; all frames of a video must have one size: resize them "
+            "or split the video, or give stills a 'canvas' in config.yaml"
+        )
+
+
+def check_labels(frame: SourceFrame, space: ClassSpace, dataset: str, where: str) -> None:
+    """Check the labels of a frame, where it has any.
+
+    Args:
+        frame: the frame.
+        space: the classes of the data set.
+        dataset: its id.
+        where: the frame, in words.
+
+    Raises:
+        InputError: labels do not fit the image, or have a class or an instance id that cannot be.
+    """
+    sizes = {
+        "semantic": frame.semantic if frame.semantic is None else frame.semantic.shape,
+        "instance": frame.instance if frame.instance is None else frame.instance.shape,
+        "instances": frame.instances if frame.instances is None else frame.instances.size,
+    }
+    for kind, size in sizes.items():
+        if size is not None and size != frame.image.shape[:2]:
+            raise InputError(
+                f"{where}: its {kind} labels are {_size(size)} but the image is "
+                f"{_size(frame.image.shape)}; export both at one size"
+            )
+    if frame.semantic is not None and frame.semantic.dtype != np.uint8:
+        raise InputError(f"{where}: its semantic labels are {frame.semantic.dtype}, not uint8")
+    known = len(space.classes)
+    if frame.semantic is not None:
+        found = np.bincount(frame.semantic.ravel(), minlength=256)
+        outside = np.flatnonzero(found[known:VOID]) + known
+        if outside.size:
+            raise InputError(
+                f"{where} has label id {outside[0]}, but '{dataset}' has {known} classes "
+                f"(0..{known - 1}) and {VOID} for void; correct the labels or the dataset's "
+                "'classes' in config.yaml"
+            )
+    if frame.instance is not None:
+        low, high = int(frame.instance.min()), int(frame.instance.max())
+        if low < 0 or high > LAST_INSTANCE:
+            raise InputError(
+                f"{where} has instance id {low if low < 0 else high}, but instance ids are "
+                f"0..{LAST_INSTANCE}, 0 for none; number the instances anew"
+            )
+    if frame.instances is not None:
+        things = np.flatnonzero(space.is_thing)
+        outside = frame.instances.classes[~np.isin(frame.instances.classes, things)]
+        if outside.size:
+            raise InputError(
+                f"{where} has an instance of class {outside[0]}, which is no thing of '{dataset}'; "
+                "correct the labels or the dataset's 'things' in config.yaml"
+            )
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    return f"{shape[1]}x{shape[0]}"
