@@ -12,7 +12,7 @@ from pathlib import Path
 import yaml
 from filelock import SoftFileLease
 
-from support import pretend_gpus
+from support import pretend_gpus, users_file
 from videottt.runtime.saved_state import target_id
 from workflow.test_workflow import small_config
 
@@ -111,13 +111,13 @@ class Study:
         for method in methods:
             config["methods"][method] = {**config["methods"]["online_ttt_mae"], "steps": 2}
         config["save_every"] = 0
-        (root / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+        (root / "config.yaml").write_text(users_file(config))
         self.site()
 
     def site(self, name="slurm.yaml", **values):
         """Write what the user says of the cluster."""
         path = self.root / name
-        path.write_text(yaml.safe_dump({"partition": "gpu", "largest": 2, **values}))
+        path.write_text(yaml.safe_dump({"partition": "gpu", "max_mem_gb": 2, **values}))
         return path
 
     def start(self, *words, profile="slurm-gpu", site=None):
