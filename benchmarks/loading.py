@@ -17,7 +17,7 @@ import torch
 from PIL import Image
 
 from videottt.data.synthetic import render_stills
-from videottt.data.transforms.recipe import Augmentation
+from videottt.settings.augmentation import Augmentation
 from videottt.store.frames import FrameStore, write_frames
 from videottt.store.source_frame import SourceFrame
 from videottt.training.stills import StillImages

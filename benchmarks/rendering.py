@@ -7,7 +7,8 @@ import argparse
 import itertools
 import time
 
-from videottt.data.synthetic import Phase, render_stills, render_video
+from videottt.data.synthetic import render_stills, render_video
+from videottt.settings.dataset import Phase
 
 SIZE = (96, 128)
 PHASES = [Phase("avenue", "day"), Phase("tunnel", "tunnel"), Phase("market", "warm")]

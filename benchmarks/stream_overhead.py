@@ -16,21 +16,22 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import yaml
 
 from videottt.core.frame_result import PHASES
 from videottt.core.ids import JobKey
 from videottt.core.segments import ClassSpace
-from videottt.data.synthetic import Phase, render_video
-from videottt.models.presets import preset_named
+from videottt.data.synthetic import render_video
 from videottt.models.y_shaped import YShapedModel
+from videottt.settings.dataset import Phase
+from videottt.settings.method import method_from
+from videottt.settings.presets import preset_named
 from videottt.store.frames import FrameStore, write_frames
 from videottt.store.predictions import write_predictions
 from videottt.store.source_frame import SourceFrame
 from videottt.study.config import method_of
 from videottt.study.job_settings import method_settings
+from videottt.study.layers import complete
 from videottt.tasks import task_named
-from videottt.ttt.method import method_from
 from videottt.ttt.stream import Stream, run_stream
 
 NECESSARY = ("forward", "backward", "optimizer", "predict")
@@ -44,7 +45,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    config = yaml.safe_load((Path(__file__).parents[1] / "config.yaml").read_text())
+    config = complete({}).config
     classes = config["datasets"]["synthetic"]["classes"]
     settings = method_settings(config, "synthetic", method_of(config, options.method))
     stream = Stream(

@@ -1,11 +1,11 @@
-"""The paper's two checkpoints (section 4.1): imported, or trained on still images."""
+"""Import the paper's two checkpoints (section 4.1), or train them on still images."""
 
 
 include: "inputs/checkpoints.smk"
 
 
 rule import_checkpoint:
-    """Import published weights; what they have no fourth channel for starts at zero."""
+    """Import published weights; weights of a fourth channel that they lack start at zero."""
     input:
         record=fetched_checkpoint,
     output:

@@ -1,4 +1,4 @@
-"""detectron2 as the reference: asked for by name, as snakemake --cores 1 results/crosscheck/demo.md."""
+"""Check scores against detectron2, on request: snakemake --cores 1 results/crosscheck/demo.md."""
 
 
 include: "inputs/crosscheck.smk"

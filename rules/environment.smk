@@ -1,4 +1,4 @@
-"""What all rules have in common: the checked configuration, the machine, the shell of a job."""
+"""Set up what all rules share: the checked configuration, the machine, the shell of a job."""
 
 import functools
 import inspect
@@ -18,21 +18,36 @@ from videottt.core.errors import InputError
 from videottt.core.ids import check_known
 from videottt.runtime.gpus import visible_gpus
 from videottt.study import config as settings
-from videottt.study import drawn, inputs, job_settings, rerun, scored, shown, trials, validation
+from videottt.study import (
+    drawn,
+    inputs,
+    job_settings,
+    layers,
+    rerun,
+    scored,
+    shown,
+    trials,
+    validation,
+)
 from videottt.study.arguments import listed, text_of
 
-SCHEMA = Path(workflow.basedir) / "schemas/config.schema.yaml"
 RESOURCES = Path(os.path.relpath(Path(workflow.basedir) / "resources"))
 SLURM = Path(workflow.basedir).absolute() / "slurm"
 
 # Of `--config offline=true mirror= container=`, Snakemake makes words.
 for key in ("offline", "mirror", "container"):
-    config[key] = {"true": True, "false": False, "": None}.get(config.get(key), config.get(key))
+    if key in config:
+        config[key] = {"true": True, "false": False, "": None}.get(config[key], config[key])
 
+# The user's own file, under the name that errors call it by.
+USERS_FILE = " + ".join(map(os.path.relpath, workflow.configfiles)) or "--config"
 try:
-    validation.validate(config, SCHEMA)
+    LAYERS = layers.complete(dict(config), USERS_FILE)
+    validation.validate(LAYERS)
 except InputError as error:
     sys.exit(f"videottt: error: {error}")
+config.clear()
+config.update(LAYERS.config)
 
 # What the jobs run with: this Python, the conda environments of the rules, or an image.
 DEPLOYED = workflow.deployment_settings.deployment_method
@@ -53,7 +68,7 @@ elif DeploymentMethod.APPTAINER in DEPLOYED:
         "name it with --config container=videottt.sif"
     )
 
-# Everything that comes from elsewhere; a relative path may also be one of the repository.
+# The list of downloads; a relative path may also be one of the project.
 SOURCES = Path(config["sources"])
 if not SOURCES.is_file():
     SOURCES = RESOURCES.parents[1] / SOURCES
@@ -71,7 +86,7 @@ def sources():
 # Not once a job.
 if workflow.is_main_process:
     try:
-        validation.check_sources(config, sources())
+        validation.check_sources(LAYERS, sources())
     except InputError as error:
         sys.exit(f"videottt: error: {error}")
 

@@ -1,11 +1,11 @@
-"""Something to look at, made from cached results; `trace` alone runs the model."""
+"""Draw figures and videos from cached results; only `trace` runs the model."""
 
 
 include: "inputs/figures.smk"
 
 
 rule plot_curves:
-    """Plot how well methods do over the course of one video."""
+    """Plot the metric of methods over the course of one video."""
     input:
         scores=scores_of_video,
     output:
@@ -93,7 +93,7 @@ use rule plot_bars as plot_figure2 with:
 
 
 rule plot_sweep:
-    """Plot how well a method does against one of its settings, beside the fixed models."""
+    """Plot the metric of a method against one of its settings, beside the fixed models."""
     input:
         metrics=rules.aggregate_sweep.output.metrics,
     output:
@@ -110,7 +110,7 @@ rule plot_sweep:
     benchmark:
         "results/benchmarks/plot_sweep/{study}/{sweep}.tsv"
     wildcard_constraints:
-        # The others in that folder are other rules'.
+        # Other rules make the other files in this folder.
         sweep=r"(?!(bars|figure2)\.|selection_)[^/]+",
     conda:
         "../envs/videottt.yaml"
@@ -125,7 +125,7 @@ rule plot_sweep:
 
 
 rule plot_selection:
-    """Plot how the hyper-parameters of each method of a study were selected."""
+    """Plot the trials by which the hyper-parameters of each method were selected."""
     input:
         grids=selection_grids,
     output:
@@ -142,7 +142,7 @@ rule plot_selection:
     benchmark:
         "results/benchmarks/plot_selection/{study}/{dataset}/{task}.tsv"
     wildcard_constraints:
-        # So that the last underscore ends the data set's id.
+        # Without an underscore, so that the last underscore ends the data set's id.
         task="[^/_]+",
     conda:
         "../envs/videottt.yaml"
@@ -158,7 +158,7 @@ rule plot_selection:
 
 
 rule plot_reconstruction:
-    """Plot what the model saw, what it reconstructed and what it predicted."""
+    """Plot masked input, reconstruction and prediction."""
     input:
         frames=rules.ingest.output.frames,
         fixed=fixed_of,
@@ -233,7 +233,7 @@ rule plot_strips:
 
 
 rule trace:
-    """Learn from single frames of a video, each from the checkpoint, and keep every step."""
+    """Learn from single frames of a video, each time from the checkpoint, and keep every step."""
     input:
         frames=rules.ingest.output.frames,
         checkpoint=checkpoint_of,
@@ -264,7 +264,7 @@ rule trace:
 
 
 rule plot_steps:
-    """Plot reconstruction, loss and quality through gradient steps on single frames."""
+    """Plot reconstruction, loss and metric of single frames through gradient steps."""
     input:
         frames=rules.ingest.output.frames,
         traces=rules.trace.output.traces,
@@ -299,7 +299,7 @@ rule plot_steps:
 
 
 rule plot_colours:
-    """Plot frames of a video in the colours that each method gives it."""
+    """Plot frames of a video in the colours of each method."""
     input:
         frames=rules.ingest.output.frames,
         predictions=predictions_of_colours,
@@ -330,7 +330,7 @@ rule plot_colours:
 
 
 rule render_video:
-    """Render the fixed model and the one that learns side by side."""
+    """Render the fixed and the learning model side by side."""
     input:
         frames=rules.ingest.output.frames,
         fixed=fixed_of,
@@ -367,7 +367,7 @@ rule render_video:
 
 
 rule render_prediction:
-    """Render the frames of a video in the colours that a method gives them."""
+    """Render a video in the colours of a method."""
     input:
         frames=rules.ingest.output.frames,
         predictions=expand(

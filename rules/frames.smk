@@ -1,4 +1,4 @@
-"""From a layout on disk to one frame store per video."""
+"""Read layouts on disk into one frame store per video."""
 
 
 include: "inputs/frames.smk"

@@ -1,4 +1,4 @@
-"""One job per video, method and seed: the only stage that runs the model on test videos."""
+"""Predict, one job per video, method and seed; no other stage runs the model on test videos."""
 
 
 include: "inputs/predict.smk"
@@ -17,7 +17,7 @@ rule predict:
     benchmark:
         "results/benchmarks/predict/{dataset}/{task}/{method}/seed{seed}/{video}.tsv"
     wildcard_constraints:
-        # Those that are no Y-shaped model have rules of their own.
+        # Methods without a Y-shaped model have rules of their own.
         method=f"(?!({'|'.join(OTHER_NETWORKS)})/)[^/]+",
     conda:
         "../envs/videottt.yaml"
@@ -66,7 +66,7 @@ rule predict_zhang2016:
 
 
 rule predict_left_grey:
-    """Leave one video grey: what the scores of no colour at all are."""
+    """Leave one video grey, as the baseline of colorization."""
     input:
         frames=rules.ingest.output.frames,
     output:

@@ -1,4 +1,4 @@
-"""From cached predictions to numbers: no model, no GPU."""
+"""Score cached predictions, without model and GPU."""
 
 
 include: "inputs/score.smk"
@@ -37,7 +37,7 @@ rule score:
 
 
 rule aggregate:
-    """Make every metric of every video and split of a study."""
+    """Compute every metric of every video and split of a study."""
     input:
         scores=scores_of_study,
         published=PUBLISHED,
@@ -51,7 +51,7 @@ rule aggregate:
         "../envs/videottt.yaml"
     threads: 1
     params:
-        # Thousands of files are more than a command line holds.
+        # A command line cannot hold the names of thousands of files.
         template=lambda wildcards: str(rules.score.output.scores),
         of=param(scored.scored_ids),
         code=code("aggregate"),

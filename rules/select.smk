@@ -1,4 +1,4 @@
-"""Hyper-parameters, selected on the validation videos: the same trials for every method."""
+"""Select hyper-parameters on the validation videos, with the same trials for every method."""
 
 
 include: "inputs/select.smk"

@@ -1,4 +1,4 @@
-"""What has to exist before there are frames: the embedded benchmark, and what is from elsewhere."""
+"""Provide the sources of frames: render the embedded benchmark, fetch files, check data sets."""
 
 
 include: "inputs/sources.smk"
@@ -23,10 +23,10 @@ rule render:
         "--settings {params.settings:q} --output {output.root:q} > {log:q} 2>&1"
 
 
-# Nothing below data_root is an output: Snakemake deletes outputs before it makes them again. What
-# is there already is taken as it is.
+# No file below data_root is an output, because Snakemake deletes outputs before it makes them again.
+# A file that is present is used unchanged.
 rule fetch_source:
-    """Have a file from elsewhere below data_root, checked and unpacked, and record what it is."""
+    """Ensure a source is below data_root, checked and unpacked, and record its checksum."""
     output:
         record="results/fetched/{source}.json",
     log:
@@ -44,7 +44,7 @@ rule fetch_source:
 
 
 rule check_data:
-    """Count and read a data set, and compare it with what was published about it."""
+    """Count and read a data set, and compare it with the published facts."""
     input:
         sources=sources_of_dataset,
         published=PUBLISHED,

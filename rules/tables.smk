@@ -1,11 +1,11 @@
-"""The tables of a study, in the form of the paper's."""
+"""Make the tables of a study, in the form of the paper's."""
 
 
 include: "inputs/tables.smk"
 
 
 rule make_table:
-    """Write mean and spread over seeds of a table's methods, with the paper's numbers beside them."""
+    """Write mean and spread over seeds of a table's methods, beside the paper's numbers."""
     input:
         metrics=rules.aggregate.output.metrics,
         paper=PAPER,
@@ -28,8 +28,8 @@ rule make_table:
     benchmark:
         "results/benchmarks/make_table/{study}/{table}.tsv"
     wildcard_constraints:
-        # Those of colours, of each class, of conventions and of the theory are other rules'.
-        table=r"(?!(table2|table3|classes|conventions)\.|theory_)[^/]+",
+        # Other rules make these.
+        table=r"(?!(table2|table3|cost|classes|conventions)\.|theory_)[^/]+",
     conda:
         "../envs/videottt.yaml"
     threads: 1
@@ -46,8 +46,44 @@ rule make_table:
         "--latex {output.latex:q} > {log:q} 2>&1"
 
 
+rule make_cost_table:
+    """Write seconds a frame and memory of every method of a study."""
+    input:
+        metrics=rules.aggregate.output.metrics,
+        paper=PAPER[0],
+    output:
+        csv=report(
+            "results/tables/{study}/cost.csv",
+            caption="../workflow/report/cost.rst",
+            category="Tables",
+            labels={"study": "{study}", "table": "cost", "form": "all numbers"},
+        ),
+        markdown=report(
+            "results/tables/{study}/cost.md",
+            caption="../workflow/report/cost.rst",
+            category="Tables",
+            labels={"study": "{study}", "table": "cost", "form": "to read"},
+        ),
+        latex="results/tables/{study}/cost.tex",
+    log:
+        "results/logs/make_cost_table/{study}.log",
+    benchmark:
+        "results/benchmarks/make_cost_table/{study}.tsv"
+    conda:
+        "../envs/videottt.yaml"
+    threads: 1
+    params:
+        methods=method_list(shown.scored_methods),
+        labels=method_labels,
+        code=code("cost-table"),
+    shell:
+        "videottt cost-table --metrics {input.metrics:q} --methods {params.methods:q} "
+        "--labels {params.labels:q} --paper {input.paper:q} --csv {output.csv:q} "
+        "--markdown {output.markdown:q} --latex {output.latex:q} > {log:q} 2>&1"
+
+
 rule make_data_table:
-    """Write what the data sets of a study are, and the paper's table 2 below it."""
+    """Write the data sets of a study, and the paper's table 2 beside them."""
     input:
         reports=reports_of_study,
         paper=PAPER_DATA,
@@ -81,7 +117,7 @@ rule make_data_table:
 
 
 rule make_colour_table:
-    """Write how well the methods of a study colourise, and the paper's table 3 below it."""
+    """Write the colorization metrics of a study's methods, and the paper's table 3 below them."""
     input:
         metrics=rules.aggregate.output.metrics,
         paper=PAPER_COLOURS,
@@ -147,7 +183,7 @@ rule make_class_table:
 
 
 rule make_convention_table:
-    """Write each method's metric in every form that is in use, and what mixing them would do."""
+    """Write each method's metric in every form in use, and the effect of mixing the forms."""
     input:
         metrics=rules.aggregate.output.metrics,
     output:

@@ -1,4 +1,4 @@
-"""The theorem of the paper's section 6.2, measured: its constants, its best window, figure 4."""
+"""Measure the theorem of the paper's section 6.2: its constants, its best window, figure 4."""
 
 
 include: "inputs/theory.smk"
@@ -32,7 +32,7 @@ rule theory:
 
 
 rule plot_theory:
-    """Plot bias and variance as measured, and every best window beside the sweep of the window."""
+    """Plot measured bias and variance, and every best window beside the sweep of the window."""
     input:
         statistics=theory_of_study,
         sweep=window_sweep,

@@ -2,15 +2,15 @@
 
 import pytest
 import torch
-import yaml
 
 from archive_files import make_tar_gz, make_zip
 from loopback import Loopback
 from source_list import PAIR, WEIGHTS, SourceList
-from support import FRAMES, ROOT, SIZE, SPACE, VIDEO, small_model, store_frames, train_small
+from support import FRAMES, SIZE, SPACE, VIDEO, small_model, store_frames, train_small, whole_config
 from videottt.data.layouts.kitti_step import CITYSCAPES
-from videottt.data.synthetic import Phase, render_video
+from videottt.data.synthetic import render_video
 from videottt.models.checkpoint import load_checkpoint, save_checkpoint
+from videottt.settings.dataset import Phase
 from videottt.store.frames import FrameStore
 from videottt.store.source_frame import SourceFrame
 
@@ -19,7 +19,7 @@ torch.set_num_threads(1)
 
 @pytest.fixture(scope="session")
 def config():
-    return yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+    return whole_config()
 
 
 @pytest.fixture(scope="session")

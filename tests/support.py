@@ -10,17 +10,20 @@ from pathlib import Path
 import h5py
 import numpy as np
 import torch
+import yaml
 
 from videottt.core.segments import ClassSpace
+from videottt.core.shipped import shipped
 from videottt.data.layouts.kitti_step import CITYSCAPES
-from videottt.data.transforms.recipe import Augmentation
 from videottt.models.convert import import_checkpoint
-from videottt.models.presets import PRESETS
 from videottt.models.y_shaped import YShapedModel
+from videottt.settings.augmentation import Augmentation
+from videottt.settings.presets import PRESETS
+from videottt.settings.training import TrainingSettings
 from videottt.store.frames import FrameStore, write_frames
+from videottt.study.layers import EXTENDING, EXTENDS, complete
 from videottt.tasks import head_of, model_classes, task_named
 from videottt.training.joint import start_run, train
-from videottt.training.settings import TrainingSettings
 from videottt.training.stills import StillImages
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -30,6 +33,44 @@ SIZE = (64, 96)
 FRAMES = 12
 VIDEO = "tiny_0"
 SPACE = ClassSpace(CITYSCAPES, ("person", "car"))
+
+
+def whole_config():
+    """Return the configuration as it ships."""
+    return complete({}).config
+
+
+def users_file(config):
+    """Return, as YAML, what a user's file says to make the configuration this one."""
+    own = _difference(whole_config(), config)
+    for section in EXTENDING:
+        for entry, values in config[section].items():
+            # Whole, so that a change of one entry does not change those that extend it.
+            below = {k: v for k, v in _shipped_entry(section, entry).items() if k != EXTENDS}
+            own.setdefault(section, {})[entry] = {EXTENDS: None, **_difference(below, values)}
+    return yaml.safe_dump(own, sort_keys=False)
+
+
+def _shipped_entry(section, entry):
+    together = shipped(f"workflow/config/{section}.yaml")
+    if together.exists():
+        return yaml.safe_load(together.read_text()).get(entry, {})
+    alone = shipped(f"workflow/config/{section}/{entry}.yaml")
+    return yaml.safe_load(alone.read_text()) if alone.exists() else {}
+
+
+def _difference(default, wanted):
+    """Return settings that, laid on top of `default`, give `wanted`; null removes."""
+    above = {}
+    for key in dict.fromkeys([*default, *wanted]):
+        if key not in wanted:
+            above[key] = None
+        elif isinstance(default.get(key), dict) and isinstance(wanted[key], dict):
+            below = _difference(default[key], wanted[key])
+            above |= {key: below} if below else {}
+        elif key not in default or default[key] != wanted[key]:
+            above[key] = wanted[key]
+    return above
 
 
 def store_frames(path, frames, **changes):

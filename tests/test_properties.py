@@ -26,7 +26,7 @@ from PIL import Image
 from pycocotools import mask as coco_mask
 
 from archive_files import below
-from support import ROOT, SPACE, small_model, store_frames
+from support import ROOT, SPACE, small_model, store_frames, whole_config
 from videottt.cli import arguments
 from videottt.core.errors import InputError
 from videottt.core.frame_result import PHASES, FrameResult
@@ -47,9 +47,10 @@ from videottt.store.frames import FrameStore
 from videottt.store.predictions import NUMBERS, PredictionReader, write_predictions
 from videottt.store.source_frame import SourceFrame
 from videottt.study import config as configuration
+from videottt.study.layers import complete
 from videottt.study.validation import validate
 
-CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+CONFIG = whole_config()
 SOURCES = yaml.safe_load((ROOT / "workflow/resources/datasets.yaml").read_text(encoding="utf-8"))
 
 
@@ -567,7 +568,7 @@ def of_its_own(document):
 @searched(80)
 @given(mistaken(CONFIG, of_its_own(CONFIG)))
 def test_a_configuration_is_taken_or_refused(changed):
-    unless_refused(lambda: validate(changed, ROOT / "workflow/schemas/config.schema.yaml"))
+    unless_refused(lambda: validate(complete(changed)))
 
 
 @searched(80)

@@ -39,9 +39,9 @@ from videottt.store.predictions import FORMAT, VERSION, PredictionReader
 from videottt.store.source_frame import SourceFrame
 from videottt.study import config as settings
 from videottt.study import validation
+from videottt.study.layers import Layers
 from workflow.clone import Clone
 
-SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
 CANARY = "canary"  # what every attack makes if it succeeds
 SECRET = b"a secret of this machine"
 
@@ -191,12 +191,12 @@ def linked(path, kind):
 @pytest.mark.parametrize(
     ("kind", "reason"),
     [
-        ("external link", "a link to elsewhere"),
-        ("soft link", "a link to elsewhere"),
+        ("external link", "is a link"),
+        ("soft link", "is a link"),
         ("external storage", "lies in another file"),
         ("virtual", "lies in another file"),
-        ("another filter", "compressed in an unknown way"),
-        ("a cycle", "too deep in each other"),
+        ("another filter", "compressed by an unknown filter"),
+        ("a cycle", "nested too deeply"),
         ("text of any length", "no fixed length"),
         ("a reference", "no fixed length"),
     ],
@@ -255,13 +255,13 @@ def test_an_id_is_letters_digits_and_dashes_and_never_an_option(config, name):
         changed = json.loads(json.dumps(config))
         change(changed)
         with pytest.raises(InputError):
-            validation.validate(changed, SCHEMA)
+            validation.validate(Layers(changed))
     with pytest.raises(InputError):
         settings.split_of(config, "my_videos", name)
 
 
 def test_no_value_of_a_variant_makes_objects(config):
-    with pytest.raises(InputError, match="is no value"):
+    with pytest.raises(InputError, match="is not a value"):
         settings.method_of(
             config, f"online_ttt_mae,window=!!python/object/apply:os.system ['touch {CANARY}']"
         )

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 
 from commands import Commands
 from segmenter_shapes import B4, deeplab_shapes, segformer_shapes
@@ -16,6 +15,7 @@ from videottt.core.settings import with_values
 from videottt.models.baselines.zhang2016 import Zhang2016
 from videottt.study.config import method_of, predicting_method
 from videottt.study.job_settings import method_settings
+from videottt.study.layers import complete
 
 ROOT = Path(__file__).resolve().parents[2]
 SIZE = [64, 96]
@@ -24,7 +24,7 @@ STILLS = 160
 VIDEO = "tiny_0"
 TASKS = ("semantic", "instance", "panoptic", "colorization")
 # Of a study whose methods are all there; its sizes are made smaller still.
-CONFIG = {**yaml.safe_load((ROOT / "config.yaml").read_text("utf-8")), "study": "demo_full"}
+CONFIG = {**complete({}).config, "study": "demo_full"}
 DATASET = CONFIG["datasets"]["synthetic"]
 CLASSES = {"classes": DATASET["classes"], "things": DATASET["things"]}
 EDGES = {"shortest_edge": SIZE[0], "longest_edge": 256}

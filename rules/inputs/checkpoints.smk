@@ -1,4 +1,4 @@
-"""What checkpoints are trained on, start from and are imported from."""
+"""Find the stills and checkpoints that a checkpoint is trained on, starts from or is imported from."""
 
 
 def checkpoint_file(study, ids):

@@ -1,4 +1,4 @@
-"""What detectron2 replays."""
+"""List the scores that detectron2 computes once more."""
 
 @reported
 def files_of_study(wildcards):

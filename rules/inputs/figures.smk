@@ -1,4 +1,4 @@
-"""What is drawn: scores, predictions and traces of the methods that a study draws."""
+"""List the scores, predictions and traces that figures and videos show."""
 
 @reported
 def scores_of_video(wildcards):

@@ -1,4 +1,4 @@
-"""What frame stores are made of."""
+"""Find the videos that frame stores are made of."""
 
 @reported
 def source_of(wildcards):

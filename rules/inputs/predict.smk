@@ -1,4 +1,4 @@
-"""What predictions are made with: checkpoints, selections, networks of others."""
+"""Find what predictions are made with: checkpoints, selections, published networks."""
 
 # Methods that are no Y-shaped model have rules of their own.
 SEGMENTERS = [m for m, entry in config["methods"].items() if "segmenter" in entry]
@@ -36,13 +36,13 @@ def selection_arguments(wildcards, input):
 def method_overrides(wildcards):
     """Return what a variant of a method changes, as JSON."""
     method = settings.method_of(config, wildcards.method)
-    validation.check_variant(SCHEMA, method)
+    validation.check_variant(method)
     return text_of(method.overrides)
 
 
 @reported
 def fetched_weights(wildcards):
-    """Return the record of the network of others that a method is."""
+    """Return the record of the published network that a method is."""
     return fetched([scored.weights_of(config, settings.method_of(config, wildcards.method))])
 
 

@@ -1,4 +1,4 @@
-"""What a study shows: all of its tables, figures and videos."""
+"""List all tables, figures and videos of a study."""
 
 
 def study_results(wildcards):
@@ -6,6 +6,8 @@ def study_results(wildcards):
     study_id, study = config["study"], settings.current_study(config)
     tasks = {task for _, task in scored.scored_streams(config, study)}
     results = []
+    if tasks:
+        results += expand(rules.make_cost_table.output, study=study_id)
     if tasks - {"colorization"}:
         tables = shown.tables_of_study(config, study)
         results += expand(rules.make_table.output, study=study_id, table=tables)

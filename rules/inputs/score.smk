@@ -1,4 +1,4 @@
-"""What scores are computed from, and which scores are put together."""
+"""List the predictions that are scored, and the scores that a study puts together."""
 
 @reported
 def predictions_of(wildcards):

@@ -1,4 +1,4 @@
-"""What hyper-parameters are selected by."""
+"""List the trials that hyper-parameters are selected by."""
 
 
 def trial_scores(wildcards, trial):

@@ -1,4 +1,4 @@
-"""What rules read that is not made here: files from elsewhere, and the user's copies of data sets."""
+"""Find downloads and the user's copies of data sets."""
 
 # What is published about data sets.
 PUBLISHED = str(RESOURCES / "published.yaml")

@@ -1,4 +1,4 @@
-"""What tables are made of, and what methods are called in them and in figures."""
+"""Find what tables are made of, and the labels of methods in tables and figures."""
 
 # The paper's published numbers.
 PAPER = [
@@ -21,7 +21,7 @@ def reports_of_study(wildcards):
 
 @reported
 def network_notes(wildcards):
-    """Return, as JSON, why each network of others that table 3 lacks is not there."""
+    """Return, as JSON, the reason for each published network that table 3 lacks."""
     study = settings.study_named(config, wildcards.study)
     record = rules.fetch_source.output.record
     return text_of(scored.network_notes(config, sources(), study, record))

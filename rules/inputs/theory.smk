@@ -1,4 +1,4 @@
-"""What the theorem is measured on: the gradients of a method at its checkpoint."""
+"""List the gradients that the theorem is measured on."""
 
 @reported
 def checkpoint_of_theory(wildcards):

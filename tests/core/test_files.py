@@ -1,4 +1,4 @@
-"""What becomes of files where nothing can be written, and of what killed processes leave."""
+"""Writing to full or read-only disks, and removing the files of killed processes."""
 
 import ast
 import os
@@ -62,7 +62,7 @@ def clip(source_frames, tmp_path):
 
 @pytest.fixture
 def jobs(clip, store_path, main_task_checkpoint, tmp_path):
-    """The verbs, each as a function of its output."""
+    """Return the command of each verb, as a function of its output."""
     made = {name: tmp_path / f"{name}.h5" for name in ("predictions", "scores")}
 
     def predicted(output):
@@ -89,7 +89,7 @@ def jobs(clip, store_path, main_task_checkpoint, tmp_path):
     ("verb", "free"),
     [("ingest", 0), ("ingest", 16384), ("predict", 4096), ("score", 0), ("aggregate", 0)],
 )
-def test_a_full_disk_is_one_line_leaves_nothing_and_the_same_command_mends_it(
+def test_a_full_disk_is_reported_in_one_line_and_the_same_command_works_once_there_is_space(
     disk, jobs, capsys, verb, free
 ):
     place = disk(free)
@@ -102,7 +102,7 @@ def test_a_full_disk_is_one_line_leaves_nothing_and_the_same_command_mends_it(
 
 
 @pytest.mark.parametrize("limited", ["disk", "file size"])
-def test_the_exit_status_is_2_also_where_hdf5_could_not_write(disk, clip, limited):
+def test_the_exit_status_is_2_if_hdf5_cannot_write(disk, clip, limited):
     place = disk(16384 if limited == "disk" else None)
     found = subprocess.run(
         [sys.executable, "-m", "videottt", *ingesting(clip, place / "x.h5")],
@@ -123,7 +123,7 @@ def limit_file_size():
 
 
 @pytest.mark.parametrize("verb", ["ingest", "predict", "aggregate"])
-def test_a_disk_that_may_not_be_written_is_named(disk, jobs, capsys, verb):
+def test_a_read_only_disk_is_named(disk, jobs, capsys, verb):
     place = disk(None, "ro")
     line = refused(capsys, lambda: jobs[verb](place / "x.h5"))
     assert f"{place}/x.h5: cannot be written: Read-only file system; make it writable" in line
@@ -137,7 +137,7 @@ WRITERS = {
 
 
 @pytest.mark.parametrize("library", WRITERS)
-def test_a_full_disk_is_told_whatever_library_writes(disk, library):
+def test_a_full_disk_is_reported_for_every_library_that_writes(disk, library):
     place = disk(1000)
     with pytest.raises(InputError, match="cannot be written: No space left"):  # noqa: SIM117
         with complete_file(place / "x") as part:
@@ -145,7 +145,7 @@ def test_a_full_disk_is_told_whatever_library_writes(disk, library):
     assert os.listdir(place) == ["full"]
 
 
-def test_a_download_that_does_not_fit_is_one_line_and_the_same_command_fetches_it(
+def test_a_download_that_does_not_fit_is_reported_in_one_line_and_fetched_once_there_is_space(
     disk, sources, capsys
 ):
     place = disk(4096)
@@ -157,7 +157,7 @@ def test_a_download_that_does_not_fit_is_one_line_and_the_same_command_fetches_i
     assert (sources.root / "weights/w.pth").stat().st_size == 7000
 
 
-def test_what_goes_wrong_elsewhere_is_not_the_files_fault(tmp_path):
+def test_an_error_about_another_file_is_not_reported_for_this_file(tmp_path):
     with pytest.raises(PermissionError), complete_file(tmp_path / "x"):
         raise PermissionError(13, "Permission denied", "another file")
     with pytest.raises(InputError, match="about a frame"), complete_file(tmp_path / "x"):
@@ -165,7 +165,7 @@ def test_what_goes_wrong_elsewhere_is_not_the_files_fault(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_what_the_dead_left_is_removed_and_what_the_living_write_is_not(tmp_path):
+def test_temporary_files_are_removed_only_if_their_process_is_dead(tmp_path):
     dead = subprocess.Popen(["true"])
     dead.wait()
     here, alive = socket.gethostname(), os.getppid()
@@ -186,7 +186,7 @@ def test_what_the_dead_left_is_removed_and_what_the_living_write_is_not(tmp_path
     assert (tmp_path / "x.h5").read_text() == "whole"
 
 
-def test_a_name_of_any_form_is_a_name(tmp_path):
+def test_a_file_name_may_have_any_characters(tmp_path):
     for name in ("a b.h5", "$(touch canary).h5", "*.h5", "[ab].h5", "-rf", "a\nb.h5", "'\".h5"):
         write_text(tmp_path / name, "text")
         assert (tmp_path / name).read_text() == "text"
@@ -198,7 +198,7 @@ def test_a_name_of_any_form_is_a_name(tmp_path):
 # HDF5
 
 
-def test_hdf5_files_are_opened_in_one_place_and_never_changed_once_they_are_there():
+def test_hdf5_files_are_opened_in_one_module_and_never_changed_later():
     calls = [
         (path.name, call)
         for path in SOURCE.rglob("*.py")

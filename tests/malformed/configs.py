@@ -23,21 +23,25 @@ def checking(content):
     return make
 
 
-BROKEN = r"config\.yaml: not a readable config\.yaml \(.*\); run this where it is, or name it"
+BROKEN = r"config\.yaml: cannot be read \(.*\); mend it, or name another file with --config"
 CASES = cases(
     "config.yaml",
     [
         ("a tab", checking(b"datasets:\n\tx: {}\n"), BROKEN),
-        ("a list", checking(b"- x\n"), BROKEN),
-        ("empty", checking(b""), BROKEN),
+        ("a list", checking(b"- x\n"), r"config\.yaml: must be settings by name"),
+        ("a section that is empty", checking(b"datasets:\n"), r"config\.yaml: datasets: must be"),
         ("bytes that are no text", checking(b"\xff\xfe\x00"), BROKEN),
         ("a quote that never ends", checking(b"data_root: 'x\n"), BROKEN),
         ("an object of Python", checking(b"data_root: !!python/object:os.x {}\n"), BROKEN),
-        ("no data root", checking(b"datasets: {}\n"), BROKEN),
         (
-            "an unknown data set",
-            checking(b"data_root: d\ndatasets: {syntetic: {}}\n"),
-            r"config\.yaml.*'synthetic'.*'syntetic'",
+            "a data set without a layout",
+            checking(b"datasets: {syntetic: {}}\n"),
+            r"config\.yaml: datasets\.syntetic: the setting 'layout' is missing",
+        ),
+        (
+            "a loop",
+            checking(b"studies: {a: {extends: b}, b: {extends: a}}\n"),
+            r"config\.yaml: studies\.\w\.extends: extends itself: a -> b -> a",
         ),
     ],
 )
@@ -45,9 +49,9 @@ CASES = cases(
 # What the rules refuse before anything runs: a change of config.yaml, and the line.
 DEMO = "studies.demo"
 CHANGES = {
-    "an unknown key": ({"sead": 1}, r"config\.yaml: top level: unknown key 'sead'"),
+    "an unknown key": ({"sead": 1}, r"config\.yaml: unknown setting 'sead'"),
     "a study that is a list": ({DEMO: []}, r"config\.yaml: studies\.demo: "),
-    "an unknown study": ({"study": "dem"}, r"config\.yaml: unknown study 'dem'.*'demo'"),
+    "an unknown study": ({"study": "dem"}, r"config\.yaml: study: unknown study 'dem'.*'demo'"),
     "an unknown method": ({f"{DEMO}.methods": ["tnet"]}, r"unknown method 'tnet'.*'tent'"),
     "an unknown data set": (
         {f"{DEMO}.streams": {"synthetik": ["semantic"]}},

@@ -70,7 +70,7 @@ LEVELS = "".join(
 )
 # The lock of a download, what its address and checksum are, and the folder to unpack into.
 KEPT = ("downloads/.x.*.lock", "downloads/x.*.json", "downloads/x.*.sha256", "data/made")
-DAMAGED = r"x\.\w+: is no zip or tar archive, or a damaged one \(.*\); remove it and fetch"
+DAMAGED = r"x\.\w+: is not a zip or tar archive, or is damaged \(.*\); remove it and fetch"
 PAGE = b"<!DOCTYPE html><html><body>Log in</body></html>"
 CASES = [
     *cases(
@@ -93,7 +93,7 @@ CASES = [
             (
                 "names that lead elsewhere",
                 downloaded(zipped(**{"..__a": "1"})),
-                r"x\.zip: holds '\.\./a', a name that leads elsewhere",
+                r"x\.zip: holds '\.\./a', a name that leads out of its folder",
             ),
             (
                 "more than is declared",
@@ -103,7 +103,7 @@ CASES = [
             (
                 "nothing that is wanted",
                 downloaded(zipped(e__a="1")),
-                r"x\.zip: holds nothing named 'd/'; .*: remove",
+                r"x\.zip: holds nothing named 'd/', so .*; remove",
             ),
         ],
         KEPT,
@@ -111,8 +111,8 @@ CASES = [
     *cases(
         "sources",
         [
-            ("no YAML", source("sources: [\n"), r"sources\.yaml: no YAML \(.*\); mend it"),
-            ("a tab", source("sources:\n\tx: {}\n"), r"sources\.yaml: no YAML"),
+            ("no YAML", source("sources: [\n"), r"sources\.yaml: is not YAML \(.*\); mend it"),
+            ("a tab", source("sources:\n\tx: {}\n"), r"sources\.yaml: is not YAML"),
             ("a list", source("- x\n"), r"sources\.yaml: must hold 'sources', by id"),
             (
                 "an unknown key",
@@ -127,7 +127,7 @@ CASES = [
             (
                 "bytes that are text",
                 downloaded(WHOLE, bytes="many"),
-                r"sources\.yaml: x: 'bytes' is 'many', but must be a whole number",
+                r"sources\.yaml: x: bytes: 'many' is not allowed; it must be a whole number",
             ),
             ("an unknown id", source("sources: {}\n", "y"), r"sources\.yaml: unknown source 'y'"),
             (

@@ -180,7 +180,7 @@ CASES = [
         ("of another size", kitti(drawn(MAP, np.zeros((4, 4, 3), np.uint8))),
          rf"{MAP}: is 4x4, but its frame is 24x16; restore both"),
         ("grey where colours are due", kitti(drawn(MAP, np.zeros(SIZE, np.uint8))),
-         rf"{MAP}: is a label map of mode L, expected RGB \(8 bit\)"),
+         rf"{MAP}: is a label map of mode L, expected RGB; restore it"),
         ("truncated", kitti(cut(MAP, 0.5)), rf"{MAP}: not a readable image .*; {RESTORE}"),
         ("of 16 bits", camvid(drawn("labels/v/b.png", np.zeros(SIZE, np.uint16))),
          r"labels/v/b\.png: is a label map of mode I;16, expected L or P"),
@@ -197,7 +197,7 @@ CASES = [
          r"000000\.json: is not like .*imgHeight"),
         ("with sizes of another frame", kitti(authors_maps(json.dumps(
             {"imgHeight": 375, "imgWidth": 1242}))),
-             r"000000\.png: is 24x16, but the file of its size says 1242x375; restore both"),
+             r"000000\.png: is 24x16, but its JSON file says 1242x375; restore both"),
     ]),
     *cases("frames", [
         ("one is missing", kitti(lost(FRAME)), rf"{FRAME}: this frame is missing.*; restore it"),
@@ -209,8 +209,8 @@ CASES = [
         ("of several sizes", stills(drawn("clip/a2.png", np.zeros((9, 9, 3), np.uint8))),
          r"frame 'a2' of video 'clip' \(d\) is 9x9 but 'a1' is 24x16; .*resize them"),
         ("one name, two files", stills(drawn("clip/a2.bmp", panoptic())),
-         r"clip/a2\.png: and a2\.bmp are one frame; keep one of them"),
+         r"clip/a2\.png: has the same name as a2\.bmp; keep one of them"),
         ("without a rate", stills(lambda folder: None, fps=None),
-         r"frame 'a1': this layout has no time stamps; say .*'fps' of the data set in config.yaml"),
+         r"frame 'a1': this layout has no time stamps; set 'fps' of the data set"),
     ]),
 ]  # fmt: skip

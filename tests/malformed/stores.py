@@ -137,7 +137,7 @@ def folder(path, source):
 
 
 AGAIN = "make it again"
-WRONG = r"spoilt\.h5: is not what it should be \(.*{}.*\); make"
+WRONG = r"spoilt\.h5: is damaged or incomplete \(.*{}.*\); make"
 CASES = [
     *cases("frame store", [
         ("missing", frames(nothing), r"spoilt\.h5: no such file; check the path"),
@@ -170,25 +170,26 @@ CASES = [
         ("a rate that is NaN", frames(attribute(fps=np.nan)), WRONG.format("its rate or a time")),
         ("a time stamp that is NaN", frames(filled("timestamps", np.nan)),
          WRONG.format("its rate or a time")),
-        ("too few times", frames(shortened("timestamps")), WRONG.format("frames, but time stamps")),
-        ("too few names", frames(shortened("names")), WRONG.format("/frames has another form")),
+        ("too few times", frames(shortened("timestamps")),
+         WRONG.format("another number of time stamps")),
+        ("too few names", frames(shortened("names")), WRONG.format("/frames is not uint8")),
         ("a size beyond the frame", frames(filled("sizes", (9999, 9999))),
-         WRONG.format("larger than all")),
+         WRONG.format("not within that of the store")),
         ("pictures of another type", frames(inside(replaced("frames", np.zeros((12, 64, 96, 3))))),
-         WRONG.format("/frames has another form")),
+         WRONG.format("/frames is not uint8")),
         ("pictures of two dimensions", frames(inside(replaced("frames", np.zeros((12, 9), "u1")))),
-         WRONG.format("/frames has another form")),
-        ("10^12 promised frames", frames(inside(promised)), WRONG.format("another form")),
+         WRONG.format("/frames is not uint8")),
+        ("10^12 promised frames", frames(inside(promised)), WRONG.format("is not uint8")),
         ("a damaged frame", frames(damaged_chunk("frames")),
          r"spoilt\.h5: frame 0 cannot be read \(.*\); make the file again"),
         ("a damaged map", labels(damaged_chunk("labels/semantic")),
          r"spoilt\.h5: frame 0 cannot be read \(.*\); make the file again"),
         ("labels beyond the classes", labels(filled("labels/semantic", 77)),
-         r"spoilt\.h5: frame 0 has labels that cannot be \(.*\); make"),
+         r"spoilt\.h5: frame 0 has invalid labels \(.*\); make"),
         ("a link to another file", frames(inside(external)),
-         r"spoilt\.h5: is damaged or was never finished \('labels' is a link to elsewhere\)"),
+         r"spoilt\.h5: is damaged or was never finished \('labels' is a link\)"),
         ("a link to nowhere", frames(inside(soft)),
-         r"spoilt\.h5: .*'names' is a link to elsewhere"),
+         r"spoilt\.h5: .*'names' is a link"),
     ]),
     *cases("predictions", [
         ("truncated", predictions(raw(lambda content: content[:-700])),
@@ -198,7 +199,7 @@ CASES = [
         ("of another data set", predictions(attribute(dataset=np.bytes_(b"other"))),
          r"spoilt\.h5: predicts 12 frames of 'tiny_0' \(other\).*; predict that video again"),
         ("of another task", predictions(attribute(task=np.bytes_(b"instance"))),
-         r"spoilt\.h5: holds predictions of the form 'classes', but the task 'instance'"),
+         r"spoilt\.h5: holds predictions of the kind 'classes', but the task 'instance'"),
         ("of an unknown task", predictions(attribute(task=np.bytes_(b"sematic"))),
          r"(spoilt\.h5: .*)?task 'sematic'.*mean 'semantic'|spoilt\.h5: .*sematic"),
         ("without maps", predictions(without("prediction")), WRONG.format("prediction")),
@@ -228,7 +229,7 @@ CASES = [
             "statistics/confusion", np.zeros((12, 3, 3), np.int64), compression="gzip"))),
          WRONG.format("has the shape")),
         ("too few wall times", scores(shortened("wall_time/predict")),
-         WRONG.format("times or counts of others")),
+         WRONG.format("times and counts differ in their number of frames")),
         ("wall times that are NaN", scores(filled("wall_time/predict", np.nan)),
          WRONG.format("negative or not finite")),
         ("of an unknown task", scores(attribute(task=np.bytes_(b"sematic"))),
@@ -236,7 +237,7 @@ CASES = [
         ("one job twice", lambda folder, whole: [
             "aggregate", "--scores", str(whole.scores), str(whole.scores), "--output",
             str(folder / "out/t.csv")],
-             r"synthetic test semantic m 0: the video 'tiny_0' is there twice; name each"),
+             r"synthetic test semantic m 0: the video 'tiny_0' is listed twice; name each"),
         ("things that are no classes", scores(attribute(things=np.bytes_(b'["horse"]'))),
          WRONG.format("horse")),
     ]),

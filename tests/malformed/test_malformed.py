@@ -21,7 +21,7 @@ from malformed import (
     weights,
 )
 from malformed.case import Whole
-from support import FRAMES, ROOT, SIZE, VIDEO
+from support import FRAMES, SIZE, VIDEO
 from videottt.cli import main
 from videottt.core.errors import InputError
 from videottt.core.frame_result import PHASES, FrameResult
@@ -29,11 +29,11 @@ from videottt.core.ids import JobKey
 from videottt.core.settings import with_values
 from videottt.data.layouts.kitti_step import CITYSCAPES
 from videottt.store.predictions import write_predictions
+from videottt.study.layers import Layers
 from videottt.study.validation import validate
 
 THEMES = (pictures, annotations, videos, stores, weights, sheets, settings, downloads, configs)
 CATALOGUE = [case for theme in THEMES for case in theme.CASES]
-SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
 # One line; argparse puts the usage before it.
 LINE = re.compile(r"videottt(?: [\w-]+)?: error: (.+)")
 # Cases that a process of its own meets too: of each verb one, and of videos one that runs ffmpeg.
@@ -150,7 +150,7 @@ def test_a_process_of_its_own_fails_and_leaves_no_other(name, whole, tmp_path):
 def test_a_malformed_configuration_is_refused_before_anything_runs(name, config):
     changes, says = configs.CHANGES[name]
     with pytest.raises(InputError, match=says) as caught:
-        validate(with_values(config, changes), SCHEMA)
+        validate(Layers(with_values(config, changes)))
     assert len(str(caught.value).splitlines()) == 1
 
 

@@ -133,10 +133,10 @@ CASES = [
         ("a preset of unknown sizes", fact(preset='{"wings": 2}'), FACTS.format("wings")),
         ("a preset of negative sizes", changed(metadata=lambda facts: facts.update(
             preset=json.dumps({**json.loads(facts["preset"]), "hidden_dim": -32}))),
-         FACTS.format("'hidden_dim' is -32, but must be")),
+         FACTS.format("hidden_dim: -32 is not allowed; it must be at least 1")),
         ("an enormous preset", changed(metadata=lambda facts: facts.update(
             preset=json.dumps({**json.loads(facts["preset"]), "hidden_dim": 10**9}))),
-         FACTS.format("'hidden_dim' is 1000000000, but must be 1..65536")),
+         FACTS.format("hidden_dim: 1000000000 is not allowed; it must be at most 65536")),
         ("a preset of heads that share nothing", changed(metadata=lambda facts: facts.update(
             preset=json.dumps({**json.loads(facts["preset"]), "num_heads": [255, 2, 4, 8]}))),
          FACTS.format("attention heads do not share")),

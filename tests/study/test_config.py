@@ -10,19 +10,19 @@ from videottt.core.provenance import code_fingerprint
 from videottt.core.settings import with_values
 from videottt.data.fetch.catalogue import read_sources
 from videottt.data.layouts import list_layouts
+from videottt.settings.method import Method, method_from
 from videottt.study import config as settings
 from videottt.study import job_settings, trials
+from videottt.study.layers import Layers
 from videottt.study.validation import check_sources, check_variant, validate
-from videottt.ttt.method import Method, method_from
 from videottt.ttt.objectives import list_objectives, objective_named
 
-SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
 PAPER = ROOT / "workflow/resources/paper"
 
 
 def checked(config):
-    validate(config, SCHEMA)
-    check_sources(config, read_sources(ROOT / "workflow/resources/datasets.yaml"))
+    validate(Layers(config))
+    check_sources(Layers(config), read_sources(ROOT / "workflow/resources/datasets.yaml"))
 
 
 def test_every_study_of_the_configuration_makes_methods_that_exist(config):
@@ -109,7 +109,7 @@ def test_method_ids_are_those_of_the_papers_tables(config):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda c: c.update(sead=1), "top level: unknown key 'sead'"),
+        (lambda c: c.update(sead=1), "config.yaml: unknown setting 'sead'"),
         (lambda c: c["methods"]["online_ttt_mae"].update(windwo=3), "did you mean 'window'?"),
         (lambda c: c["methods"]["online_ttt_mae"].update(reset="evry_frame"), "'every_frame'?"),
         (lambda c: c["methods"]["online_ttt_mae"].update(window=0), "online_ttt_mae.window"),
@@ -162,13 +162,19 @@ def test_method_ids_are_those_of_the_papers_tables(config):
         (lambda c: c["studies"]["paper"].update(splits=["val"]), "'coco_videos' has none of them"),
         (
             lambda c: c["methods"]["zhang2016"].update(objective="none", checkpoint="joint"),
-            "exactly one of 'checkpoint', 'colourizer', 'segmenter'",
+            "exactly one of 'objective', 'colourizer', 'segmenter'",
         ),
         (lambda c: c["datasets"]["synthetic"].update(things=["cars"]), "'car'?"),
         (lambda c: c["datasets"]["camvid"].pop("root"), "exactly one of 'root', 'render'"),
         (lambda c: c.update(study="camvit"), "did you mean 'camvid'?"),
-        (lambda c: c["drawn"].update(curve=[]), "config.yaml: drawn: unknown key 'curve'; did you"),
-        (lambda c: c["drawn"].pop("learned"), "config.yaml: drawn: 'learned' is a required"),
+        (
+            lambda c: c["drawn"].update(curve=[]),
+            "config.yaml: drawn: unknown setting 'curve'; did you",
+        ),
+        (
+            lambda c: c["drawn"].pop("learned"),
+            "config.yaml: drawn: the setting 'learned' is missing",
+        ),
         (
             lambda c: c["drawn"]["curves"].append("online_ttt_mea"),
             "config.yaml: drawn.curves: unknown method 'online_ttt_mea'; did you mean 'online_ttt",
@@ -183,7 +189,7 @@ def test_method_ids_are_those_of_the_papers_tables(config):
         ),
         (
             lambda c: c["studies"]["demo"].update(drawn={"learned": "online_ttt_mae,widow=4"}),
-            "method 'online_ttt_mae,widow=4': unknown key 'widow'; did you mean 'window'?",
+            "method 'online_ttt_mae,widow=4': unknown setting 'widow'; did you mean 'window'?",
         ),
     ],
 )
@@ -255,7 +261,7 @@ def test_an_id_says_what_a_variant_changes_and_nothing_else_does(config):
         ("online_ttt_mae,window=", "'window=' is not a change"),
         ("online_ttt_mae,=4", "'=4' is not a change"),
         ("online_ttt_mae,", "'' is not a change"),
-        ("online_ttt_mae,crop=[32,64]", r"'\[32' is no value"),
+        ("online_ttt_mae,crop=[32,64]", r"'\[32' is not a value"),
     ],
 )
 def test_an_id_that_is_none_is_refused(config, name, message):
@@ -293,7 +299,7 @@ def test_every_method_has_as_many_trials_and_more_for_one_are_refused(config):
     unfair = copy.deepcopy(config)
     unfair["studies"]["camvid"]["selection"]["grids"]["tent"]["steps"] = [1, 2]
     with pytest.raises(InputError) as caught:
-        validate(unfair, SCHEMA)
+        validate(Layers(unfair))
     for part in ("'tent' has 8 trials, but '", "' has 4", "give every method the same number"):
         assert part in str(caught.value)
 
@@ -399,8 +405,11 @@ def test_comments_and_docstrings_do_not_count_as_code_but_logic_does(tmp_path):
 @pytest.mark.parametrize(
     ("method", "message"),
     [
-        ("online_ttt_mae,widow=4", "'online_ttt_mae,widow=4': unknown key 'widow'; did you mean"),
-        ("online_ttt_mae,window=0", "window: 0 is less than the minimum"),
+        (
+            "online_ttt_mae,widow=4",
+            "'online_ttt_mae,widow=4': unknown setting 'widow'; did you mean",
+        ),
+        ("online_ttt_mae,window=0", "window: 0 is not allowed; it must be at least 1 or null"),
         ("online_ttt_mae,order=shuffeld", "order: 'shuffeld' is not allowed; did you mean"),
         ("online_ttt_mae,optimizer.momentum=fast", "optimizer.momentum: 'fast'"),
     ],
@@ -409,15 +418,15 @@ def test_a_variant_that_changes_no_setting_or_to_no_value_is_refused_before_any_
     config, method, message
 ):
     with pytest.raises(InputError) as caught:
-        check_variant(SCHEMA, MethodId.parse(method))
+        check_variant(MethodId.parse(method))
     assert message in str(caught.value)
     wrong = copy.deepcopy(config)
     wrong["studies"]["demo"]["methods"].append(method)
     with pytest.raises(InputError):
-        validate(wrong, SCHEMA)
+        validate(Layers(wrong))
 
 
 def test_numbers_with_an_exponent_are_numbers_in_the_name_of_a_variant():
     method = MethodId.parse("online_ttt_mae,optimizer.learning_rate=3e-4")
     assert method.overrides == {"optimizer.learning_rate": 3e-4}
-    check_variant(SCHEMA, method)
+    check_variant(method)

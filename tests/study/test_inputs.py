@@ -35,7 +35,7 @@ def names(methods):
 
 def test_a_copy_of_a_data_set_is_read_where_it_is_and_asked_for_where_it_is_not(own, tmp_path):
     own["data_root"] = str(tmp_path)
-    with pytest.raises(InputError, match="'kitti_step' is not there; put a copy there, or say"):
+    with pytest.raises(InputError, match="'kitti_step' is missing; put a copy there, or name"):
         inputs.root_of(own, "kitti_step")
     for folder in ("kitti_step", "my_videos"):
         (tmp_path / folder).mkdir()
@@ -101,14 +101,14 @@ def test_a_value_is_text_on_a_command_line():
 # What is scored
 
 
-def test_a_network_of_others_is_at_hand_if_it_is_there_or_may_be_fetched(own, sources, tmp_path):
+def test_a_published_network_is_available_if_it_is_there_or_may_be_fetched(own, sources, tmp_path):
     own["data_root"] = str(tmp_path)
     demo, paper = own["studies"]["demo"], own["studies"]["paper"]
     coloured = paper["task_methods"]["colorization"]
-    assert names(scored.methods_at_hand(own, paper, sources, "colorization")) == coloured
-    found = scored.methods_at_hand(own, demo, sources, "colorization")
+    assert names(scored.available_methods(own, paper, sources, "colorization")) == coloured
+    found = scored.available_methods(own, demo, sources, "colorization")
     assert names(found) == [name for name in coloured if name != "zhang2016"]
-    assert scored.networks_at_hand(own, demo, sources, "colorization") == []
+    assert scored.available_networks(own, demo, sources, "colorization") == []
     assert scored.network_arguments(own, sources, "synthetic_coco", "semantic") == ""
     notes = scored.network_notes(own, sources, demo, "results/{source}.json")
     assert list(notes) == ["inception", "alexnet", "zhang2016"]
@@ -119,8 +119,8 @@ def test_a_network_of_others_is_at_hand_if_it_is_there_or_may_be_fetched(own, so
         path = tmp_path / sources[name].provides[0]
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"weights")
-    assert scored.networks_at_hand(own, demo, sources, "colorization") == ["alexnet"]
-    assert names(scored.methods_at_hand(own, demo, sources, "colorization")) == coloured
+    assert scored.available_networks(own, demo, sources, "colorization") == ["alexnet"]
+    assert names(scored.available_methods(own, demo, sources, "colorization")) == coloured
 
 
 def test_what_is_put_together_is_every_method_seed_and_video_of_the_streams_with_a_truth(

@@ -9,9 +9,8 @@ from dataclasses import replace
 from itertools import chain
 
 import pytest
-import yaml
 
-from support import ROOT
+from support import ROOT, users_file, whole_config
 from videottt.cli import main
 from videottt.data.fetch.catalogue import Source, Unpacking
 from videottt.study.costs import CostInputs, frames_of, read_cost_inputs
@@ -136,7 +135,7 @@ def test_other_jobs_cost_what_is_stated_of_them_their_frames_and_their_pixels(in
     assert cost_of(rungs, inputs).results == pytest.approx(2 * (5 + 10 + 100))
 
 
-def test_what_is_at_hand_is_not_fetched_again(inputs, tmp_path):
+def test_a_download_that_is_there_is_not_fetched_again(inputs, tmp_path):
     facts = {"bytes": 40, "licence": "none", "purpose": "a test", "access": "open"}
     sources = {
         "archive": Source("a.zip", provides=("a",), unpack=Unpacking({"": "a/"}, 99, 9), **facts),
@@ -212,9 +211,9 @@ def test_the_length_of_every_video_of_the_paper_is_known(config):
 @pytest.fixture
 def project(tmp_path, monkeypatch):
     """A working directory without results."""
-    config = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+    config = whole_config()
     config["sources"] = str(RESOURCES / "datasets.yaml")
-    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    (tmp_path / "config.yaml").write_text(users_file(config), encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -5,9 +5,8 @@ import sys
 from dataclasses import replace
 
 import pytest
-import yaml
 
-from support import ROOT
+from support import ROOT, users_file, whole_config
 from videottt.study.costs import read_cost_inputs
 from videottt.study.jobs import Job
 from videottt.study.preflight import DEMO, LINES, WIDTH, Machine, screen, this_machine
@@ -152,10 +151,10 @@ def test_one_screen_holds_everything_that_can_be_missing(inputs, offline):
 @pytest.fixture
 def project(tmp_path):
     """A working directory of its own, with the repository's workflow."""
-    config = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+    config = whole_config()
     config |= {"study": "paper", "sources": str(RESOURCES / "datasets.yaml")}
     config["datasets"]["synthetic"]["render"]["videos"]["short_0"]["frames"] = 2
-    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    (tmp_path / "config.yaml").write_text(users_file(config), encoding="utf-8")
 
     def snakemake(*arguments):
         command = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "workflow/Snakefile"]

@@ -1,8 +1,6 @@
 """A study small enough for a test."""
 
-import yaml
-
-from support import ROOT
+from support import whole_config
 
 SELF_TRAINED = "self_train"  # exists for semantic segmentation only
 METHODS = [
@@ -17,7 +15,7 @@ METHODS = [
 
 
 def small_config():
-    config = yaml.safe_load((ROOT / "config.yaml").read_text())
+    config = whole_config()
     config["study"] = "demo"
     phases = [{"place": "avenue", "light": "day"}, {"place": "market", "light": "warm"}]
     dataset = config["datasets"]["synthetic"]

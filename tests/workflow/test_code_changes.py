@@ -6,10 +6,9 @@ import shutil
 import stat
 
 import pytest
-import yaml
 from clone import Clone
 
-from support import ROOT
+from support import ROOT, users_file, whole_config
 
 PACKAGE = "src/videottt"
 METHODS = ["main_task_only", "mae_joint_training", "tent", "online_ttt_mae"]
@@ -46,12 +45,12 @@ class Changed(Clone):
         places = [root / "guard", root / "src"]
         self.environment["PYTHONPATH"] = os.pathsep.join(map(str, places))
         self.environment["PATH"] = os.pathsep.join([str(command.parent), os.environ["PATH"]])
-        config = yaml.safe_load((root / "config.yaml").read_text())
+        config = whole_config()
         config["study"] = "demo"
         study = config["studies"]["demo"]
         study |= {"streams": {"synthetic": ["semantic"]}, "methods": METHODS}
         study["drawn"] = {"figure2": METHODS[:1]}
-        (root / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+        (root / "config.yaml").write_text(users_file(config))
 
     def make(self):
         """Make all targets."""
@@ -91,8 +90,14 @@ def with_logic(text):
     return f"{text}\nADDED = 1\n"
 
 
-def with_comment(text):
-    return f"{text}\n# Added.\n"
+def with_other_words(text):
+    """Return a module with a comment, another docstring and other error and log lines."""
+    changed = f"{text}\n# Added.\n".replace('"""', '"""Reworded. ', 1)
+    changed, errors = re.subn(r'(InputError\(\s*f?")', r"\1Reworded: ", changed)
+    changed, lines = re.subn(r'(logger\.\w+\(\s*")', r"\1Reworded: ", changed)
+    assert errors
+    assert lines
+    return changed
 
 
 PREDICTED = {f"predict {method}" for method in METHODS}
@@ -122,7 +127,7 @@ def test_a_change_of_a_figure_reruns_that_figure_alone(finished):
 
 
 @pytest.mark.workflow
-def test_a_comment_and_the_plumbing_rerun_nothing(finished):
+def test_words_and_the_plumbing_rerun_nothing(finished):
     assert finished.rerun() == set()
-    assert finished.after("ttt/stream.py", with_comment) == set()
+    assert finished.after("ttt/job.py", with_other_words) == set()
     assert finished.after("core/progress.py", with_logic) == set()

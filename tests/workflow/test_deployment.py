@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
 
+from support import users_file
 from workflow.clone import REPOSITORY
 from workflow.small_study import small_config
 
@@ -66,7 +66,7 @@ class Machine:
 
     def __init__(self, root, monkeypatch):
         self.root = root
-        (root / "config.yaml").write_text(yaml.safe_dump(small_config()))
+        (root / "config.yaml").write_text(users_file(small_config()))
         self.calls = root / "calls"
         monkeypatch.setenv("PATH", f"{root / 'bin'}:{os.environ['PATH']}")
         for name, path in {"BASE": root / "base", "CALLS": self.calls}.items():

@@ -1,4 +1,4 @@
-"""The conda environments and the images hold what the locks hold."""
+"""The conda environments and the images have the versions of the locks."""
 
 import re
 import tomllib
@@ -10,7 +10,8 @@ from packaging.utils import canonicalize_name
 
 from support import ROOT
 
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+PROJECT = PYPROJECT["project"]
 IMAGES = ("Dockerfile", "apptainer.def")
 PYTHON = "3.11"
 
@@ -21,10 +22,15 @@ def named(requirements):
     return found
 
 
-DIRECT = named(PROJECT["dependencies"])
+EXTRAS = PROJECT["optional-dependencies"]
+# Several extras may need one library.
+DIRECT = named(
+    {*PROJECT["dependencies"], *EXTRAS["workflow"], *EXTRAS["figures"], *EXTRAS["colour"]}
+)
 # Snakemake starts the jobs, and is no part of where they run.
 IN_JOBS = {name for name in DIRECT if not name.startswith("snakemake")}
-TEST = named(PROJECT["optional-dependencies"]["test"])
+TEST = named(EXTRAS["test"])
+DOCS = named(EXTRAS["docs"])
 
 
 def versions(requirements):
@@ -69,10 +75,17 @@ def test_the_environment_of_detectron2_is_that_and_what_detectron2_imports():
     [
         (DIRECT, lock("requirements.lock")),
         (TEST, lock("requirements-test.lock")),
+        (DOCS, lock("requirements-docs.lock")),
         ({name: DIRECT[name] for name in IN_JOBS}, environment("videottt")[1]),
         ({name: DIRECT[name] for name in IN_JOBS}, environment("detectron2")[1]),
     ],
-    ids=["requirements.lock", "requirements-test.lock", "videottt.yaml", "detectron2.yaml"],
+    ids=[
+        "requirements.lock",
+        "requirements-test.lock",
+        "requirements-docs.lock",
+        "videottt.yaml",
+        "detectron2.yaml",
+    ],
 )
 def test_what_is_pinned_is_what_the_package_asks_for(wanted, pinned):
     assert wanted.keys() <= pinned.keys()
@@ -118,7 +131,8 @@ def copied(name):
 
 def test_both_images_are_made_of_the_same_files_and_packages():
     assert set(copied("Dockerfile")) == set(copied("apptainer.def"))
-    needed = {"pyproject.toml", PROJECT["readme"], *PROJECT["license-files"], "src"}
+    shipped = PYPROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
+    needed = {"pyproject.toml", PROJECT["readme"], *PROJECT["license-files"], "src", *shipped}
     assert {*needed, "requirements.lock", "requirements-no-deps.lock"} == set(copied("Dockerfile"))
     for source in copied("Dockerfile"):
         assert (ROOT / source).exists()

@@ -7,6 +7,7 @@ import sys
 import pytest
 import yaml
 
+from support import users_file
 from videottt.core.errors import InputError
 from videottt.runtime.slurm_site import Site, read_site
 from workflow.clone import REPOSITORY
@@ -48,7 +49,7 @@ def project(tmp_path, monkeypatch):
         monkeypatch.delenv(name, raising=False)
 
     def submitted(profile, site, target=PREDICTION, **changes):
-        (tmp_path / "config.yaml").write_text(yaml.safe_dump({**config, **changes}))
+        (tmp_path / "config.yaml").write_text(users_file({**config, **changes}))
         (tmp_path / "slurm.yaml").write_text(yaml.safe_dump(site))
         command = [
             sys.executable,
@@ -75,7 +76,7 @@ SITE = {
     "cpu_partition": "cpu",
     "qos": "long",
     "constraint": "a100&nvlink",
-    "longest": 600,
+    "max_runtime_min": 600,
     "extra": "--mail-type=FAIL --signal=B:USR1@120",
 }
 
@@ -108,7 +109,9 @@ def test_a_prediction_asks_for_a_gpu_as_the_site_understands_it(project, profile
 
 @pytest.mark.workflow
 def test_training_asks_for_as_many_gpus_as_processes_and_other_jobs_for_none(project):
-    words = project("slurm-gpu", {**SITE, "longest": 3000}, INPUTS[0].replace("test_0", "val_0"))
+    words = project(
+        "slurm-gpu", {**SITE, "max_runtime_min": 3000}, INPUTS[0].replace("test_0", "val_0")
+    )
     assert not [word for word in words if word.startswith(("--gpus", "--gres", "-C"))]
     assert words[words.index("-p") + 1] == "cpu"
     main_task = "results/checkpoints/synthetic/panoptic/main_task/seed1.safetensors"
@@ -117,7 +120,7 @@ def test_training_asks_for_as_many_gpus_as_processes_and_other_jobs_for_none(pro
 
 
 def test_time_and_memory_grow_with_the_attempt_as_far_as_the_site_lets_them():
-    site = Site(longest=1000, largest=40)
+    site = Site(max_runtime_min=1000, max_mem_gb=40)
     asked = [
         {name: eval(text, {"attempt": attempt}) for name, text in site.job(400, 16).items()
          if name in ("runtime", "mem_mb")}
@@ -142,7 +145,7 @@ def test_both_profiles_are_the_same_but_for_how_gpus_are_asked_for():
         ("acount: lab", "unknown setting 'acount'; did you mean 'account'?"),
         ("jobs: many", "'jobs' is 'many', but must be a whole number"),
         ("account: 7", "'account' is 7, but must be a text or null"),
-        ("longest: 0", "'longest' must be at least 1"),
+        ("max_runtime_min: 0", "max_runtime_min: 0 is not allowed; it must be at least 1"),
         ("[a]", "must be settings by name"),
         ("account: [", "cannot be read"),
         ("x: !!python/object/apply:os.system [touch canary]", "cannot be read"),

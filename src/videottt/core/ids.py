@@ -1,29 +1,36 @@
-"""Name what a result is of: its task, its method and its job."""
+"""Identify tasks, methods and jobs."""
 
 import functools
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal, get_args
 
 import yaml
 
 from videottt.core.errors import InputError, nearest
 
-# Of a stream; a method exists for all of them unless it says otherwise.
-TASKS = ("semantic", "instance", "panoptic", "colorization")
-# How the unlimited window is written in ids and lists of values.
+# A method supports every task unless its settings restrict it.
+TaskName = Literal["semantic", "instance", "panoptic", "colorization"]
+TASKS: tuple[str, ...] = get_args(TaskName)
+# Stands for an unlimited window in ids and lists of values.
 ALL = "all"
 
-# YAML 1.1 takes 1e-3 for a word.
+# YAML 1.1 reads 1e-3 as text.
 _EXPONENT = re.compile(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+")
 
 
 def check_known(name: str, names: Iterable[str], what: str, where: str) -> None:
-    """Check that a name is one of those that exist.
+    """Check that a name is valid.
+
+    Args:
+        name: the name to check.
+        names: the valid names.
+        what: the kind of name, for the error.
+        where: the file or key to correct, for the error.
 
     Raises:
-        InputError: it is none of `names`; `what` says of what kind, `where` where to correct it.
+        InputError: `name` is not one of `names`.
     """
     if name not in names:
         raise InputError(f"{where}: unknown {what} '{name}'; {nearest(str(name), names)}")
@@ -31,12 +38,12 @@ def check_known(name: str, names: Iterable[str], what: str, where: str) -> None:
 
 @dataclass(frozen=True)
 class JobKey:
-    """The ids of one job of a stream: one method on one video, with one seed.
+    """The ids of one job: one method on one video, for one task and with one seed.
 
     Attributes:
         dataset: id of the data set.
         task: one of `TASKS`.
-        method: id of the method, with what a variant changes.
+        method: id of the method or of its variant, see `MethodId`.
         seed: at least 0.
         video: id of the video.
     """
@@ -49,21 +56,21 @@ class JobKey:
 
     @property
     def draws(self) -> tuple[int, str, str]:
-        """Return what the job's random draws are keyed by, beside frame and iteration.
+        """Return the key of the job's random draws, without frame and iteration.
 
-        Task and method are not part of it: methods are compared on the same draws.
+        The key leaves task and method out, so that methods are compared on the same draws.
         """
         return self.seed, self.dataset, self.video
 
 
 @dataclass(frozen=True)
 class MethodId:
-    """The id of a method, or of a variant of it: ``online_ttt_mae,window=4,steps=2``.
+    """The id of a method or of its variant, such as ``online_ttt_mae,window=4,steps=2``.
 
     Attributes:
         base: id of the method in config.yaml.
-        changes: the variant's part of the id, from its first comma on; empty for the method itself.
-        overrides: dotted setting -> value that the variant changes; None is no limit.
+        changes: part of the id from its first comma on; empty for the method itself.
+        overrides: the variant's settings, dotted key -> value; None means no limit.
     """
 
     base: str
@@ -75,10 +82,10 @@ class MethodId:
 
     @classmethod
     def parse(cls, text: str) -> "MethodId":
-        """Return the id that a text is; values are written as in YAML, ``all`` for no limit.
+        """Parse the id of a method; values are written as in YAML, ``all`` means no limit.
 
         Raises:
-            InputError: the changes are not written as ``setting=value``.
+            InputError: a change is not written as ``setting=value``.
         """
         return _parsed_id(text)
 
@@ -107,8 +114,8 @@ def _value(method: str, text: str) -> Any:
         return None
     try:
         return float(text) if _EXPONENT.fullmatch(text) else yaml.safe_load(text)
-    # Beside errors of its own, YAML has those of dates and numbers that are none.
+    # YAML also raises errors of other types, for invalid dates and numbers.
     except (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError):
         raise InputError(
-            f"method '{method}': '{text}' is no value; write a number, a word or all"
+            f"method '{method}': '{text}' is not a value; write a number, a word or all"
         ) from None

@@ -1,14 +1,14 @@
-"""Read one video of a data set, in whatever layout, into a frame store."""
+"""Read one video of a data set, in any layout, into a frame store."""
 
 import logging
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from videottt.core.errors import InputError
 from videottt.core.progress import Progress
 from videottt.core.provenance import provenance
 from videottt.core.segments import ClassSpace
+from videottt.core.settings import Count, Positive, settings
 from videottt.data.layouts import layout_named
 from videottt.data.layouts.listing import is_within
 from videottt.store.frames import write_frames
@@ -16,46 +16,33 @@ from videottt.store.source_frame import SourceFrame
 
 logger = logging.getLogger(__name__)
 
-# Seconds: some containers round time stamps to a thousandth.
+# In seconds; some containers round time stamps to a thousandth.
 ROUNDING = 1e-3
 
 
-@dataclass(frozen=True)
+@settings
 class IngestSettings:
-    """What to read, and what it means.
+    """Settings of the frames to read and of their labels.
 
     Attributes:
         layout: name of the layout on disk.
-        classes: names of the classes, in the order of their indices; none of a video without
+        classes: names of the classes, in the order of their indices; empty for a video without
             labels that is not to be segmented.
-        fps: frames a second. Where frames have time stamps the most that are wanted, None = every
-            one; where they have none it must be given.
-        things: names of those whose objects are counted one by one.
-        canvas: (H, W) that holds stills of several sizes; None = all frames have one size.
-        first: name of the first frame; None = from the beginning.
-        last: name of the last frame; None = to the end.
-
-    Raises:
-        InputError: a number is out of its range.
+        fps: frames a second. With time stamps, the highest rate to keep, and None keeps every
+            frame; without time stamps, the rate of the frames, which must be given.
+        things: names of the classes whose objects are told apart.
+        canvas: (H, W) that holds stills of several sizes; None means that all frames have one size.
+        first: name of the first frame to read; None reads from the beginning.
+        last: name of the last frame to read; None reads to the end.
     """
 
     layout: str
     classes: tuple[str, ...] = ()
-    fps: float | None = None
+    fps: Positive | None = None
     things: tuple[str, ...] = ()
-    canvas: tuple[int, int] | None = None
+    canvas: tuple[Count, Count] | None = None
     first: str | None = None
     last: str | None = None
-
-    def __post_init__(self) -> None:
-        """Check the ranges."""
-        if self.fps is not None and self.fps <= 0:
-            raise InputError(f"ingest: 'fps' is {self.fps}, but must be above 0; correct it")
-        if self.canvas is not None and min(self.canvas) < 1:
-            raise InputError(
-                f"ingest: 'canvas' is {list(self.canvas)}, but must be a height and a width of at "
-                "least 1; correct it"
-            )
 
 
 def ingest(
@@ -65,22 +52,22 @@ def ingest(
 
     Args:
         dataset: id of the data set, for the store's attributes.
-        split: what the split is called on disk.
+        split: name of the split on disk.
         video: id of the video.
         root: folder of the data set.
-        settings: what to read, and what it means.
-        output: frame store to write.
+        settings: the frames to read, and their labels.
+        output: the frame store to write.
 
     Raises:
-        InputError: there is no such layout, or the video is not as it should be.
+        InputError: there is no such layout, or the video is incomplete or damaged.
     """
     layout = layout_named(settings.layout)
     frames = layout.read(root, split, video, ClassSpace(settings.classes, settings.things))
     expected = layout.frames_expected and layout.frames_expected(root, split, video)
-    wanted = _between(_reported(frames, expected), settings.first, settings.last)
+    selected = _between(_with_progress(frames, expected), settings.first, settings.last)
     count = write_frames(
         output,
-        sampled(wanted, settings.fps),
+        sampled(selected, settings.fps),
         dataset=dataset,
         video=video,
         fps=settings.fps,
@@ -93,38 +80,38 @@ def ingest(
 
 
 def sampled(frames: Iterable[SourceFrame], fps: float | None) -> Iterator[SourceFrame]:
-    """Yield those frames that make at most `fps` a second by their time stamps.
+    """Yield at most `fps` frames a second, by their time stamps.
 
-    Of the instants k / fps after the first frame, each takes the first frame that is not before it;
-    none is taken twice. Frames without time stamps are all taken, and so are all if `fps` is None.
+    Each instant k / fps after the first frame takes the first frame that is not before it; no frame
+    is taken twice. Frames without time stamps are all taken, and all frames are if `fps` is None.
 
     Raises:
-        InputError: a frame has no time stamp, and there is no `fps` to give it one.
+        InputError: a frame has no time stamp, and `fps` is None.
     """
     start, instant = None, 0
     for frame in frames:
         if fps is None and frame.timestamp is None:
             raise InputError(
-                f"frame '{frame.name}': this layout has no time stamps; say how many frames a "
-                "second there are, as 'fps' of the data set in config.yaml"
+                f"frame '{frame.name}': this layout has no time stamps; set 'fps' of the data set, "
+                "its frames a second, in config.yaml"
             )
         if fps is None or frame.timestamp is None:
             yield frame
             continue
         start = frame.timestamp if start is None else start
-        # In periods; at high rates the rounding must stay well below one.
+        # In periods; the tolerance for rounding must stay well below one period at high rates.
         elapsed = (frame.timestamp - start + min(ROUNDING, 0.25 / fps)) * fps
         if elapsed >= instant:
             yield frame
             instant = int(elapsed) + 1
 
 
-def _reported(frames: Iterable[SourceFrame], expected: int | None) -> Iterator[SourceFrame]:
-    """Yield the frames and log how many have been read, how fast, and how long it will take."""
+def _with_progress(frames: Iterable[SourceFrame], expected: int | None) -> Iterator[SourceFrame]:
+    """Yield the frames, and log the progress of reading them."""
     progress = Progress(expected or 0, "frames read")
     for count, frame in enumerate(frames, start=1):
         yield frame
-        # The estimate may be too low.
+        # The expected number is an estimate and may be too low.
         if expected and count < expected:
             progress.report(count)
 

@@ -1,18 +1,17 @@
-"""What the SLURM profiles need to know of a cluster: the user's own small file, slurm.yaml.
+"""Read what the SLURM profiles need to know of a cluster: slurm.yaml, the user's own small file.
 
 The profiles (workflow/profiles/slurm-*/) ask here while Snakemake reads them.
 """
 
 import os
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from videottt.core.errors import InputError
-from videottt.core.settings import build_settings
+from videottt.core.settings import Count, build_settings, settings
 
 SITE = "slurm.yaml"
 # Names another file.
@@ -21,7 +20,7 @@ SITE_VARIABLE = "VIDEOTTT_SLURM"
 MOST_TIMES = 3
 
 
-@dataclass(frozen=True)
+@settings
 class Site:
     """What a cluster wants to be told; every key may be left out.
 
@@ -32,9 +31,10 @@ class Site:
         qos: quality of service.
         constraint: on nodes, for jobs that take a GPU.
         gpu_model: name of the GPUs to ask for, as in `--gpus=a100:1`.
-        longest: minutes that a job may ask for; what is not done by then goes on in the next one.
-        largest: gigabytes of memory that a job may ask for.
-        jobs: at once, waiting or running.
+        max_runtime_min: minutes that a job may ask for; a job that is not done by then saves its
+            state, and the next one goes on from it.
+        max_mem_gb: gigabytes of memory that a job may ask for.
+        jobs: most jobs at once, waiting or running.
         extra: further options of sbatch.
     """
 
@@ -44,15 +44,10 @@ class Site:
     qos: str | None = None
     constraint: str | None = None
     gpu_model: str | None = None
-    longest: int = 1440
-    largest: int = 128
-    jobs: int = 100
+    max_runtime_min: Count = 1440
+    max_mem_gb: Count = 128
+    jobs: Count = 100
     extra: str = ""
-
-    def __post_init__(self) -> None:
-        for name in ("longest", "largest", "jobs"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{SITE}: '{name}' must be at least 1; correct it")
 
     def job(self, minutes: int, gigabytes: int) -> dict[str, Any]:
         """Return what a job without a GPU asks for, as Snakemake's resources.
@@ -70,8 +65,8 @@ class Site:
             "slurm_extra": f"--open-mode=append {self.extra}".strip(),
         }
         return {
-            "runtime": f"min({minutes} * {attempts}, {self.longest})",
-            "mem_mb": f"min({gigabytes} * {attempts}, {self.largest}) * 1000",
+            "runtime": f"min({minutes} * {attempts}, {self.max_runtime_min})",
+            "mem_mb": f"min({gigabytes} * {attempts}, {self.max_mem_gb}) * 1000",
             **_texts(named),
         }
 
@@ -114,7 +109,7 @@ def read_site() -> Site:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
         reason = " ".join(str(error).split())
-        raise InputError(f"{path}: cannot be read ({reason}); see docs/slurm.md") from None
+        raise InputError(f"{path}: cannot be read ({reason}); see docs/cluster.md") from None
     return build_settings(Site, {} if values is None else values, str(path))
 
 
@@ -127,7 +122,7 @@ def site_or_exit() -> Site:
 
 
 def training_processes(config: Path = Path("config.yaml")) -> int:
-    """Return how many processes, each with a GPU, config.yaml says share a training."""
+    """Return how many processes, each with a GPU, share a training: what config.yaml says, or 1."""
     try:
         return int(yaml.safe_load(config.read_text(encoding="utf-8"))["training_processes"])
     # Whatever is wrong with it, the rules say so.

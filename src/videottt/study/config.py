@@ -1,6 +1,7 @@
-"""config.yaml, asked what studies, data sets and methods are; checked by videottt.study.validation.
+"""Answer questions about studies, data sets and methods of a configuration.
 
-The settings of single jobs are in videottt.study.job_settings.
+videottt.study.validation has checked it; the settings of single jobs are in
+videottt.study.job_settings.
 """
 
 import itertools
@@ -126,9 +127,9 @@ def folder_of(config: Config, dataset: str, video: str) -> str:
 
 
 def sources_of(config: Config, dataset: str, video: str) -> list[str]:
-    """Return the ids of the files from elsewhere that a video of a data set is read from.
+    """Return the ids of the downloads that a video of a data set is read from.
 
-    Of a data set without any, the user has a copy.
+    A data set without downloads is a copy of the user's.
     """
     sources: list[str] | dict[str, str] = config["datasets"][dataset].get("sources", [])
     return [sources[video]] if isinstance(sources, dict) else sources

@@ -1,4 +1,4 @@
-"""Read config.yaml for the verbs that no rule hands its settings to."""
+"""Read the configuration for the verbs that no rule hands their settings to."""
 
 from pathlib import Path
 
@@ -6,26 +6,38 @@ import yaml
 
 from videottt.core.errors import InputError
 from videottt.study.config import Config
+from videottt.study.layers import complete
+from videottt.study.validation import validate
+
+USERS_FILE = Path("config.yaml")
 
 
-def read_config(path: Path, *keys: str) -> Config:
-    """Return config.yaml.
+def read_config(path: Path | None = None) -> Config:
+    """Return the whole configuration: the shipped defaults with a user's file on top.
 
     Args:
-        path: of the file.
-        keys: that it must have.
+        path: the user's file; by default config.yaml of this folder, if there is one.
 
     Raises:
-        InputError: it is absent, no YAML, or lacks one of them.
+        InputError: the file cannot be read, or says something that is not allowed.
     """
+    file = path or USERS_FILE
+    own = {} if path is None and not file.exists() else _read(file)
+    layers = complete(own, str(file))
+    validate(layers)
+    return layers.config
+
+
+def _read(path: Path) -> Config:
     try:
-        config: Config = yaml.safe_load(path.read_text(encoding="utf-8"))
-        for key in keys:
-            config[key]
-    except (OSError, ValueError, yaml.YAMLError, TypeError, KeyError, RecursionError) as error:
+        own = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
         reason = " ".join(str(error).split())
         raise InputError(
-            f"{path}: not a readable config.yaml ({reason}); run this where it is, or "
-            "name it with --config"
+            f"{path}: cannot be read ({reason}); mend it, or name another file with --config"
         ) from None
-    return config
+    if own is None:
+        return {}
+    if not isinstance(own, dict):
+        raise InputError(f"{path}: must be settings by name; see docs/reference/config.md")
+    return own

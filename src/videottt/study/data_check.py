@@ -15,7 +15,7 @@ from videottt.study.job_settings import check_settings
 def check_data_set(
     dataset: str,
     *,
-    config: Path,
+    config: Path | None,
     published: Path,
     data_root: Path | None = None,
     settings: dict[str, Any] | None = None,
@@ -25,18 +25,18 @@ def check_data_set(
 
     Args:
         dataset: id of the data set.
-        config: config.yaml; not read where the two that follow are given.
+        config: a user's file; by default config.yaml of this folder, if there is one. It is not
+            read where `data_root` and `settings` are given.
         published: file of what is published of data sets.
-        data_root: folder of all data; by default config.yaml's.
-        settings: of the data set; by default config.yaml's.
+        data_root: folder of all data; by default that of the configuration.
+        settings: of the data set; by default that of the configuration.
         sample: frames of each video that are read whole, at most.
 
     Raises:
         InputError: the data set is rendered, there is no copy of it, or its settings are wrong.
     """
     if settings is None or data_root is None:
-        keys = [*["data_root"] * (data_root is None), *["datasets"] * (settings is None)]
-        whole = read_config(config, *keys)
+        whole = read_config(config)
         data_root = data_root or Path(whole["data_root"])
         settings = settings or check_settings(whole, dataset)
     if "root" not in settings:

@@ -1,4 +1,4 @@
-"""Which methods a study draws, and beside which: `drawn` of config.yaml, and of the study."""
+"""Choose the methods that a study draws: `drawn` of the configuration, and of the study."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ class Drawn:
 
 
 def drawn_in(config: Config, study: Config) -> Drawn:
-    """Return what a study draws: as config.yaml says, but for what the study says itself.
+    """Return what a study draws: its own `drawn` on top of that of the configuration.
 
     Raises:
         InputError: there is no such method.

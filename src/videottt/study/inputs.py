@@ -1,4 +1,4 @@
-"""What the jobs of a study read, out of config.yaml: copies of data sets, stills, videos."""
+"""Find what the jobs of a study read: copies of data sets, stills, videos."""
 
 import re
 import shlex
@@ -18,13 +18,13 @@ from videottt.study.config import (
 
 
 def sources_of_videos(config: Config, dataset: str, videos: Iterable[str]) -> list[str]:
-    """Return the ids of the files from elsewhere that some videos are read from, each once."""
+    """Return the ids of the downloads that some videos are read from, each once."""
     names = [name for video in videos for name in sources_of(config, dataset, video)]
     return list(dict.fromkeys(names))
 
 
 def all_sources(config: Config, dataset: str) -> list[str]:
-    """Return the ids of the files from elsewhere that all videos of a data set are read from.
+    """Return the ids of the downloads that all videos of a data set are read from.
 
     Raises:
         InputError: there is no such data set.
@@ -43,14 +43,14 @@ def root_of(config: Config, dataset: str) -> Path:
     root: Path = Path(config["data_root"]) / config["datasets"][dataset]["root"]
     if not root.is_dir():
         raise InputError(
-            f"{root}: data set '{dataset}' is not there; put a copy there, or say where "
-            "it is with --config data_root=..., or run --config study=demo, which needs no data"
+            f"{root}: data set '{dataset}' is missing; put a copy there, or name its place "
+            "with --config data_root=..., or run --config study=demo, which needs no data"
         )
     return root
 
 
 def copy_of(config: Config, dataset: str, video: str) -> str:
-    """Return what a video is read from in the user's copy of a data set, as an input of a rule.
+    """Return the file or folder of a video in the user's copy of a data set, as an input of a rule.
 
     Raises:
         InputError: it is not there, or has a name that no rule can take.
@@ -152,7 +152,7 @@ def sound_argument(config: Config, dataset: str, video: str) -> str:
 
 
 def truth_argument(config: Config, dataset: str, task: str) -> str:
-    """Return the argument that says that there is nothing to compare with, if so."""
+    """Return the argument that marks a stream without a truth, or nothing."""
     return "" if is_scored(config, dataset, task) else "--unscored"
 
 

@@ -1,4 +1,4 @@
-"""The settings of one job, out of config.yaml.
+"""Put together the settings of one job from the layers of the configuration.
 
 Each function returns only what one job needs, so that a change re-runs only what depends on it.
 """
@@ -16,7 +16,7 @@ from videottt.study.config import (
 )
 from videottt.study.drawn import drawn_in
 
-# Keys of a method in config.yaml that are not settings of the stream loop.
+# Keys of a method that are not settings of the stream loop.
 NOT_SETTINGS = ("label", "checkpoint", "predictions_of", "iteration", "hyperparameters_of", "tasks")
 
 

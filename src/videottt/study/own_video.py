@@ -1,4 +1,4 @@
-"""Run one method on a video of one's own, from the file to predictions and a video to look at."""
+"""Run one method on a user's video, from the file to predictions and a video to look at."""
 
 import contextlib
 import json
@@ -8,16 +8,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from videottt.core.errors import InputError
-from videottt.core.ids import TASKS, MethodId, check_known
 from videottt.data.ingest import IngestSettings, ingest
 from videottt.models.checkpoint import Checkpoint, load_checkpoint
 from videottt.report.figures.film import render_prediction
 from videottt.report.figures.opened import PairFiles
 from videottt.report.figures.video import render_pair
-from videottt.study.config import Config, label_of, method_of, tasks_of
-from videottt.study.config_file import read_config
-from videottt.study.job_settings import method_settings_in
+from videottt.study.stream_settings import settings_for, trained_task
 from videottt.ttt.job import StreamJob, predict_video
 
 logger = logging.getLogger(__name__)
@@ -33,16 +29,17 @@ PREDICTING = ("shortest_edge", "longest_edge", "decoding")
 
 @dataclass(frozen=True)
 class OwnVideo:
-    """A video of one's own, and what is to be done with it.
+    """A user's video, and what to do with it.
 
     Attributes:
         video: a video file, or a folder of images.
-        task: one of `core.ids.TASKS`.
-        checkpoint: of that task; joint, for TTT-MAE.
-        method: of config.yaml, or a variant such as ``online_ttt_mae,window=4``.
+        checkpoint: of the model; a joint one for TTT-MAE.
+        task: one of `core.ids.TASKS`; by default the one that the checkpoint was trained for.
+        method: id of a method, or a variant such as ``online_ttt_mae,window=4``.
         fps: frames a second that are taken at most, by default all; of a folder: their rate.
-        config: config.yaml.
-        study: whose settings are used; by default the first in config.yaml with that model.
+        config: a user's file; by default config.yaml of this folder, if there is one.
+        study: whose settings are used; by default the study for own videos with the checkpoint's
+            model.
         override: dotted setting of the method -> value.
         seed: of every random draw.
         device: "auto", "cpu", "cuda" or "cuda:N".
@@ -51,11 +48,11 @@ class OwnVideo:
     """
 
     video: Path
-    task: str
     checkpoint: Path
+    task: str | None = None
     method: str = "online_ttt_mae"
     fps: float | None = None
-    config: Path = Path("config.yaml")
+    config: Path | None = None
     study: str | None = None
     override: dict[str, Any] = field(default_factory=dict)
     seed: int = 0
@@ -65,7 +62,7 @@ class OwnVideo:
 
 
 def run_own_video(own: OwnVideo) -> None:
-    """Run one method on a video of one's own; no labels are needed.
+    """Run one method on a user's video; no labels are needed.
 
     Writes, into the output folder: frames.h5, the predictions of the method and of the same model
     without learning, side_by_side.mp4, and the film in colour where that is the task. Says of every
@@ -77,23 +74,23 @@ def run_own_video(own: OwnVideo) -> None:
         Stopped: it was asked to stop; the same call goes on inside the video.
     """
     checkpoint = load_checkpoint(own.checkpoint)
-    config, study_id = _study_for(own, checkpoint)
-    method = method_of(config, own.method)
-    _check_method(config, method, own.task)
-    settings = method_settings_in(config, config["studies"][study_id], method)
-    logger.info("settings of method '%s' in study '%s'", own.method, study_id)
+    task = own.task or trained_task(checkpoint, own.checkpoint)
+    chosen = settings_for(
+        checkpoint, own.checkpoint, task, own.method, config=own.config, study=own.study
+    )
+    logger.info("settings of method '%s' in study '%s'", own.method, chosen.study)
 
-    folder = own.output or Path("results/own") / own.video.stem / own.task
+    folder = own.output or Path("results/own") / own.video.stem / task
     folder.mkdir(parents=True, exist_ok=True)
     frames = folder / "frames.h5"
     _ingest(own, checkpoint, frames)
     job = StreamJob(
         frames=frames,
         checkpoint=own.checkpoint,
-        task=own.task,
+        task=task,
         method=own.method,
-        settings=settings,
-        override={**method.overrides, **own.override},
+        settings=chosen.settings,
+        override={**chosen.overrides, **own.override},
         seed=own.seed,
         device=own.device,
         threads=own.threads,
@@ -111,39 +108,7 @@ def run_own_video(own: OwnVideo) -> None:
     _predict(job)
     with contextlib.suppress(OSError):  # another run in the same folder may need it
         (folder / STATE).rmdir()
-    _render(own, job, fixed, label_of(config, method))
-
-
-def _study_for(own: OwnVideo, checkpoint: Checkpoint) -> tuple[Config, str]:
-    """Return the configuration, and the id of the study whose settings fit a checkpoint.
-
-    Raises:
-        InputError: there is no configuration, no such study, or none with the checkpoint's model.
-    """
-    config = read_config(own.config, "studies", "study", "methods")
-    studies = config["studies"]
-    if own.study:
-        check_known(own.study, studies, "study", str(own.config))
-        return config, own.study
-    model = checkpoint.provenance.get("model")
-    for study_id in [config["study"], *studies]:
-        if studies[study_id]["model"] == model:
-            return config, study_id
-    raise InputError(
-        f"{own.config}: no study has the model '{model}' of {own.checkpoint}; name the "
-        "study whose settings are to be used with --study"
-    )
-
-
-def _check_method(config: Config, method: MethodId, task: str) -> None:
-    """Refuse methods that `videottt predict` cannot run on a task."""
-    base = method.base
-    entry = config["methods"][base]
-    check_known(task, TASKS, "task", "run")
-    if "checkpoint" not in entry:
-        verb = "predict-segmenter" if "segmenter" in entry else f"predict-{base.replace('_', '-')}"
-        raise InputError(f"run: method '{base}' has no checkpoint; see videottt {verb} --help")
-    check_known(task, tasks_of(config, method), "task", f"run: method '{base}'")
+    _render(own, job, fixed, chosen.label)
 
 
 def _without_learning(values: dict[str, Any]) -> dict[str, Any]:

@@ -194,7 +194,7 @@ def _checkpoint_bytes(job: Job, inputs: CostInputs) -> float:
 
 
 def _fetching(job: Job, inputs: CostInputs) -> Cost:
-    """Return the cost of fetching and unpacking a file; of what is at hand, nothing."""
+    """Return the cost of fetching and unpacking a file: nothing where it is already there."""
     source, data_root = inputs.sources[job.wildcards["source"]], Path(inputs.config["data_root"])
     if source.place(data_root) is not None:
         return Cost()

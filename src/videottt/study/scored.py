@@ -1,4 +1,4 @@
-"""Which results of a study are put together: the streams with a truth, and the methods at hand."""
+"""Choose the results that a study puts together: streams with a truth, methods that can run."""
 
 import shlex
 from collections.abc import Mapping, Sequence
@@ -62,25 +62,25 @@ class ScoredStream:
 
 
 def can_be_had(config: Config, study: Config, sources: Sources, name: str) -> bool:
-    """Return whether a network of others is there, or may be fetched for a study."""
+    """Return whether a published network is there, or may be fetched for a study."""
     if not is_offline(config, study):
         return True
     return sources[name].place(Path(config["data_root"])) is not None
 
 
-def networks_at_hand(config: Config, study: Config, sources: Sources, task: str) -> list[str]:
+def available_networks(config: Config, study: Config, sources: Sources, task: str) -> list[str]:
     """Return the ids of those networks that score a task and can be had."""
     networks = weights_of_networks(task)
     return [name for name in networks if can_be_had(config, study, sources, name)]
 
 
 def networks_of(config: Config, sources: Sources, dataset: str, task: str) -> list[str]:
-    """Return the ids of the networks that the scores of a task on a data set need, at hand."""
-    return networks_at_hand(config, study_of(config, dataset), sources, task)
+    """Return the ids of the networks that the scores of a task on a data set need and can have."""
+    return available_networks(config, study_of(config, dataset), sources, task)
 
 
 def network_arguments(config: Config, sources: Sources, dataset: str, task: str) -> str:
-    """Return the arguments of `videottt score` that name the networks at hand."""
+    """Return the arguments of `videottt score` that name those networks."""
     root = Path(config["data_root"])
     names = networks_of(config, sources, dataset, task)
     files = {name: str(root / sources[name].provides[0]) for name in names}
@@ -88,7 +88,7 @@ def network_arguments(config: Config, sources: Sources, dataset: str, task: str)
 
 
 def network_notes(config: Config, sources: Sources, study: Config, record: str) -> dict[str, str]:
-    """Return why each network of others that table 3 lacks is not there.
+    """Return the reason for each published network that table 3 lacks.
 
     Args:
         config: the configuration.
@@ -109,12 +109,12 @@ def network_notes(config: Config, sources: Sources, study: Config, record: str) 
 
 
 def weights_of(config: Config, method: MethodId) -> str | None:
-    """Return the source of the network of others that a method is, None if it is none."""
+    """Return the download of the published network that a method is; None if it is none."""
     weights: str | None = config["methods"][method.base].get("weights")
     return weights
 
 
-def methods_at_hand(config: Config, study: Config, sources: Sources, task: str) -> list[MethodId]:
+def available_methods(config: Config, study: Config, sources: Sources, task: str) -> list[MethodId]:
     """Return the methods that a study compares in a task, without those that lack their network."""
     needed = [(m, weights_of(config, m)) for m in study_methods(config, study, task)]
     return [
@@ -136,7 +136,7 @@ def scored_in(
     found = []
     for dataset, task in scored_streams(config, study):
         if sweep is None:
-            methods = methods_at_hand(config, study, sources, task)
+            methods = available_methods(config, study, sources, task)
             splits = splits_of(config, study, dataset)
         else:
             methods = methods_for(config, sweep_methods(config, study, sweep), task)
@@ -193,7 +193,7 @@ def crosschecked_ids(config: Config, sources: Sources, study: Config) -> list[di
 
 
 def borrowed_predictions(config: Config, sources: Sources, study: Config) -> dict[str, str]:
-    """Return which methods are scored on the predictions of others, and of which."""
+    """Return the methods that are scored on predictions of another method, with that method."""
     streams = crosschecked(config, sources, study)
     methods = {method for stream in streams for method in stream.methods}
     pairs = {str(method): str(predicting_method(config, method)) for method in methods}

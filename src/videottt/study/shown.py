@@ -1,4 +1,4 @@
-"""Which methods and data sets tables and figures of a study show, and what they are called."""
+"""Choose the methods and data sets that tables and figures of a study show, and their labels."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from videottt.study.config import (
     tasks_of,
 )
 from videottt.study.drawn import drawn_in
-from videottt.study.scored import Sources, methods_at_hand, scored_streams
+from videottt.study.scored import Sources, available_methods, scored_streams
 from videottt.study.trials import sweep_methods
 
 # How many methods curves show where a study has none of those that they are to show.
@@ -33,20 +33,20 @@ def labels_of(config: Config) -> dict[str, str]:
 def scored_methods(config: Config, sources: Sources, study: Config) -> list[MethodId]:
     """Return the methods that a study scores in one of its tasks."""
     streams = scored_streams(config, study)
-    scored = {m for _, task in streams for m in methods_at_hand(config, study, sources, task)}
+    scored = {m for _, task in streams for m in available_methods(config, study, sources, task)}
     return [method for method in named_methods(config, study) if method in scored]
 
 
 def curve_methods(config: Config, sources: Sources, study: Config, task: str) -> list[MethodId]:
     """Return the methods whose metric is shown over one video."""
-    methods = methods_at_hand(config, study, sources, task)
+    methods = available_methods(config, study, sources, task)
     chosen = [method for method in drawn_in(config, study).curves if method in methods]
     return chosen or methods[:FEW]
 
 
 def coloured_methods(config: Config, sources: Sources, study: Config) -> list[MethodId]:
     """Return the methods of a study whose colours are shown: what is left grey is the input."""
-    methods = methods_at_hand(config, study, sources, "colorization")
+    methods = available_methods(config, study, sources, "colorization")
     return [m for m in methods if config["methods"][m.base].get("colourizer") != "left_grey"]
 
 

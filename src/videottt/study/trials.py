@@ -1,4 +1,4 @@
-"""The values that studies of config.yaml try: grids to select from, and sweeps to show."""
+"""List the values that a study tries: grids to select from, and sweeps to show."""
 
 import itertools
 import shlex

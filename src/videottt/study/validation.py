@@ -1,17 +1,14 @@
-"""config.yaml checked before anything runs: its schema, its ids, and what studies ask for."""
+"""Check the configuration before anything runs: its settings, its ids, and what studies ask for."""
 
-import functools
 import itertools
 from collections.abc import Iterable
-from pathlib import Path
-from typing import Any
 
-import jsonschema
-import yaml
-
-from videottt.core.errors import InputError, nearest
+from videottt.core.errors import InputError
 from videottt.core.ids import TASKS, MethodId, check_known
-from videottt.core.settings import with_values
+from videottt.core.settings import check_settings, problem_in, with_values
+from videottt.settings.config import ConfigFile, SomeMethod
+from videottt.settings.presets import PRESETS
+from videottt.settings.study import Updates
 from videottt.study.config import (
     PRETRAINED,
     Config,
@@ -24,34 +21,23 @@ from videottt.study.config import (
     training_of,
 )
 from videottt.study.drawn import ids_in
+from videottt.study.layers import Layers
 from videottt.study.trials import grid_points, sweep_methods
 
 
-def validate(config: Config, schema_path: Path) -> None:
-    """Check a configuration against its schema and its own ids.
+def validate(layers: Layers) -> None:
+    """Check a configuration against the declared settings, and its ids against each other.
 
     Raises:
-        InputError: one line for the first problem: the key, what is wrong, the nearest valid name.
+        InputError: one line for the first problem: file and key, what is wrong, the nearest name.
     """
-    validator = jsonschema.Draft202012Validator(_schema(schema_path))
-    error = jsonschema.exceptions.best_match(validator.iter_errors(config))
-    if error is not None:
-        raise InputError(_explained(error))
-    if config["jobs_per_gpu"] > 1 and config["training_processes"] > 1:
-        raise InputError(
-            "config.yaml: jobs_per_gpu: must be 1 where training_processes is more: processes that "
-            "share a training need a GPU each"
-        )
-    _check_ids(config)
+    config = layers.config
+    problem = problem_in(ConfigFile, config)
+    if problem is not None:
+        raise InputError(f"{layers.where(*problem.place)}: {problem.reason}")
+    _check_ids(layers)
     for method in variants_in(config):
-        check_variant(schema_path, method)
-
-
-@functools.cache
-def _schema(path: Path) -> Config:
-    # Asked for once a job while the DAG is built.
-    schema: Config = yaml.safe_load(path.read_text(encoding="utf-8"))
-    return schema
+        check_variant(method)
 
 
 def variants_in(config: Config) -> list[MethodId]:
@@ -72,37 +58,23 @@ def _rows_of(table: Config) -> list[str]:
     return [method for group in table["settings"] for method in group["methods"]]
 
 
-def _explained(error: jsonschema.ValidationError, top: str = "config.yaml: top level") -> str:
-    path = ".".join(map(str, error.absolute_path))
-    where = f"{top.removesuffix(' top level').removesuffix(':')}: {path}" if path else top
-    schema: Any = error.schema
-    allowed: Any = error.validator_value
-    instance: Any = error.instance
-    if error.validator == "additionalProperties":
-        known = schema.get("properties", {})
-        unknown = sorted({*instance} - {*known})[0]
-        return f"{where}: unknown key '{unknown}'; {nearest(unknown, known)}"
-    if error.validator == "enum":
-        hint = nearest(str(instance), map(str, allowed))
-        return f"{where}: '{instance}' is not allowed; {hint}"
-    if error.validator == "oneOf" and all("required" in choice for choice in allowed):
-        choices = [f"'{choice['required'][0]}'" for choice in allowed]
-        return f"{where}: give exactly one of {', '.join(choices)}"
-    return f"{where}: {error.message}"
-
-
-def _check_ids(config: Config) -> None:
-    _check_drawn(config, config["drawn"], "config.yaml: drawn")
+def _check_ids(layers: Layers) -> None:
+    config = layers.config
+    _check_drawn(layers, config["drawn"], "drawn")
     for study_id, study in config["studies"].items():
-        _check_study(config, study_id, study)
+        _check_study(layers, study_id, study)
     for method, entry in config["methods"].items():
-        where = f"config.yaml: methods.{method}"
+        where = layers.where("methods", method)
+        _check_kind(entry, where)
         if "checkpoint" in entry:
             check_known(entry["checkpoint"], config["checkpoints"], "checkpoint", where)
         for other in [*entry.get("hyperparameters_of", []), entry.get("predictions_of", method)]:
             check_known(other, config["methods"], "method", where)
+    for checkpoint, entry in config["checkpoints"].items():
+        where = layers.where("checkpoints", checkpoint, "initial")
+        check_known(entry.get("initial", checkpoint), config["checkpoints"], "checkpoint", where)
     for dataset, entry in config["datasets"].items():
-        where = f"config.yaml: datasets.{dataset}"
+        where = layers.where("datasets", dataset)
         for thing in entry.get("things", []):
             check_known(thing, entry.get("classes", []), "class", f"{where}.things")
         for split in entry.get("folders", {}):
@@ -117,32 +89,45 @@ def _check_ids(config: Config) -> None:
     for table in config["tables"].values():
         others = [*table.get("baselines", {}).values(), *table.get("oracles", [])]
         methods_of(config, [*_rows_of(table), *others])
-    check_known(config["study"], config["studies"], "study", "config.yaml")
+    check_known(config["study"], config["studies"], "study", layers.where("study"))
 
 
-def check_sources(config: Config, sources: Iterable[str]) -> None:
+def _check_kind(entry: Config, where: str) -> None:
+    """Check that a method is one of an objective, a colourizer or a segmenter."""
+    kinds = [kind for kind in ("objective", "colourizer", "segmenter") if kind in entry]
+    if len(kinds) != 1:
+        raise InputError(f"{where}: give exactly one of 'objective', 'colourizer', 'segmenter'")
+    needed = {"objective": ["checkpoint"], "segmenter": ["weights"], "colourizer": []}[kinds[0]]
+    for name in ["label", *needed]:
+        if name not in entry:
+            raise InputError(f"{where}: the setting '{name}' is missing; add it")
+
+
+def check_sources(layers: Layers, sources: Iterable[str]) -> None:
     """Check that everything that a configuration takes from elsewhere is among the sources.
 
     Raises:
         InputError: an id is not.
     """
+    config = layers.config
     for method, entry in config["methods"].items():
         if "weights" in entry:
-            where = f"config.yaml: methods.{method}.weights"
+            where = layers.where("methods", method, "weights")
             check_known(entry["weights"], sources, "source", where)
     for dataset, entry in config["datasets"].items():
         named = entry.get("sources", [])
         for name in named.values() if isinstance(named, dict) else named:
-            check_known(name, sources, "source", f"config.yaml: datasets.{dataset}.sources")
+            check_known(name, sources, "source", layers.where("datasets", dataset, "sources"))
     for study_id, study in config["studies"].items():
         for task, checkpoints in study.get("imported", {}).items():
             for name in checkpoints.values():
-                where = f"config.yaml: studies.{study_id}.imported.{task}"
+                where = layers.where("studies", study_id, "imported", task)
                 check_known(name, sources, "source", where)
 
 
-def _check_study(config: Config, study_id: str, study: Config) -> None:
-    where = f"config.yaml: studies.{study_id}"
+def _check_study(layers: Layers, study_id: str, study: Config) -> None:
+    config = layers.config
+    where = layers.where("studies", study_id)
     selection = study.get("selection", {})
     for names, known, what in (
         (study["streams"], config["datasets"], "dataset"),
@@ -150,12 +135,13 @@ def _check_study(config: Config, study_id: str, study: Config) -> None:
         (study.get("pinned", {}), config["methods"], "method"),
         (study.get("sizes", {}), config["methods"], "method"),
         ([study["protocol"]], config["protocols"], "protocol"),
+        ([study["model"]], PRESETS, "model"),
         (study.get("task_methods", {}), TASKS, "task"),
         (study.get("by_dataset", {}), config["datasets"], "dataset"),
     ):
         for name in names:
             check_known(name, known, what, where)
-    _check_drawn(config, study.get("drawn", {}), f"{where}.drawn")
+    _check_drawn(layers, study.get("drawn", {}), "studies", study_id, "drawn")
     named_methods(config, study)
     _check_splits(config, study, where)
     for dataset, tasks in study["streams"].items():
@@ -177,12 +163,18 @@ def _check_study(config: Config, study_id: str, study: Config) -> None:
     for method in methods_of(config, study["methods"]):
         _check_iteration(config, study, method, where)
     _check_budgets(selection.get("grids", {}), where)
+    for method, values in study.get("pinned", {}).items():
+        check_settings(SomeMethod, with_values({}, values), f"{where}.pinned.{method}")
+    for method, grid in selection.get("grids", {}).items():
+        for point in grid_points(grid):
+            check_settings(Updates, with_values({}, point), f"{where}.selection.grids.{method}")
 
 
-def _check_drawn(config: Config, drawn: Config, where: str) -> None:
+def _check_drawn(layers: Layers, drawn: Config, *place: str) -> None:
     """Check that the methods which are drawn exist."""
+    methods = layers.config["methods"]
     for key, text in ids_in(drawn):
-        check_known(text.split(",")[0], config["methods"], "method", f"{where}.{key}")
+        check_known(text.split(",")[0], methods, "method", layers.where(*place, *key.split(".")))
 
 
 def _check_splits(config: Config, study: Config, where: str) -> None:
@@ -250,17 +242,10 @@ def _check_budgets(grids: Config, where: str) -> None:
         )
 
 
-def check_variant(schema_path: Path, method: MethodId) -> None:
+def check_variant(method: MethodId) -> None:
     """Check that what a variant changes are settings of a method, with values that they can have.
 
     Raises:
         InputError: there is no such setting or value.
     """
-    schema = _schema(schema_path)
-    allowed = {**schema["$defs"]["updates"], "$defs": schema["$defs"]}
-    validator = jsonschema.Draft202012Validator(allowed)
-    error = jsonschema.exceptions.best_match(
-        validator.iter_errors(with_values({}, dict(method.overrides)))
-    )
-    if error is not None:
-        raise InputError(_explained(error, f"method '{method}'"))
+    check_settings(Updates, with_values({}, dict(method.overrides)), f"method '{method}'")

@@ -1,11 +1,11 @@
-"""What comes from elsewhere: workflow/resources/datasets.yaml, and what of it is at hand.
+"""Read the list of sources, workflow/resources/datasets.yaml, and find those that are present.
 
-Nothing here touches the network; see videottt.data.fetch.fetching for what does.
+This module never uses the network; videottt.data.fetch.fetching does.
 """
 
 import os
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,58 +13,60 @@ from urllib.parse import urlsplit
 import yaml
 
 from videottt.core.errors import InputError, nearest
-from videottt.core.settings import build_settings
+from videottt.core.settings import Count, build_settings, settings
 
 DOWNLOADS = "downloads"  # below data_root
 ACCESS = ("open", "cityscapes", "by_hand")
-# In what an archive in an archive is unpacked to: its name without its suffix.
+# Stands for the name of a nested archive, without its suffix, in the places of its members.
 STEM = "{stem}"
 _DIGITS = re.compile(r"[0-9a-f]+")
 _NAME = re.compile(r"[\w.()-]*\w[\w.()-]*")
 
 
-@dataclass(frozen=True)
+@settings
 class Unpacking:
-    """What is taken of an archive, and where it goes.
+    """The members to take from an archive, and their places.
 
     Attributes:
-        members: place below data_root of each name in the archive; a name that ends in ``/`` (or is
-            empty: everything) begins those of a folder, and so does its place. The longest counts.
-        nested: the same of archives in the archive, by a shell pattern of their names; ``{stem}``
+        members: name in the archive -> place below data_root. A name that ends in ``/`` stands for
+            all members of that folder, and its place must end in ``/`` too; the empty name stands
+            for all members. Of several names that match, the longest counts.
+        nested: shell pattern of the names of archives in the archive -> their members; ``{stem}``
             is the name of such an archive without its suffix.
-        most_bytes: that may be unpacked in all.
-        most_files: likewise.
+        most_bytes: largest number of bytes to unpack in all.
+        most_files: largest number of files to unpack in all.
     """
 
     members: dict[str, str]
-    most_bytes: int
-    most_files: int
+    most_bytes: Count
+    most_files: Count
     nested: dict[str, dict[str, str]] = field(default_factory=dict)
 
     @property
     def places(self) -> list[str]:
-        """All places below data_root that something is unpacked to."""
-        return [place for each in (self.members, *self.nested.values()) for place in each.values()]
+        """Return all places below data_root that members are unpacked to."""
+        tables = (self.members, *self.nested.values())
+        return [place for table in tables for place in table.values()]
 
 
-@dataclass(frozen=True)
+@settings
 class Source:
-    """A file from elsewhere.
+    """A file to download.
 
     Attributes:
         file: its name below ``data_root/downloads``, and below a mirror.
-        bytes: its size, of what is downloaded.
-        licence: of the data.
-        purpose: what it is needed for.
+        bytes: size of the download.
+        licence: licence of the data.
+        purpose: the use of the data in this project.
         access: ``open``; ``cityscapes``, which needs a login; ``by_hand``, which needs a browser.
         provides: files or folders below data_root, the last part of which may be a shell pattern.
-            Any of them counts as at hand; the first is what fetching makes.
-        urls: of http or https, tried in turn; none where access is by hand.
+            The source is present if any of them exists; fetching makes the first.
+        urls: addresses of http or https, tried in turn; none if access is by hand.
         exact_bytes: whether `bytes` is exact.
-        sha256: in hexadecimal, or its first digits, at least 8.
-        md5: likewise, at least 6.
-        instructions: what a person has to do, where access is not open.
-        unpack: what is taken of an archive; a single file is provided as it is.
+        sha256: SHA-256 in hexadecimal, or at least its first 8 digits.
+        md5: MD5 in hexadecimal, or at least its first 6 digits.
+        instructions: steps for the user, if access is not open.
+        unpack: the members to take from an archive; None provides the file as it is.
     """
 
     file: str
@@ -81,21 +83,21 @@ class Source:
     unpack: Unpacking | None = None
 
     def place(self, data_root: Path) -> Path | None:
-        """Return the file or folder of `provides` that is at hand, or None."""
+        """Return the first file or folder of `provides` that exists, or None."""
         for name in self.provides:
             pattern = data_root / name
-            found = sorted(pattern.parent.glob(pattern.name)) if "*" in name else [pattern]
-            for path in found:
-                if _is_there(path):
+            paths = sorted(pattern.parent.glob(pattern.name)) if "*" in name else [pattern]
+            for path in paths:
+                if _is_present(path):
                     return path
         return None
 
     def target(self, data_root: Path) -> Path:
-        """Return what is at hand, or else what fetching makes."""
+        """Return the file or folder that exists, or else the one that fetching makes."""
         return self.place(data_root) or data_root / self.provides[0]
 
     def download(self, data_root: Path) -> Path:
-        """Return where the file is downloaded to, or may be put by hand."""
+        """Return the path that the file is downloaded to, or that the user may put it at."""
         return data_root / DOWNLOADS / self.file
 
 
@@ -103,14 +105,14 @@ def read_sources(path: Path) -> dict[str, Source]:
     """Return the sources of a YAML file by their ids.
 
     Raises:
-        InputError: the file is missing, is no such file, or an entry cannot be right.
+        InputError: the file is missing, is not a list of sources, or has an invalid entry.
     """
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+        raise InputError(f"{path}: cannot be read: {error.strerror}; check the path") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: no YAML ({' '.join(str(error).split())}); mend it") from None
+        raise InputError(f"{path}: is not YAML ({' '.join(str(error).split())}); mend it") from None
     entries = document.get("sources") if isinstance(document, dict) else None
     if not isinstance(entries, dict) or set(document) != {"sources"}:
         raise InputError(f"{path}: must hold 'sources', by id, and nothing else")
@@ -133,33 +135,27 @@ def _source(entry: Any, where: str) -> Source:
     if not isinstance(entry, dict):
         raise InputError(f"{where}: must be keys and values, got {entry!r}")
     values = {key: value for key, value in entry.items() if value is not None}
-    if "unpack" in values:
-        values["unpack"] = _unpacking(values["unpack"], f"{where}: unpack")
     source = build_settings(Source, values, where)
+    if source.unpack is not None:
+        _check_unpacking(source.unpack, f"{where}: unpack")
     _check(source, where)
     return source
 
 
-def _unpacking(entry: Any, where: str) -> Unpacking:
-    if not isinstance(entry, dict):
-        raise InputError(f"{where}: must be keys and values, got {entry!r}")
-    unpacking = build_settings(Unpacking, entry, where)
-    for key in ("most_bytes", "most_files"):
-        _require(_positive(getattr(unpacking, key)), f"{where}: {key} must be a number above 0")
+def _check_unpacking(unpacking: Unpacking, where: str) -> None:
     for members in (unpacking.members, *unpacking.nested.values()):
         for name, place in members.items():
-            _require(_is_place(place), f"{where}: '{place}' is no place below data_root")
+            _require(_is_place(place), f"{where}: '{place}' is not a path below data_root")
             folder = name == "" or name.endswith("/")
             _require(
                 folder == place.endswith("/"),
                 f"{where}: '{name}' and '{place}' must both end in '/', or neither",
             )
-    _require(bool(unpacking.places), f"{where}: takes nothing; name something in members or nested")
-    return unpacking
+    _require(bool(unpacking.places), f"{where}: takes nothing; name members or nested archives")
 
 
 def _check(source: Source, where: str) -> None:
-    """Refuse what would only fail when it is fetched."""
+    """Refuse a source that could not be fetched."""
     _require(bool(_NAME.fullmatch(str(source.file))), f"{where}: file must be a plain name")
     _require(_positive(source.bytes), f"{where}: bytes must be a number above 0")
     _require(
@@ -176,7 +172,7 @@ def _check(source: Source, where: str) -> None:
         parts = urlsplit(str(url))
         _require(
             parts.scheme in ("http", "https") and bool(parts.hostname),
-            f"{where}: '{url}' is no address of http or https",
+            f"{where}: '{url}' is not an address of http or https",
         )
     for key, least, most in (("sha256", 8, 64), ("md5", 6, 32)):
         digits = getattr(source, key)
@@ -184,11 +180,13 @@ def _check(source: Source, where: str) -> None:
             digits is None or _is_checksum(digits, least, most),
             f"{where}: {key} must be {least} to {most} hexadecimal digits, between quotation marks",
         )
-    _require(bool(source.provides), f"{where}: provides nothing")
+    _require(bool(source.provides), f"{where}: provides nothing; name a place below data_root")
     for name in source.provides:
-        _require(_is_place(name), f"{where}: '{name}' in provides is no place below data_root")
+        _require(_is_place(name), f"{where}: '{name}' in provides is not a path below data_root")
     first = source.provides[0]
-    _require("*" not in first, f"{where}: the first of provides is made, and must be one name")
+    _require(
+        "*" not in first, f"{where}: fetching makes the first of provides, which must be no pattern"
+    )
     if source.unpack:
         tops = {PurePosixPath(place).parts[0] for place in (*source.unpack.places, first)}
         _require(len(tops) == 1, f"{where}: unpacks to more than one folder of data_root: {tops}")
@@ -212,17 +210,17 @@ def _is_checksum(digits: object, least: int, most: int) -> bool:
 
 
 def _is_place(name: object) -> bool:
-    """Return whether this is a relative path that stays where it is."""
+    """Return whether a value is a relative path that stays in its folder."""
     if not isinstance(name, str) or "\\" in name:
         return False
     path = PurePosixPath(name)
     return bool(path.parts) and not path.is_absolute() and ".." not in path.parts
 
 
-def _is_there(path: Path) -> bool:
-    """Return whether there is a file, or a folder with anything in it but hidden files."""
+def _is_present(path: Path) -> bool:
+    """Return whether a path is a file, or a folder with at least one entry that is not hidden."""
     if not path.is_dir():
         return path.is_file()
-    # Path.iterdir would list all of a million names.
+    # Unlike Path.iterdir, scandir does not list a million names first.
     with os.scandir(path) as entries:
         return any(not entry.name.startswith(".") for entry in entries)

@@ -1,8 +1,8 @@
-"""A renderer of street scenes with exact labels: stills to train on, and videos that drift away.
+"""Render street scenes with exact labels: stills for training, and videos that drift from them.
 
-Stills are drawn from one familiar range: daylight, and the familiar materials of every place. A
-video begins there and leaves it phase by phase: its light changes with time and the place with
-distance along the street, where materials, paint and clothes are partly unfamiliar. All is derived
+Stills have a familiar range: daylight, and the familiar materials of every place. A video begins in
+this range and leaves it phase by phase: the light changes with time, and the place with distance
+along the street, where materials, paint and clothes are partly unfamiliar. Everything is derived
 from a seed; equal arguments give equal bytes on the same machine.
 """
 
@@ -21,22 +21,15 @@ from videottt.data.synthetic.places import PLACES, Stretch
 from videottt.data.synthetic.render import Canvas, View, blank, draw_street
 from videottt.data.synthetic.scene import Scene, build_scene
 from videottt.data.synthetic.sprites import Sprite, build_sprites
+from videottt.settings.dataset import Phase
 
-__all__ = ["LIGHTS", "PLACES", "Phase", "RenderedFrame", "render_stills", "render_video"]
+__all__ = ["LIGHTS", "PLACES", "RenderedFrame", "render_stills", "render_video"]
 
 _SMALLEST = 32
 _OUTLOOK = 150.0
-# The next place begins this far ahead of the camera at the moment its phase begins.
+# In metres: how far ahead of the camera the next place begins when its phase begins.
 _PLACE_AHEAD = 12.0
 _NOVELTY = 0.6
-
-
-@dataclass(frozen=True)
-class Phase:
-    """An equal part of a video: a place, one of `PLACES`, and a light, one of `LIGHTS`."""
-
-    place: str
-    light: str
 
 
 @dataclass(frozen=True)
@@ -46,8 +39,8 @@ class RenderedFrame:
     Attributes:
         image: uint8 [H, W, 3], RGB.
         semantic: uint8 [H, W], Cityscapes train ids in 0..18.
-        instance: uint16 [H, W], 0 for none; from 1 for persons (11) and cars (13), stable over a
-            video.
+        instance: uint16 [H, W], 0 = none; persons (11) and cars (13) have numbers from 1, which
+            stay the same throughout a video.
     """
 
     image: np.ndarray
@@ -80,7 +73,7 @@ class _Studio:
 def render_stills(count: int, size: tuple[int, int], seed: int) -> Iterator[RenderedFrame]:
     """Yield `count` independent stills of `size` (height, width) from the training range.
 
-    Still i is the same whatever `count` is.
+    Still i does not depend on `count`.
 
     Raises:
         InputError: `count` is below 1, or a side of `size` below 32 pixels.
@@ -105,9 +98,9 @@ def _stills(count: int, size: tuple[int, int], seed: int) -> Iterator[RenderedFr
 def render_video(
     video: str, phases: Sequence[Phase], frames: int, size: tuple[int, int], seed: int
 ) -> Iterator[RenderedFrame]:
-    """Yield the `frames` frames of one video of `size` (height, width), one phase after the other.
+    """Yield the `frames` frames of one video of `size` (height, width), phase by phase.
 
-    A frame depends on the arguments only, not on how many frames before it were looked at.
+    A frame depends on the arguments alone, and not on the frames rendered before it.
 
     Raises:
         InputError: there is no phase, a place or light is unknown, `frames` is below 1, or a side
@@ -115,7 +108,7 @@ def render_video(
     """
     _check(frames, size, "frames")
     if not phases:
-        raise InputError(f"video {video}: needs at least one phase")
+        raise InputError(f"video {video}: has no phases; add one")
     for phase in phases:
         for kind, name, valid in (("place", phase.place, PLACES), ("light", phase.light, LIGHTS)):
             if name not in valid:
@@ -153,7 +146,9 @@ def _light_at(lights: Sequence[Light], frame: int, frames: int) -> Light:
 
 def _check(count: int, size: tuple[int, int], what: str) -> None:
     if count < 1:
-        raise InputError(f"{what}: needs at least 1, got {count}")
+        raise InputError(f"{what}: is {count}, but must be at least 1; correct it")
     if min(size) < _SMALLEST:
         shape = f"{size[0]}x{size[1]}"
-        raise InputError(f"size {shape}: height and width must be at least {_SMALLEST} pixels")
+        raise InputError(
+            f"size: is {shape}, but height and width must be at least {_SMALLEST}; correct it"
+        )

@@ -1,4 +1,4 @@
-"""How the light and the camera make a picture of what is there, and how that drifts."""
+"""Model the light, the weather and the camera, and their drift over a video."""
 
 from dataclasses import dataclass, fields, replace
 
@@ -16,11 +16,17 @@ class Light:
     """One condition of light and camera; all arrays are float64 [3] RGB.
 
     Attributes:
-        exposure, gamma: factor on the light, and exponent of the response.
-        cast: colour of the light. saturation: 1 leaves colours alone, 0 is grey.
-        sky, horizon, haze: colours of the upper sky, the lower sky and what distance fades into.
-        clouds: their strength. fog: density per metre. vignette: darkening towards the corners.
-        blur: 0 sharp to 1. noise: standard deviation on 0..1. streaks: strength of falling rain.
+        exposure: factor on the light.
+        gamma: exponent of the response.
+        cast: colour of the light.
+        saturation: 1 keeps colours, 0 is grey.
+        sky, horizon, haze: colours of the upper sky, the lower sky and the haze in the distance.
+        clouds: strength of the clouds.
+        fog: density of the fog per metre.
+        vignette: darkening towards the corners.
+        blur: 0 (sharp) to 1.
+        noise: standard deviation, for values in 0..1.
+        streaks: strength of falling rain.
     """
 
     exposure: float
@@ -161,7 +167,7 @@ def blend(first: Light, second: Light, share: float) -> Light:
 
 
 def daylight(rng: np.random.Generator) -> Light:
-    """Return a light of the range that training stills are taken in."""
+    """Draw a light from the range of the training stills."""
     day = LIGHTS["day"]
     warmth = rng.uniform(-0.07, 0.07)
     cloudy = rng.uniform(0, 0.8)
@@ -181,7 +187,7 @@ def daylight(rng: np.random.Generator) -> Light:
 
 
 class Optics:
-    """What of the camera and the weather is prepared once for all images of a `size`."""
+    """The parts of the camera and the weather that all images of a `size` share."""
 
     def __init__(self, rng: np.random.Generator, size: tuple[int, int]) -> None:
         height, width = size
@@ -210,7 +216,7 @@ class Optics:
             canvas.colour[channel, rows] = shade + clouds * (light.horizon.max() - shade)
 
     def photograph(self, canvas: Canvas, light: Light, rng: np.random.Generator) -> np.ndarray:
-        """Return the image uint8 [H, W, 3] of the canvas, whose colour is used up."""
+        """Return the image uint8 [H, W, 3] of the canvas; its colours are overwritten."""
         colour = canvas.colour
         clear = np.exp(canvas.depth * np.float32(-light.fog))
         reach = (1 - light.vignette * self._corner) * np.float32(light.exposure)
@@ -238,7 +244,7 @@ class Optics:
         return np.ascontiguousarray((exposed + 0.5).astype(np.uint8).transpose(1, 2, 0))
 
     def _respond(self, colour: np.ndarray, gamma: float) -> np.ndarray:
-        """Return the response of the sensor, float32 in 0..255, by table: powers are slow."""
+        """Return the response of the sensor, float32 in 0..255, by a table: powers are slow."""
         tones = (255 * np.linspace(0, 1, _TONES) ** gamma).astype(np.float32)
         steps = np.clip(colour * np.float32(_TONES - 1), 0, _TONES - 1).astype(np.intp)
         return tones.take(steps)

@@ -1,4 +1,4 @@
-"""Where the camera is, and how it moves along the street."""
+"""Place the camera, and move it along the street."""
 
 from typing import NamedTuple
 
@@ -25,14 +25,14 @@ class Drive:
         self._reach = rng.uniform(0.6, 1.0, 5) * (3.5, 0.3, 0.04, 0.035, 0.008)
 
     def at(self, frame: float) -> Camera:
-        """Return the camera at `frame`."""
+        """Return the camera's pose at `frame`."""
         angle = 2 * np.pi * frame / self._period + self._start
         surge, sway, bounce, yaw, pitch = (self._reach * np.sin(angle)).tolist()
         return Camera(1.35 + sway, 1.5 + bounce, self.pace * frame + surge, yaw, pitch)
 
 
 def stopped_camera(rng: np.random.Generator) -> Camera:
-    """Return a random place for a single still."""
+    """Draw the camera's pose for a still."""
     return Camera(
         float(rng.uniform(-0.5, 2.2)),
         float(rng.uniform(1.35, 1.75)),

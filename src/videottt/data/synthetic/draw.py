@@ -1,4 +1,4 @@
-"""Drawing the things of a scene over its street, the farthest first."""
+"""Draw the things of a scene over its street, the farthest first."""
 
 import numpy as np
 
@@ -21,7 +21,7 @@ def draw_things(
     sprites: dict[str, list[Sprite]],
     frame: int,
 ) -> None:
-    """Draw each thing where it is at `frame`."""
+    """Draw each thing at its position in `frame`."""
     things, camera = scene.things, view.camera
     centre = things.along(frame)
     aside, ahead = things.x - camera.x, centre - camera.z
@@ -78,7 +78,7 @@ def _inside(low: float, high: float, size: int) -> slice:
 
 
 def _suited(sprite: Sprite, height: float) -> Level:
-    """Return the level of detail whose texels are about as large as pixels."""
+    """Return the level of detail with texels of about one pixel."""
     ratio = sprite[0].cover.shape[0] / max(height, 1e-3)
     return sprite[min(max(round(float(np.log2(ratio))), 0), len(sprite) - 1)]
 
@@ -181,6 +181,6 @@ def _shade_ground(canvas: Canvas, view: View, things: Things, row: int, centre: 
     over_end = abs(z - centre) - things.length[row] / 2
     inside = np.clip(1 - 3 * np.maximum(over_side, over_end), 0, 1)
     shade = 0.55 * inside * (canvas.depth[rows] >= depth[:, None] * _TOLERANCE)
-    # Other things stand on the ground, so only what is still ground takes the shadow.
+    # Things that stand there hide the ground and take no shadow.
     shade *= (canvas.instance[rows] == 0) & (canvas.semantic[rows] != CAR)
     canvas.colour[:, rows] *= (1 - shade).astype(np.float32)

@@ -1,7 +1,7 @@
-"""Surface patterns, filtered beforehand so that a distant facade does not flicker.
+"""Build surface patterns at several levels of detail, so that distant facades do not flicker.
 
-A pattern says how much of each of four materials (base, glass, trim, accent) a texel shows; the
-colours of the materials belong to the surface it is put on. Patterns repeat in both directions.
+A pattern has, for each texel, the shares of four materials (base, glass, trim, accent); the surface
+that uses a pattern has the colours of the materials. Patterns repeat in both directions.
 """
 
 from collections.abc import Callable
@@ -51,7 +51,7 @@ def soft_noise(
 
 
 def _layers(*masks: tuple[int, np.ndarray]) -> np.ndarray:
-    """Return weights of the base with each (material, mask) laid over those before it."""
+    """Return the weights of the base, with each (material, mask) laid over the ones before it."""
     shown = np.zeros((HEIGHT, WIDTH), int)
     for material, mask in masks:
         shown[np.broadcast_to(mask, shown.shape)] = material
@@ -121,7 +121,7 @@ def _mesh() -> np.ndarray:
     return _layers((GLASS, (_U + _V) % 8 < 4), (TRIM, _U % 32 < 3))
 
 
-# Each pattern: its weights, then the roughness, strength and vertical stretch of its grain.
+# Name -> the weights, then the roughness, strength and vertical stretch of the grain.
 _PATTERNS: dict[str, tuple[Callable[[], np.ndarray], float, float, float]] = {
     "grid": (
         lambda: _layers(
@@ -174,7 +174,7 @@ _PATTERNS: dict[str, tuple[Callable[[], np.ndarray], float, float, float]] = {
 
 
 def build_patterns(rng: np.random.Generator) -> Patterns:
-    """Return every pattern with grain drawn from `rng`."""
+    """Build every pattern, with grain drawn from `rng`."""
     flat: list[np.ndarray] = []
     offsets = np.zeros((len(_PATTERNS), LEVELS, LEVELS), np.intp)
     used = 0

@@ -1,7 +1,7 @@
-"""What the places of a street are made of: facades, ground, colours, and how much stands there.
+"""Define the places of a street: facades, ground, colours, and the number of things there.
 
-Every material has a familiar range, which training stills are drawn from, and an unfamiliar one,
-which only videos reach. Lengths are in metres, colours are RGB in hexadecimal.
+Every material has a familiar range, for training stills and videos, and an unfamiliar range, for
+videos only. Lengths are in metres, colours are RGB in hexadecimal.
 """
 
 import functools
@@ -14,14 +14,14 @@ SIGN, VEGETATION, TERRAIN, SKY, PERSON, CAR = 7, 8, 9, 10, 11, 13
 
 
 class Choice(NamedTuple):
-    """Options of a material; the second of each pair is the unfamiliar range."""
+    """Options of a material: of each pair, the familiar range and the unfamiliar range."""
 
     patterns: tuple[str, str]
     colours: tuple[str, str]
 
 
 class Stretch(NamedTuple):
-    """The street from `start` metres on is `place`; `novelty` of it is unfamiliar, in 0..1."""
+    """A part of the street that begins at `start` metres; a share `novelty` is unfamiliar."""
 
     start: float
     place: str
@@ -29,9 +29,9 @@ class Stretch(NamedTuple):
 
 
 class SideKind(NamedTuple):
-    """What stands along the side of a street, facing it.
+    """A kind of facade, fence or planting along the side of a street.
 
-    `rough` is how far the upper edge strays and `gable` how high a roof rises, in metres.
+    `rough` is the variation of the upper edge and `gable` the height of a roof, in metres.
     """
 
     label: int
@@ -178,7 +178,7 @@ PLACES: dict[str, Place] = {
 
 @functools.cache
 def rgb(colours: str) -> np.ndarray:
-    """Return hexadecimal colours separated by blanks as read-only float32 [n, 3] in 0..1."""
+    """Parse hexadecimal colours separated by blanks: read-only float32 [n, 3] in 0..1."""
     values = [list(bytes.fromhex(colour)) for colour in colours.split()]
     parsed = np.array(values, np.float32) / 255
     parsed.setflags(write=False)
@@ -186,7 +186,7 @@ def rgb(colours: str) -> np.ndarray:
 
 
 def draw_colours(rng: np.random.Generator, colours: np.ndarray, count: int) -> np.ndarray:
-    """Return float32 [count, 3]: drawn from `colours` [n, 3], each made a little different."""
+    """Draw `count` colours from `colours` [n, 3] and vary each a little: float32 [count, 3]."""
     drawn: np.ndarray = colours[rng.integers(len(colours), size=count)]
     tint = rng.random((count, 4), np.float32)
     drawn *= (0.94 + 0.12 * tint[:, :3]) * (0.85 + 0.27 * tint[:, 3:])

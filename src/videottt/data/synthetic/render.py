@@ -1,7 +1,8 @@
-"""What the camera sees of a scene's street: ground, sides, tunnels and sky.
+"""Draw the street of a scene as the camera sees it: ground, sides, tunnels and sky.
 
-Columns of pixels are upright in the world, so a plane along the street has one depth in each column
-and the ground has one depth in each row. Images are planar (channel, row, column) until the end.
+Columns of pixels are upright in the world, so a plane along the street has a single depth in each
+column, and the ground has a single depth in each row. Images are planar (channel, row, column)
+until the end.
 """
 
 from dataclasses import dataclass
@@ -29,8 +30,9 @@ class Canvas:
 
     Attributes:
         colour: float32 [3, H, W], light before the camera's response, about 0..1.
-        depth: float32 [H, W], metres along the optical axis. semantic: uint8 [H, W].
-        instance: uint16 [H, W].
+        depth: float32 [H, W], metres along the optical axis.
+        semantic: uint8 [H, W], Cityscapes train ids.
+        instance: uint16 [H, W], 0 = none.
     """
 
     colour: np.ndarray
@@ -69,7 +71,7 @@ def blank(size: tuple[int, int]) -> Canvas:
 
 
 def draw_street(canvas: Canvas, scene: Scene, view: View, surfaces: detail.Patterns) -> None:
-    """Draw everything that is fixed and large; the sky keeps the colour of the canvas."""
+    """Draw the ground, the sides and the tunnels; the sky keeps the colour of the canvas."""
     _draw_ground(canvas, scene, view, surfaces)
     for row in scene.rows:
         _draw_row(canvas, scene, row, view, surfaces)
@@ -136,7 +138,7 @@ def _ground_shade(
 def _lane_paint(
     aside: np.ndarray, z: np.ndarray, road: np.ndarray, width: np.ndarray
 ) -> np.ndarray:
-    """Return how much of each ground pixel is painted: a dashed middle line and edge lines."""
+    """Return the painted share of each ground pixel: a dashed middle line and edge lines."""
     dashes = np.clip(2.5 - abs((z + 600) % 6 - 3) * 1.6, 0, 1)
     middle = np.clip((0.08 - aside) / width + 0.5, 0, 1) * dashes
     edge = np.clip((0.07 - abs(aside - road + 0.3)) / width + 0.5, 0, 1)
@@ -207,7 +209,7 @@ def _side_texels(
 
 
 def _draw_portal(canvas: Canvas, view: View, portal: float) -> None:
-    """Draw the wall around a tunnel's entrance, where it lies ahead."""
+    """Draw the wall around a tunnel's entrance if the entrance lies ahead."""
     camera = view.camera
     depth = (portal - camera.z) / view.step_z
     if not 0.3 < depth.min() < FARTHEST:

@@ -1,6 +1,7 @@
-"""The world of one video or still: the two rows along each side, the ground, and what stands there.
+"""Build the scene of one video or still: two rows along each side, the ground and the things.
 
-Everything fixed is stored in cells along the street. Nothing here depends on the size of an image.
+Everything fixed is stored in cells along the street. A scene does not depend on the size of an
+image.
 """
 
 from collections.abc import Sequence
@@ -35,9 +36,12 @@ class SideRow:
 
     Attributes:
         distance: metres from the axis of the street.
-        label: uint8 train id. height: float32 in metres. pattern: intp row of the patterns.
+        label: uint8, Cityscapes train id.
+        height: float32, in metres.
+        pattern: intp, row of the patterns.
         origin: float32, metres along the street at which the pattern begins.
-        palette: intp row of `palettes`, float32 [rows, materials, 3].
+        palette: intp, row of `palettes`.
+        palettes: float32 [rows, materials, 3].
     """
 
     distance: float
@@ -56,8 +60,9 @@ class Ground:
     Attributes:
         road, walk: float32 [cells], metres from the axis to the kerb and to the pavement's back.
         markings: float32 [cells], strength of the lane markings in 0..1.
-        label: uint8 [3, cells]. colour: float32 [3 channels, 3 kinds, cells].
-        pattern: intp [3, cells].
+        label: uint8 [3, cells], Cityscapes train id.
+        colour: float32 [3 channels, 3 kinds, cells].
+        pattern: intp [3, cells], row of the patterns.
     """
 
     road: np.ndarray
@@ -73,8 +78,13 @@ class Scene:
     """A street; cell i begins ``start + i * CELL`` metres along it.
 
     Attributes:
-        rows: the far row, then the near one. roofed: bool [cells], inside a tunnel.
-        portals: where tunnels begin, in metres. sunlit: light on the left and the right side.
+        start: start of the street, in metres.
+        rows: the far row, then the near one.
+        ground: the ground.
+        roofed: bool [cells], whether a cell is inside a tunnel.
+        portals: starts of the tunnels, in metres.
+        sunlit: factor on the light of the left and the right side.
+        things: the things of the street.
     """
 
     start: float
@@ -98,9 +108,9 @@ def build_scene(
     pace: float,
     patterns: Patterns,
 ) -> Scene:
-    """Return a street of `length` metres (and `MARGIN` before its start), drawn from `rng`.
+    """Draw a street of `length` metres, and `MARGIN` metres before its start.
 
-    `pace` is the camera's mean speed in metres a frame, which traffic is timed by; 0 for a still.
+    `pace` is the camera's mean speed in metres a frame, which times the traffic; 0 for a still.
     """
     z = np.arange(-MARGIN, length, CELL, dtype=np.float32)
     bounds = np.array([stretch.start for stretch in stretches[1:]])
@@ -131,7 +141,7 @@ def _options(choice: Choice, unfamiliar: bool, patterns: Patterns) -> tuple[np.n
 _GLASS = rgb("3a4450 2c3238 4a5a68 56606a")
 _TRIM = rgb("d8d4c8 6a6258 b8b0a4 8a8278")
 _ACCENT = (rgb("7a4030 8a5a40 5a5048 405a48 34507a"), rgb("d03a50 20988a e8b020 6a3aa0 e86a20"))
-# What the gaps of fences and the joints of walls look like: dark, whatever the fence is made of.
+# The gaps of fences and the joints of walls are dark, whatever their material.
 _JOINT = rgb("3c3e34 4a463e")
 _LAMP = rgb("fff4d0 ffe8b8")
 
@@ -157,10 +167,10 @@ def _side_row(
     patterns: Patterns,
     near: bool,
 ) -> SideRow:
-    """Lay segments one after the other along both sides, and look each cell's segment up."""
+    """Draw segments along both sides, and assign each cell its segment."""
     count = int((z[-1] - z[0]) / _SEGMENT[0]) + 2
     starts = z[0] + np.cumsum(rng.uniform(*_SEGMENT, (2, count)), 1) - _SEGMENT[1]
-    # A segment ends where its place does: no hedge may stick out into a tunnel.
+    # A segment ends with its place, so that no hedge sticks out into a tunnel.
     bounds = np.array([stretch.start for stretch in stretches[1:]])
     starts = np.sort(np.hstack([starts, np.tile(bounds, (2, 1))]), 1)
     count = starts.shape[1]

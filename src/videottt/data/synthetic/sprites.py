@@ -1,4 +1,4 @@
-"""Silhouettes of the things that stand and move in a street, at several levels of detail."""
+"""Build the silhouettes of the things of a street, at several levels of detail."""
 
 from dataclasses import dataclass
 
@@ -17,9 +17,9 @@ class Level:
     """A silhouette at one level of detail, row 0 at the top.
 
     Attributes:
-        weights: float32 [materials, h, w]: how much of each material is shown, shading included.
-        cover: float32 [h, w]: the part of the texel that is not seen through, in 0..1.
-        label: uint8 [h, w]: train id where at least half covered, `NO_LABEL` elsewhere.
+        weights: float32 [materials, h, w], share of each material in a texel, times its shading.
+        cover: float32 [h, w], the opaque share of a texel, in 0..1.
+        label: uint8 [h, w], train id of texels that are at least half covered, else `NO_LABEL`.
     """
 
     weights: np.ndarray
@@ -37,7 +37,7 @@ def _canvas(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _levels(shown: np.ndarray, shade: np.ndarray | float, labels: tuple[int, ...]) -> Sprite:
-    """Return the levels of a map of materials [h, w], where -1 is seen through."""
+    """Return the levels of a map of materials [h, w], in which -1 is transparent."""
     present = (shown[None] == np.arange(MATERIALS)[:, None, None]).astype(np.float32)
     weights = (present * shade).astype(np.float32)
     names = np.array(labels, np.uint8)
@@ -62,7 +62,7 @@ def _half(maps: np.ndarray) -> np.ndarray:
 
 
 def _person(stride: float) -> Sprite:
-    """Materials: skin, hair, top, trousers, shoes. `stride` in -1..1 is where the legs are."""
+    """Draw a person of skin, hair, top, trousers and shoes; `stride` in -1..1 moves the legs."""
     x, y = _canvas(96, 48)
     shown = np.full(x.shape, -1)
     for side in (-1, 1):
@@ -80,7 +80,7 @@ def _person(stride: float) -> Sprite:
 
 
 def _tree(rng: np.random.Generator, conical: bool) -> Sprite:
-    """Materials: trunk, leaves, leaves in the shade."""
+    """Draw a tree of trunk, leaves and shaded leaves."""
     x, y = _canvas(96, 64)
     shown = np.full(x.shape, -1)
     shown[(abs(x) < 0.07) & (y < 0.5)] = 0
@@ -95,7 +95,7 @@ def _tree(rng: np.random.Generator, conical: bool) -> Sprite:
 
 
 def _lamp() -> Sprite:
-    """Materials: metal, lamp."""
+    """Draw a street lamp of metal and a lamp."""
     x, y = _canvas(96, 24)
     shown = np.full(x.shape, -1)
     shown[(abs(x) < 0.11) & (y < 0.97)] = 0
@@ -105,7 +105,7 @@ def _lamp() -> Sprite:
 
 
 def _sign(form: str) -> Sprite:
-    """Materials: metal, border, face, symbol."""
+    """Draw a sign of metal, border, face and symbol."""
     x, y = _canvas(96, 32)
     shown = np.full(x.shape, -1)
     shown[(abs(x) < 0.1) & (y < 0.75)] = 0
@@ -123,7 +123,7 @@ def _sign(form: str) -> Sprite:
 
 
 def _car_end(lamps: float) -> Sprite:
-    """Materials: paint, glass, tyre, lamp, bumper. `lamps` is how wide the lamps are."""
+    """Draw the end of a car of paint, glass, tyre, lamp and bumper; `lamps` is the lamps' width."""
     x, y = _canvas(48, 60)
     shown = np.full(x.shape, -1)
     shown[(abs(x) > 0.6) & (abs(x) < 0.9) & (y < 0.25)] = 2
@@ -152,7 +152,7 @@ def _car_side() -> Sprite:
 
 
 def build_sprites(rng: np.random.Generator) -> dict[str, list[Sprite]]:
-    """Return the variants of every thing by name; those of a person are the steps of a walk."""
+    """Build the variants of every thing, by name; those of a person are the steps of a walk."""
     return {
         "person": [_person(stride) for stride in (-1.0, -0.35, 0.35, 1.0, 0.35, -0.35)],
         "tree": [_tree(rng, conical) for conical in (False, False, False, True)],

@@ -1,4 +1,4 @@
-"""What stands and moves in a street: trees, lamps, signs, cars, people."""
+"""Place the things of a street: trees, lamps, signs, cars and people."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -14,7 +14,7 @@ AHEAD = 15.0
 
 
 class _Spots(NamedTuple):
-    """Where things of one kind go: along the street, on which side (-1, 1), and of which range."""
+    """The places of things of one kind: metres along the street, side (-1, 1) and range."""
 
     place: Place
     z: np.ndarray
@@ -25,15 +25,17 @@ class _Spots(NamedTuple):
 
 @dataclass(frozen=True)
 class Things:
-    """Things by row; lengths in metres, speeds in metres a frame.
+    """All things of a street, one a row; lengths in metres, speeds in metres a frame.
 
     At frame t the centre is at ``z + speed * t + hypot(gap, parting * (t - met))``: a car ahead
     comes near, keeps its distance and pulls away again. Other things have no gap.
 
     Attributes:
-        kind, variant: intp. x, z, speed, gap, parting, met: float64.
-        width, height, length: float64, all but cars have no length.
-        palette: float32 [n, materials, 3]. instance: uint16, 0 for what is not counted.
+        kind, variant: intp [n].
+        x, z, speed, gap, parting, met: float64 [n].
+        width, height, length: float64 [n]; only cars have a length.
+        palette: float32 [n, materials, 3].
+        instance: uint16 [n], 0 for things without a number.
     """
 
     kind: np.ndarray
@@ -51,7 +53,7 @@ class Things:
     instance: np.ndarray
 
     def along(self, frame: float) -> np.ndarray:
-        """Return where each thing is along the street at `frame`, in metres."""
+        """Return the position of each thing along the street at `frame`, in metres."""
         gap = np.hypot(self.gap, self.parting * (frame - self.met))
         along: np.ndarray = self.z + self.speed * frame + gap
         return along
@@ -79,7 +81,7 @@ _PLATES = (
 def place_things(
     rng: np.random.Generator, stretches: Sequence[Stretch], length: float, pace: float
 ) -> Things:
-    """Return the things of a street of `length` metres; without a `pace` nothing moves."""
+    """Draw the things of a street of `length` metres; nothing moves if `pace` is 0."""
     parts: list[dict[str, np.ndarray]] = []
     ends = [stretch.start for stretch in stretches[1:]] + [length]
     for stretch, end in zip(stretches, ends, strict=True):
@@ -89,7 +91,7 @@ def place_things(
             count = int(rate * span / 100 + rng.random())
             if count == 0:
                 continue
-            # One in each of `count` equal parts: things of a kind never stand in one another.
+            # One thing in each of `count` equal parts, so that things of a kind never overlap.
             z = stretch.start + (np.arange(count) + rng.uniform(0.25, 0.75, count)) * span / count
             side = np.where((np.arange(count) + rng.integers(2)) % 2, 1.0, -1.0)
             unfamiliar = rng.random(count) < stretch.novelty
@@ -199,7 +201,7 @@ def _parked(rng: np.random.Generator, spots: _Spots) -> dict[str, np.ndarray]:
 
 
 def _driving(rng: np.random.Generator, spots: _Spots) -> dict[str, np.ndarray]:
-    """Cars on the right keep some metres ahead; those on the left come towards the camera."""
+    """Draw cars that drive: ahead on the right, and towards the camera on the left."""
     x = spots.side * rng.uniform(1.3, 1.6, len(spots.z))
     if spots.pace == 0:
         return _cars(rng, x, spots.z + AHEAD, spots.unfamiliar)

@@ -1,66 +1,59 @@
-"""Render a video, or stills, into a folder that looks like a real data set's."""
+"""Render a video or stills into a folder with the layout of a real data set."""
 
 import logging
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from videottt.core.errors import InputError
 from videottt.core.segments import ClassSpace
-from videottt.core.settings import build_settings
+from videottt.core.settings import Count, Whole, settings
 from videottt.data.layouts import writer_named
-from videottt.data.synthetic import Phase, RenderedFrame, render_stills, render_video
+from videottt.data.synthetic import RenderedFrame, render_stills, render_video
+from videottt.settings.dataset import Phase
 from videottt.store.source_frame import SourceFrame
 
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
+@settings
 class RenderSettings:
-    """What to render.
+    """Settings of a rendered video, or of stills.
 
     Attributes:
         size: (H, W) in pixels.
-        seed: of everything in the scene.
-        frames: length of the video, or number of stills.
-        phases: ``{"place": ..., "light": ...}`` one after the other; none for stills.
-        layout: to write.
-        label_every: one frame in so many is labelled, beginning with the first.
-        classes: names of the classes, where the layout writes them.
-        things: names of those whose objects are counted one by one.
-
-    Raises:
-        InputError: `label_every` is below 1.
+        seed: seed of everything in the scene.
+        frames: number of frames of the video, or of stills.
+        phases: phases of the video in their order, ``{"place": ..., "light": ...}``; none for
+            stills.
+        layout: name of the layout to write.
+        label_every: one frame in so many gets labels, beginning with the first.
+        classes: names of the classes, if the layout writes them.
+        things: names of the classes whose objects are told apart.
     """
 
-    size: tuple[int, int]
-    seed: int
-    frames: int
-    phases: tuple[dict[str, str], ...] = ()
+    size: tuple[Count, Count]
+    seed: Whole
+    frames: Count
+    phases: tuple[Phase, ...] = ()
     layout: str = "kitti_step"
-    label_every: int = 1
+    label_every: Count = 1
     classes: tuple[str, ...] = ()
     things: tuple[str, ...] = ()
 
-    def __post_init__(self) -> None:
-        """Check the range of `label_every`."""
-        if self.label_every < 1:
-            raise InputError(f"render: label_every must be at least 1, got {self.label_every}")
-
 
 def write_rendered(*, split: str, video: str, settings: RenderSettings, output: Path) -> None:
-    """Render a video (or, without phases, training stills), whole or not at all.
+    """Render a video or, without phases, training stills; write all frames or none.
 
     Args:
-        split: what the split is called on disk.
+        split: name of the split on disk.
         video: id of the video.
-        settings: what to render.
-        output: folder to write; what it held is replaced.
+        settings: settings of the video or the stills.
+        output: folder to write; its old content is replaced.
 
     Raises:
-        InputError: the layout is not one that is written, a setting is out of its range, or the
-            folder cannot be written.
+        InputError: the layout cannot be written, a setting is out of its range, or the folder
+            cannot be written.
     """
     write = writer_named(settings.layout)
     space = ClassSpace(settings.classes, settings.things)
@@ -72,7 +65,9 @@ def write_rendered(*, split: str, video: str, settings: RenderSettings, output: 
         shutil.rmtree(output, ignore_errors=True)
         part.rename(output)
     except OSError as error:
-        raise InputError(f"{output}: cannot be written: {error.strerror}") from error
+        raise InputError(
+            f"{output}: cannot be written: {error.strerror}; free space or choose another folder"
+        ) from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
     logger.info("rendered %d frames of '%s'", count, video)
@@ -81,12 +76,11 @@ def write_rendered(*, split: str, video: str, settings: RenderSettings, output: 
 def _rendered(video: str, settings: RenderSettings) -> Iterator[RenderedFrame]:
     if not settings.phases:
         return render_stills(settings.frames, settings.size, settings.seed)
-    phases = [build_settings(Phase, phase, "render: phase") for phase in settings.phases]
-    return render_video(video, phases, settings.frames, settings.size, settings.seed)
+    return render_video(video, settings.phases, settings.frames, settings.size, settings.seed)
 
 
 def _labelled(frames: Iterator[RenderedFrame], every: int) -> Iterator[SourceFrame]:
-    """Yield the frames by their numbers, one in `every` with its labels."""
+    """Yield the frames, named by their numbers, with labels for one frame in `every`."""
     for index, frame in enumerate(frames):
         labels = (frame.semantic, frame.instance) if index % every == 0 else (None, None)
         yield SourceFrame(f"{index:06d}", frame.image, *labels)

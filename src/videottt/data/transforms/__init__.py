@@ -1,1 +1,1 @@
-"""Resize, cut and recolour frames, with every draw keyed."""
+"""Resize, crop and recolour frames; every random draw has a key."""

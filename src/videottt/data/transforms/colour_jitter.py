@@ -1,4 +1,4 @@
-"""Random changes of an image's colours: PIL's enhancements, or SSD's recipe as in Mask2Former."""
+"""Change the colours of an image at random: by PIL's enhancements, or SSD's recipe."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,8 +15,8 @@ class SsdColours:
         brightness: grey levels added.
         contrast: factor on all three channels.
         saturation: factor on the saturation.
-        turn: of the hue, in turns of the colour circle.
-        contrast_last: whether contrast comes after saturation and hue, not before them.
+        turn: shift of the hue, in turns of the colour circle.
+        contrast_last: whether contrast changes after saturation and hue, not before them.
     """
 
     brightness: float
@@ -27,7 +27,7 @@ class SsdColours:
 
 
 def draw_ssd(strength: float, draws: np.random.Generator) -> SsdColours:
-    """Draw colours: each of the four changes with probability 1/2; 0.5 is SSD's strength."""
+    """Draw the four changes, each with probability 1/2; SSD and Mask2Former use strength 0.5."""
     changes = draws.random(4) < 0.5
     brightness, contrast, saturation, turn = strength * draws.uniform(-1, 1, size=4) * changes
     return SsdColours(
@@ -40,9 +40,10 @@ def draw_ssd(strength: float, draws: np.random.Generator) -> SsdColours:
 
 
 def ssd_recoloured(picture: Image.Image, colours: SsdColours) -> Image.Image:
-    """Return an RGB image in other colours.
+    """Change the colours of an RGB image by SSD's recipe.
 
-    Bytes are cut off, not rounded, as in detectron2; hues are those of PIL's 256, not OpenCV's 180.
+    Values are truncated to bytes, not rounded, as in detectron2. Hues have PIL's 256 levels, not
+    OpenCV's 180.
     """
     picture = _mapped(picture, lambda levels: levels + colours.brightness)
     steps = [_contrasted, _saturated, _turned]
@@ -52,7 +53,7 @@ def ssd_recoloured(picture: Image.Image, colours: SsdColours) -> Image.Image:
 
 
 def enhanced(picture: Image.Image, factors: tuple[float, float, float], turn: float) -> Image.Image:
-    """Return an RGB image with other brightness, contrast and saturation, and its hues turned."""
+    """Change brightness, contrast and saturation of an RGB image, and turn its hues."""
     kinds = (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color)
     for kind, factor in zip(kinds, factors, strict=True):
         picture = kind(picture).enhance(factor)

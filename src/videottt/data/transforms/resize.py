@@ -1,9 +1,9 @@
-"""Resize frames as detectron2 does, and pad them to what the encoder can take."""
+"""Resize frames as detectron2 does, and pad them to multiples of the encoder's stride."""
 
 import numpy as np
 from PIL import Image
 
-# The encoder halves the resolution five times.
+# In pixels; the encoder halves the resolution five times.
 STRIDE = 32
 
 Size = tuple[int, int]
@@ -17,8 +17,9 @@ def frame_size(frame: np.ndarray) -> Size:
 def input_size(size: tuple[int, int], shortest_edge: int, longest_edge: int) -> tuple[int, int]:
     """Return (H, W) of a frame resized to a shortest edge, but no longer than a longest edge.
 
-    The arithmetic is that of detectron2's ResizeShortestEdge, operation by operation: a half is
-    where its rounding is decided (of 60 x 248 pixels with the edges 800 and 1333, for example).
+    The arithmetic follows detectron2's ResizeShortestEdge operation by operation, because some
+    sizes lie so near a half that another order rounds them otherwise (60 x 248 pixels with the
+    edges 800 and 1333, for example).
     """
     height, width = size
     scale = shortest_edge / min(height, width)
@@ -33,11 +34,11 @@ def input_size(size: tuple[int, int], shortest_edge: int, longest_edge: int) -> 
 
 
 def resize_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Return an image uint8 [H, W, 3] resized to `size`, as detectron2's ResizeTransform does it.
+    """Resize an image uint8 [H, W, 3] to `size` (H, W), as detectron2's ResizeTransform does.
 
-    PIL's bilinear filter on bytes: antialiased, since its support grows as an image shrinks. That
-    is not torch's or OpenCV's "bilinear", which skip pixels, and not the same as a resize of the
-    normalised image, since every pixel is rounded to a byte.
+    PIL's bilinear filter is antialiased: its support grows as an image shrinks. The "bilinear" of
+    torch and OpenCV skips pixels instead. Every pixel is rounded to a byte, so resizing after
+    normalisation would give other values.
     """
     if image.shape[:2] == size:
         return image
@@ -46,15 +47,15 @@ def resize_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def pad_frame(image: np.ndarray) -> np.ndarray:
-    """Pad an image with black to multiples of 32, as the release pads what it trains on."""
+    """Pad an image with black to multiples of 32, as the release does in training."""
     below, right = -image.shape[0] % STRIDE, -image.shape[1] % STRIDE
     return np.pad(image, ((0, below), (0, right), (0, 0))) if below or right else image
 
 
 def scaled_size(size: Size, crop: Size, scale: float) -> Size:
-    """Return (H, W) of an image of `size` that fits into `crop` times `scale`: ResizeScale.
+    """Return (H, W) of an image resized to fit into `crop` times `scale`: ResizeScale.
 
-    At least 1 pixel, where detectron2 fails.
+    Each side is at least 1 pixel; detectron2 fails on smaller ones.
     """
     ratio = min(crop[0] * scale / size[0], crop[1] * scale / size[1])
     height, width = (max(1, int(np.round(edge * ratio))) for edge in size)

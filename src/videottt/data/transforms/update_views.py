@@ -1,59 +1,15 @@
-"""What an update is shown of a frame in the window: all of it, a random crop, or a random view.
+"""Cut what an update sees of a frame in the window: all of it, a random crop or a random view.
 
 Images are uint8 [H, W, 3]. The arithmetic is that of detectron2 (v0.6, data/transforms), which the
 authors' release is built on, so that the same draws give the same pixels; what lies beyond a frame
 is filled in before normalisation. Random draws come from a generator on the CPU, image by image.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 
-from videottt.core.errors import InputError
-from videottt.data.transforms.resize import STRIDE, Size, pad_frame, resize_image, scaled_size
-
-
-@dataclass(frozen=True)
-class Views:
-    """Large-scale jitter (Ghiasi et al., CVPR 2021) of the frames of an update.
-
-    The release's recipe for COCO Videos, that of Mask2Former's training on COCO: detectron2's
-    RandomFlip, ResizeScale and FixedSizeCrop, in this order, of the frame at its own size. The
-    paper does not say what its updates are shown.
-
-    Attributes:
-        crop: (H, W) of a view in pixels, multiples of 32.
-        scales: smallest and largest factor on the size at which a frame just fits into the crop.
-        flip: probability of a horizontal flip.
-        padding: grey level in 0..255 of a view below and to the right of the frame.
-    """
-
-    crop: Size = (1024, 1024)
-    scales: tuple[float, float] = (0.1, 2.0)
-    flip: float = 0.5
-    padding: int = 128
-
-    def __post_init__(self) -> None:
-        """Check what a schema would."""
-        check_crop(self.crop, "method: views.crop")
-        if not 0 < self.scales[0] <= self.scales[1]:
-            raise InputError(
-                f"method: views.scales is {list(self.scales)}, but must be the smallest and the "
-                "largest factor, above 0"
-            )
-        if not 0 <= self.flip <= 1:
-            raise InputError(f"method: views.flip is {self.flip}, but must be in 0..1")
-        if not 0 <= self.padding <= 255:
-            raise InputError(f"method: views.padding is {self.padding}, but must be in 0..255")
-
-
-def check_crop(crop: Size, where: str) -> None:
-    """Raise an InputError if the encoder cannot take images of a size."""
-    if len(crop) != 2 or any(edge < STRIDE or edge % STRIDE for edge in crop):
-        raise InputError(
-            f"{where} is {list(crop)}, but must be [height, width], both multiples of {STRIDE}"
-        )
+from videottt.data.transforms.resize import Size, pad_frame, resize_image, scaled_size
+from videottt.settings.augmentation import Views
 
 
 def view_for_update(

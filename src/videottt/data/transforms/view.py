@@ -1,4 +1,4 @@
-"""One draw of an augmentation: which part of an image is seen, and where it came from."""
+"""Apply one draw of an augmentation to an image and its labels, and invert it for labels."""
 
 from dataclasses import dataclass
 
@@ -13,21 +13,21 @@ from videottt.data.transforms.colour_jitter import SsdColours, enhanced, ssd_rec
 
 @dataclass(frozen=True)
 class View:
-    """One draw of the recipe: which part of an image is seen, how large and in which colours.
+    """One draw of an augmentation: the part of an image that is shown, its size and its colours.
 
     Attributes:
         scaled: (H, W) of the whole image after scaling.
-        inner: (H, W) of the part that is seen.
-        start: (top, left) of that part.
-        crop: (H, W) of what the model sees; beyond `inner` it is grey and void.
-        padding: grey level there.
-        factors: on brightness, contrast and saturation.
-        turn: of the hue, in turns of the colour circle.
+        inner: (H, W) of the part that is shown.
+        start: (top, left) of that part in the scaled image.
+        crop: (H, W) of the model's input; outside `inner` it is grey, and its labels are void.
+        padding: grey level outside `inner`.
+        factors: factors on brightness, contrast and saturation.
+        turn: shift of the hue, in turns of the colour circle.
         recoloured: whether colours change at all.
-        flipped: horizontally.
-        geometry: how it is cut out; see Augmentation.
-        labels_upper_left: whether the nearest label is that to the upper left.
-        ssd: in place of factors and turn, colours of SSD's recipe.
+        flipped: whether the part is flipped horizontally.
+        geometry: geometry of the crop; see Augmentation.
+        labels_upper_left: whether labels are resized by taking the pixel to the upper left.
+        ssd: changes of colour by SSD's recipe, in place of `factors` and `turn`.
     """
 
     scaled: tuple[int, int]
@@ -45,12 +45,12 @@ class View:
 
 
 def crop_resize(picture: Image.Image, view: View, resampling: Image.Resampling) -> Image.Image:
-    """Return the part of an image that a view shows, scaled: a picture of view.inner."""
+    """Crop and resize an image to the part that a view shows, of size `view.inner`."""
     if view.geometry == "detectron2":
         top, left = view.start
         whole = picture.resize(view.scaled[::-1], resampling)
         return whole.crop((left, top, left + view.inner[1], top + view.inner[0]))
-    # PIL cuts and resizes in one go: only the pixels of the crop are ever computed.
+    # PIL crops and resizes at once, and computes only the pixels of the crop.
     size = (picture.height, picture.width)
     ratio = [size[axis] / view.scaled[axis] for axis in (0, 1)]
     upper, left_edge = (view.start[axis] * ratio[axis] for axis in (0, 1))
@@ -60,7 +60,7 @@ def crop_resize(picture: Image.Image, view: View, resampling: Image.Resampling) 
 
 
 def crop_resize_labels(labels: np.ndarray, view: View) -> np.ndarray:
-    """Return the labels [H, W] of what a view shows of an image, of the same type, view.inner."""
+    """Crop and resize labels [H, W] to the part that a view shows, of size `view.inner`."""
     if not view.labels_upper_left:
         return np.asarray(crop_resize(Image.fromarray(labels), view, Image.Resampling.NEAREST))
     rows, columns = (
@@ -72,13 +72,13 @@ def crop_resize_labels(labels: np.ndarray, view: View) -> np.ndarray:
 
 
 def _upper_left(edge: int, scaled: int) -> np.ndarray:
-    # Mask2Former's semantic mapper holds labels as doubles, and those detectron2 leaves to torch.
+    # Mask2Former's semantic mapper has labels as doubles, which detectron2 resizes by torch.
     indices = torch.arange(edge, dtype=torch.float64)[None, None]
     return nn.functional.interpolate(indices, scaled, mode="nearest")[0, 0].long().numpy()
 
 
 def pad(pixels: np.ndarray, view: View, outside: int) -> np.ndarray:
-    """Return what is seen as the model gets it: flipped, on `outside`, [*view.crop, ...]."""
+    """Flip pixels if the view says so, and pad them with `outside` to [*view.crop, ...]."""
     whole = np.full((*view.crop, *pixels.shape[2:]), outside, pixels.dtype)
     if view.geometry == "detectron2":
         whole[: view.inner[0], : view.inner[1]] = pixels[:, ::-1] if view.flipped else pixels
@@ -88,7 +88,7 @@ def pad(pixels: np.ndarray, view: View, outside: int) -> np.ndarray:
 
 
 def unpad(labels: np.ndarray, view: View) -> np.ndarray:
-    """Undo `pad`, without what lies beyond the image."""
+    """Invert `pad`: remove the padding and undo the flip."""
     height, width = view.inner
     if not view.flipped:
         return labels[:height, :width]
@@ -98,7 +98,7 @@ def unpad(labels: np.ndarray, view: View) -> np.ndarray:
 
 
 def apply_view(image: np.ndarray, view: View) -> np.ndarray:
-    """Return what a view shows of an image uint8 [H, W, 3]: uint8 [*view.crop, 3]."""
+    """Apply a view to an image uint8 [H, W, 3]; return uint8 [*view.crop, 3]."""
     picture = crop_resize(Image.fromarray(image), view, Image.Resampling.BILINEAR)
     if view.recoloured:
         picture = (
@@ -110,9 +110,9 @@ def apply_view(image: np.ndarray, view: View) -> np.ndarray:
 
 
 def invert_view(labels: np.ndarray, view: View, size: tuple[int, int]) -> np.ndarray:
-    """Return labels uint8 [*view.crop] where they lie in the image: uint8 [H, W] of `size`.
+    """Map labels uint8 [*view.crop] back to the image; return uint8 [H, W] of `size`.
 
-    What the view did not show is void.
+    Pixels that the view does not show are void.
     """
     height, width = view.inner
     top, left = view.start

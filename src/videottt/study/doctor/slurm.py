@@ -136,10 +136,10 @@ def _partition(
     subject: str, facts: Mapping[str, str], site: Site, config: Mapping[str, str]
 ) -> Iterator[Finding]:
     most = _minutes(facts.get("MaxTime", ""))
-    if most is not None and most < site.longest:
+    if most is not None and most < site.max_runtime_min:
         yield Finding(
             BAD, subject, f"lets a job run for {most} minutes, and slurm.yaml lets it ask for "
-            f"{site.longest}; write there longest: {most}",
+            f"{site.max_runtime_min}; write there max_runtime_min: {most}",
         )  # fmt: skip
     mode = facts.get("PreemptMode", config.get("PreemptMode", "OFF")).split(",")[-1]
     if mode in ("OFF", "REQUEUE"):

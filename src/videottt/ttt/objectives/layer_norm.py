@@ -3,43 +3,52 @@
 Batch norm stores one mean and variance per channel, measured on the training data; Schneider et al.
 (NeurIPS 2020) and Volpi et al. (CVPR 2022) replace them by those of the test data, accumulated with
 a forward pass on each frame. Layer norm stores nothing: each token is normalised by the mean and
-variance over its own channels. So "statistics of a layer norm" has to be given a meaning, and the
-paper does not say which. Here it is this:
+variance over its own channels. The paper does not define the statistics of a layer norm. The
+definition here:
 
-    the statistics of a layer norm are the mean and the variance over channels that it computes;
-    accumulated, they are averages of these over frames, either of each position (a token of the
-    encoder, a query of the head) or of all positions of the layer together.
+    The statistics of a layer norm are the mean and the variance over channels that it computes for
+    each token. Accumulated statistics are averages over frames, either for each position (a token
+    of the encoder, a query of the head) or for all positions of the layer together.
 
-The head's last layer norm follows every layer of its decoder: its statistics are averages over
-these too. When a frame is predicted, each token is normalised by a mixture of its own statistics
-and the accumulated ones, as Schneider et al. mix source and test statistics: (1 - weight) · own +
-weight · accumulated. With weight 0 it is the fixed model; nothing with a gradient changes.
+The head applies its last layer norm after every decoder layer; the statistics of this norm are also
+averages over the decoder layers. When a frame is predicted, each token is normalised by a mixture
+of its own and the accumulated statistics, as Schneider et al. mix source and test statistics:
+(1 - weight) · own + weight · accumulated. Weight 0 gives the fixed model. No trainable parameter
+changes.
 
-What was tried, on CamVid's dusk sequence with the tiny model and seed 0 (mIoU 21.35 without): each
-position with weight 0.03 (21.34) and 0.3 (21.12), the whole layer with 0.03 (21.39) and 0.3
-(20.72). Nothing helped, as in the paper. Replacing a token's own statistics altogether (weight 1)
-is a different model, and was not tried.
+Tried on CamVid's dusk sequence with the tiny model and seed 0 (mIoU of the fixed model 21.35): the
+scope "position" with weight 0.03 (21.34) and 0.3 (21.12), the scope "layer" with weight 0.03
+(21.39) and 0.3 (20.72). Nothing helped, as in the paper. Weight 1, which discards a token's own
+statistics altogether, is a different model and was not tried.
 """
 
-from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from videottt.core.errors import InputError, nearest
+from videottt.core.errors import InputError
+from videottt.core.settings import Fraction, settings
 from videottt.models.y_shaped import YShapedModel
 from videottt.ttt.objectives.objective import Objective
 
-SCOPES = ("position", "layer")
-# Of one layer: the number of frames accumulated, and the means and variances, None before any.
+# One layer's number of accumulated frames, means and variances; None before the first frame.
 LayerStatistics = tuple[int, Tensor | None, Tensor | None]
 
 
 class AccumulatingLayerNorm(nn.LayerNorm):
-    """A layer norm that can also remember its statistics, and use what it remembers.
+    """A layer norm that can accumulate its statistics and mix them into its normalisation.
 
-    Takes over the parameters of the layer norm that it replaces. Accumulated means and variances
-    are [..., 1] as the layer computes them, or 0-dimensional for scope "layer".
+    Accumulated means and variances have the shape [..., 1] of the layer's own statistics, or are
+    0-dimensional for the scope "layer".
+
+    Args:
+        replaced: layer norm whose parameters are taken over.
+        scope: "position" or "layer".
+        weight: of the accumulated statistics, 0..1.
+
+    Attributes:
+        observing: whether a forward pass accumulates statistics and normalises as `replaced` does.
     """
 
     def __init__(self, replaced: nn.LayerNorm, scope: str, weight: float) -> None:
@@ -51,14 +60,14 @@ class AccumulatingLayerNorm(nn.LayerNorm):
         self.forget()
 
     def forget(self) -> None:
-        """Be the layer norm that was replaced again."""
+        """Drop all statistics, so that the layer normalises as the layer norm it replaced."""
         self._count = 0
         self._mean: Tensor | None = None
         self._variance: Tensor | None = None
 
     @property
     def statistics(self) -> LayerStatistics:
-        """Return what is accumulated."""
+        """Return the accumulated statistics."""
         return self._count, self._mean, self._variance
 
     @statistics.setter
@@ -67,7 +76,11 @@ class AccumulatingLayerNorm(nn.LayerNorm):
         self._mean, self._variance = (m if m is None else m.to(self.weight.device) for m in moments)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Normalise tokens [..., channels]."""
+        """Normalise tokens, float [..., channels].
+
+        Raises:
+            InputError: statistics of each position were accumulated on frames of another size.
+        """
         if self.observing:
             self._accumulate(*self._statistics(tokens))
         if self.observing or self._mean is None or self._variance is None:
@@ -75,8 +88,8 @@ class AccumulatingLayerNorm(nn.LayerNorm):
         mean, variance = self._statistics(tokens)
         if self._scope == "position" and self._mean.shape != mean.shape:
             raise InputError(
-                "objective 'layer_norm': statistics of each position need frames of one size, one "
-                "at a time; use the scope 'layer'"
+                "objective 'layer_norm': the scope 'position' needs frames of one size, one at a "
+                "time; use the scope 'layer'"
             )
         mean = torch.lerp(mean, self._mean.expand_as(mean), self._share)
         variance = torch.lerp(variance, self._variance.expand_as(variance), self._share)
@@ -98,34 +111,25 @@ class AccumulatingLayerNorm(nn.LayerNorm):
             self._variance = torch.lerp(self._variance, variance, 1 / self._count)
 
 
-@dataclass(frozen=True)
+@settings
 class LayerNormAdaptation(Objective, name="layer_norm"):
-    """Accumulated layer norm statistics in the encoder f and the head h; trains no parameter.
+    """Accumulate layer norm statistics in the encoder f and the head h; train no parameter.
 
     Attributes:
-        weight: of the accumulated statistics when a frame is predicted, 0..1.
-        scope: over which tokens they are averaged: "position" or "layer".
+        weight: weight of the accumulated statistics in the normalisation of a token, 0..1; 0 gives
+            the fixed model. Appendix A.2 gives no value; the mixture follows Schneider et al.
+        scope: tokens that share accumulated statistics: "position" (one token of the encoder or
+            query of the head in all frames) or "layer" (all tokens). Appendix A.2 does not say.
     """
 
-    weight: float = 0.1
-    scope: str = "position"
-
-    def __post_init__(self) -> None:
-        """Check the options."""
-        if not 0 <= self.weight <= 1:
-            raise InputError(
-                f"objective 'layer_norm': weight is {self.weight}, but must be between 0 and 1"
-            )
-        if self.scope not in SCOPES:
-            raise InputError(
-                f"objective 'layer_norm': scope is '{self.scope}'; {nearest(self.scope, SCOPES)}"
-            )
+    weight: Fraction = 0.1
+    scope: Literal["position", "layer"] = "position"
 
     def prepare(self, model: YShapedModel) -> None:
-        """Replace every layer norm of f and h by one that can accumulate, with its parameters.
+        """Replace every layer norm of f and h by an `AccumulatingLayerNorm`.
 
         Raises:
-            InputError: there is none.
+            InputError: f and h have no layer norm.
         """
         places = [
             (parent, name, child)
@@ -135,21 +139,23 @@ class LayerNormAdaptation(Objective, name="layer_norm"):
             if isinstance(child, nn.LayerNorm)
         ]
         if not places:
-            raise InputError("objective 'layer_norm': the model has no LayerNorm; use another one")
+            raise InputError(
+                "objective 'layer_norm': the model has no LayerNorm; use another objective"
+            )
         for parent, name, child in places:
             setattr(parent, name, AccumulatingLayerNorm(child, self.scope, self.weight))
 
     def trainable(self, model: YShapedModel) -> list[torch.nn.Parameter]:
-        """Return no parameter."""
+        """Return an empty list: no parameter is updated."""
         return []
 
     def loss(self, model: YShapedModel, images: Tensor, generator: torch.Generator) -> Tensor:
-        """Return 0; the stream loop does not ask, because nothing is trainable."""
+        """Return 0; the stream loop never calls this, because nothing is trainable."""
         return torch.zeros(())
 
     @torch.inference_mode()
     def observe(self, model: YShapedModel, image: Tensor) -> None:
-        """Accumulate the statistics of one frame, each layer seeing it as the fixed model does."""
+        """Accumulate the statistics of a frame in a forward pass of the fixed model."""
         layers = _layers(model)
         for layer in layers:
             layer.observing = True
@@ -169,7 +175,7 @@ class LayerNormAdaptation(Objective, name="layer_norm"):
         return [layer.statistics for layer in _layers(model)]
 
     def restore(self, model: YShapedModel, state: list[LayerStatistics]) -> None:
-        """Go on from saved statistics."""
+        """Restore the accumulated statistics of every layer."""
         for layer, statistics in zip(_layers(model), state, strict=True):
             layer.statistics = statistics
 

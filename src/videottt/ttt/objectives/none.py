@@ -1,4 +1,4 @@
-"""No update at all: the fixed models `main_task_only` and `mae_joint_training`."""
+"""Fixed models without updates: Main Task Only and MAE Joint Training (paper section 4.1)."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -12,14 +12,17 @@ from videottt.ttt.objectives.objective import Objective
 
 @dataclass(frozen=True)
 class NoObjective(Objective, name="none"):
-    """Leave the model as it is (paper section 4.1)."""
+    """The fixed model h₀(f₀(x)) of the paper's section 4.1, which no update changes.
+
+    The objective has no options.
+    """
 
     learns: ClassVar[bool] = False
 
     def trainable(self, model: YShapedModel) -> list[torch.nn.Parameter]:
-        """Return no parameter."""
+        """Return an empty list: no parameter is updated."""
         return []
 
     def loss(self, model: YShapedModel, images: Tensor, generator: torch.Generator) -> Tensor:
-        """Return 0; the stream loop does not ask, because nothing is trainable."""
+        """Return 0; the stream loop never calls this, because nothing is trainable."""
         return torch.zeros(())

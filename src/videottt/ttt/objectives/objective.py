@@ -1,4 +1,4 @@
-"""The interface of an objective, and its registry."""
+"""Define the interface of an objective, and keep the registry of all objectives."""
 
 import abc
 from dataclasses import dataclass
@@ -14,11 +14,16 @@ REGISTERED: dict[str, type["Objective"]] = {}
 
 @dataclass(frozen=True)
 class Objective(abc.ABC):
-    """How a model learns from frames without labels: by signature, none are in reach.
+    """A rule by which a model learns from frames without labels; no method receives labels.
 
-    A subclass is a frozen dataclass; its fields are the `options` of a method in config.yaml. Most
-    learn by gradient: they say which parameters they train, and their loss. `observe` is for those
-    that learn by a forward pass alone.
+    A subclass is a frozen dataclass whose fields are the `options` of a method. Most objectives
+    learn by gradient: `trainable` returns the parameters to update and `loss` the loss. Objectives
+    that learn by a forward pass implement `observe` instead.
+
+    Attributes:
+        needs_decoder: whether the objective uses the decoder g.
+        needs_classes: whether the objective needs a head h that predicts classes.
+        learns: false for the objective that never changes the model.
     """
 
     needs_decoder: ClassVar[bool] = False
@@ -30,31 +35,32 @@ class Objective(abc.ABC):
         REGISTERED[name] = cls
 
     def prepare(self, model: YShapedModel) -> None:  # noqa: B027 - most objectives change no layer
-        """Change the model's layers, once, before its first frame."""
+        """Replace layers of the model, once, before the first frame."""
 
     @abc.abstractmethod
     def trainable(self, model: YShapedModel) -> list[torch.nn.Parameter]:
-        """Return the parameters that this objective updates; nothing else changes."""
+        """Return the parameters that this objective updates; all others stay frozen."""
 
     @abc.abstractmethod
     def loss(self, model: YShapedModel, images: Tensor, generator: torch.Generator) -> Tensor:
-        """Return the loss of one batch, a scalar: a mean over its images.
+        """Return the loss of a batch, a scalar: the mean over its images.
 
         Args:
-            model: the model as it is now.
+            model: with its current weights.
             images: float [B, 3, H, W], normalised, H and W multiples of 32.
-            generator: where every random draw comes from, image by image.
+            generator: source of every random draw. Draw image by image, so that the draws do not
+                depend on the size of a micro-batch.
         """
 
     def observe(self, model: YShapedModel, image: Tensor) -> None:  # noqa: B027 - see above
-        """Learn from the current frame, float [1, 3, H, W], by a forward pass alone."""
+        """Learn from the current frame, float [1, 3, H, W], normalised, by a forward pass."""
 
     def forget(self, model: YShapedModel) -> None:  # noqa: B027 - see above
-        """Undo what `observe` learned; the stream loop itself resets the trained parameters."""
+        """Discard everything learned by `observe`; the stream loop resets trained parameters."""
 
     def state(self, model: YShapedModel) -> Any:
-        """Return what `observe` learned, to go on from; None if it learns nothing."""
+        """Return everything learned by `observe`, for a saved state; None if nothing is learned."""
         return None
 
     def restore(self, model: YShapedModel, state: Any) -> None:  # noqa: B027 - see above
-        """Be where `state` was returned."""
+        """Restore everything learned by `observe` from the return value of `state`."""

@@ -1,8 +1,8 @@
-"""Tent: minimise the entropy of the prediction over the norms' affine parameters.
+"""Tent: adapt the affine parameters of the norms by entropy minimisation (paper appendix A.3).
 
-Paper appendix A.3; Wang et al., "Tent: Fully Test-Time Adaptation by Entropy Minimization", ICLR
-2021. Theirs is for batch norm; here are layer norm and group norm, which the model has, and batch
-norm, for encoders that have it.
+Wang et al., "Tent: Fully Test-Time Adaptation by Entropy Minimization", ICLR 2021. The original
+adapts batch norms. Here the norms are layer norms and group norms, which the model has, and batch
+norms, for encoders that have them.
 """
 
 from dataclasses import dataclass
@@ -22,11 +22,13 @@ from videottt.ttt.optimizer import NORMS
 class EntropyMinimization(Objective, name="tent"):
     """Mean entropy, in nats, of the class distribution of each pixel of h(f(x)).
 
-    Updates scale and shift of every norm of f and h. Two choices differ from the original: the
-    window and the carried-over weights are those of the stream loop, as in the paper ("in the same
-    loop as our method"), and the prediction is made after the update, where the original returns
-    the logits from before it. A layer norm's mean and deviation need no update: they are those of
-    each token. Dropout and drop path are off (set by the method in config.yaml).
+    Updates the scale and shift of every norm of f and h. Two choices differ from the original: the
+    explicit and the implicit memory are those of the stream loop, as in the paper ("in the same
+    loop as our method"), and a frame is predicted after the update, where the original returns the
+    logits from before the update. The statistics of a layer norm need no update, because each token
+    has its own. Dropout is off; drop path is a setting of the method.
+
+    The objective has no options.
     """
 
     needs_classes: ClassVar[bool] = True
@@ -35,24 +37,24 @@ class EntropyMinimization(Objective, name="tent"):
         """Return the affine parameters of the norms of f and h.
 
         Raises:
-            InputError: there is none.
+            InputError: f and h have no norm with affine parameters.
         """
-        found = [
+        parameters = [
             parameter
             for branch in (model.encoder, model.head)
             for module in branch.modules()
             if isinstance(module, NORMS)
             for parameter in module.parameters(recurse=False)
         ]
-        if not found:
+        if not parameters:
             raise InputError(
                 "objective 'tent': the model has no LayerNorm, GroupNorm or BatchNorm with affine "
                 "parameters, so nothing can be updated; use another objective"
             )
-        return found
+        return parameters
 
     def loss(self, model: YShapedModel, images: Tensor, generator: torch.Generator) -> Tensor:
-        """Return the mean entropy over pixels and images; nothing is drawn."""
+        """Return the mean entropy over pixels and images, in nats; nothing is drawn at random."""
         outputs = model.predict(images)
         assert isinstance(outputs, QueryOutputs)
         log = class_log_probabilities(outputs)

@@ -1,0 +1,46 @@
+"""Turn a preset into the configuration of transformers' Mask2Former with a Swin encoder."""
+
+from transformers import Mask2FormerConfig, SwinConfig
+
+from videottt.settings.presets import Preset
+
+# Queries of the decoder g: one for each RGB channel and pixel of a 4 x 4 patch (section 4.3).
+RECONSTRUCTION_QUERIES = 3 * 4 * 4
+# Queries of the head h of colorization: one for each plane a, b and pixel of a 4 x 4 patch.
+COLOUR_QUERIES = 2 * 4 * 4
+
+
+def mask2former_config(preset: Preset, queries: int, classes: int) -> Mask2FormerConfig:
+    """Return the transformers configuration of the four-channel Swin encoder with one branch.
+
+    Args:
+        preset: sizes of encoder and branch.
+        queries: number of queries of the branch.
+        classes: number of classes, without "no object".
+    """
+    encoder = SwinConfig(  # type: ignore[call-arg]
+        num_channels=4,
+        patch_size=4,
+        embed_dim=preset.embed_dim,
+        depths=list(preset.depths),
+        num_heads=list(preset.num_heads),
+        window_size=7,
+        drop_path_rate=preset.drop_path_rate,
+        out_features=["stage1", "stage2", "stage3", "stage4"],
+    )
+    return Mask2FormerConfig(  # type: ignore[call-arg]
+        backbone_config=encoder,
+        feature_size=preset.hidden_dim,
+        mask_feature_size=preset.mask_dim,
+        hidden_dim=preset.hidden_dim,
+        encoder_layers=preset.pixel_decoder_layers,
+        encoder_feedforward_dim=preset.pixel_decoder_feedforward,
+        # Like Mask2Former, transformers builds one layer fewer than this number.
+        decoder_layers=preset.decoder_layers + 1,
+        dim_feedforward=preset.feedforward,
+        num_attention_heads=preset.attention_heads,
+        dropout=0.0,
+        num_queries=queries,
+        num_labels=classes,
+        train_num_points=preset.loss_points,
+    )

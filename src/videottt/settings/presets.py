@@ -1,0 +1,123 @@
+"""Declare model sizes by name: `swin_small` is the paper's, `tiny` trains on a CPU in minutes."""
+
+import dataclasses
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from videottt.core.errors import InputError, nearest
+from videottt.core.settings import Fraction, build_settings, settings
+
+# The bound keeps a broken file from filling the machine's memory.
+Number = Annotated[int, Field(ge=1, le=2**16)]
+
+
+@settings
+class Preset:
+    """Sizes of the Y-shaped model, in the terms of Swin Transformer and Mask2Former.
+
+    Attributes:
+        embed_dim: channels of the first Swin stage; they double from stage to stage.
+        depths: number of blocks of each of the four Swin stages.
+        num_heads: attention heads of each Swin stage.
+        drop_path_rate: drop path rate of the last Swin block, 0..1; rates grow linearly from 0.
+        hidden_dim: channels of the pixel decoder and of the queries.
+        mask_dim: channels of the per-pixel embedding that queries are compared with.
+        queries: number of queries of the head h for segments.
+        pixel_decoder_layers: deformable attention layers of the pixel decoder.
+        pixel_decoder_feedforward: inner channels of the pixel decoder's feed-forward networks.
+        decoder_layers: masked attention layers of the query decoder.
+        feedforward: inner channels of the query decoder's feed-forward networks.
+        attention_heads: attention heads of the pixel decoder and of the query decoder.
+        loss_points: points sampled from each mask for the main task loss ℓ_m.
+        mask_patch: side of the square patches that ℓ_s masks, in pixels.
+    """
+
+    embed_dim: Number
+    depths: tuple[Number, ...]
+    num_heads: tuple[Number, ...]
+    drop_path_rate: Fraction
+    hidden_dim: Number
+    mask_dim: Number
+    queries: Number
+    pixel_decoder_layers: Number
+    pixel_decoder_feedforward: Number
+    decoder_layers: Number
+    feedforward: Number
+    attention_heads: Number
+    loss_points: Number
+    mask_patch: Number
+
+    def __post_init__(self) -> None:
+        stages = [self.embed_dim * 2**stage for stage in range(len(self.depths))]
+        shared = [
+            *zip(stages, self.num_heads, strict=False),
+            (self.hidden_dim, self.attention_heads),
+        ]
+        if len(self.num_heads) != len(stages) or any(size % heads for size, heads in shared):
+            raise ValueError(
+                "its attention heads do not share its channels evenly; choose numbers of heads "
+                "that divide the channels"
+            )
+
+
+PRESETS = {
+    "tiny": Preset(
+        embed_dim=32,
+        depths=(1, 1, 2, 1),
+        num_heads=(1, 2, 4, 8),
+        drop_path_rate=0.0,
+        hidden_dim=64,
+        mask_dim=64,
+        queries=24,
+        pixel_decoder_layers=1,
+        pixel_decoder_feedforward=128,
+        decoder_layers=3,
+        feedforward=128,
+        attention_heads=4,
+        loss_points=768,
+        mask_patch=8,
+    ),
+    "swin_small": Preset(
+        embed_dim=96,
+        depths=(2, 2, 18, 2),
+        num_heads=(3, 6, 12, 24),
+        drop_path_rate=0.3,
+        hidden_dim=256,
+        mask_dim=256,
+        queries=100,
+        pixel_decoder_layers=6,
+        pixel_decoder_feedforward=1024,
+        decoder_layers=9,
+        feedforward=2048,
+        attention_heads=8,
+        loss_points=12544,
+        mask_patch=16,
+    ),
+}
+
+
+def preset_named(name: str) -> Preset:
+    """Return the preset called `name`.
+
+    Raises:
+        InputError: no preset has this name.
+    """
+    if name not in PRESETS:
+        raise InputError(f"model: no preset is called '{name}'; {nearest(name, PRESETS)}")
+    return PRESETS[name]
+
+
+def preset_from(sizes: dict[str, Any]) -> Preset:
+    """Return the preset with the sizes in a checkpoint's metadata.
+
+    Raises:
+        InputError: a size is missing, unknown or out of range, or the attention heads do not divide
+            the channels.
+    """
+    return build_settings(Preset, sizes, "preset")
+
+
+def sizes_of(preset: Preset) -> dict[str, Any]:
+    """Return a preset's sizes by name, for a checkpoint's metadata."""
+    return dataclasses.asdict(preset)

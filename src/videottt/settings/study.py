@@ -1,0 +1,212 @@
+"""Declare a study: which methods run on which videos, from which models, with which values."""
+
+from dataclasses import field
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from videottt.core.ids import TaskName
+from videottt.core.settings import (
+    Count,
+    Id,
+    Ids,
+    SomeOf,
+    Texts,
+    Whole,
+    settings,
+)
+from videottt.settings.augmentation import Augmentation
+from videottt.settings.decoding import Decoding
+from videottt.settings.method import Method
+from videottt.settings.tables import DrawnMethods
+from videottt.settings.training import TrainingSettings
+
+# What the input size, the study and the recipe of training say, no method says.
+NOT_OF_A_METHOD = ("objective", "shortest_edge", "longest_edge", "augmentation", "decoding")
+Updates = Annotated[dict[str, Any], SomeOf(Method, omit=NOT_OF_A_METHOD)]
+SomeDecoding = Annotated[dict[str, Any], SomeOf(Decoding)]
+Recipe = Annotated[dict[str, Any], SomeOf(Augmentation, omit=("shortest_edge", "longest_edge"))]
+# What the checkpoint and the options of the objective `mae` say.
+_NOT_OF_AN_OPTIMIZER = ("iterations", "reconstruction", "mask_ratio", "loss_on", "masked_with")
+TrainingOptimizer = Annotated[dict[str, Any], SomeOf(TrainingSettings, omit=_NOT_OF_AN_OPTIMIZER)]
+Seeds = Annotated[list[Whole], Field(min_length=1)]
+
+
+@settings
+class InputSize:
+    """The size that frames are resized to before the model.
+
+    Attributes:
+        shortest_edge: in pixels.
+        longest_edge: at most, in pixels; a frame that would exceed it becomes smaller.
+    """
+
+    shortest_edge: Annotated[int, Field(ge=32)]
+    longest_edge: Annotated[int, Field(ge=32)]
+
+
+@settings
+class TaskTraining:
+    """How the checkpoints of a task are trained.
+
+    Attributes:
+        dataset: id of the data set with the stills.
+        split: split of the data set.
+        augmentation: the recipe; its edges are those of the study's input.
+        optimizer: how large a batch is, and how the optimizer steps.
+        iterations: checkpoint -> gradient steps.
+        threads: CPU threads; their number decides the last bits of the result.
+    """
+
+    dataset: str
+    split: str
+    augmentation: Recipe
+    optimizer: TrainingOptimizer
+    iterations: dict[str, Count]
+    threads: Count
+
+
+@settings
+class Training(TaskTraining):
+    """How the checkpoints of a study are trained.
+
+    Attributes:
+        tasks: task -> what is different for its checkpoints.
+    """
+
+    tasks: dict[TaskName, Annotated[dict[str, Any], SomeOf(TaskTraining)]] = field(
+        default_factory=dict
+    )
+
+
+@settings
+class OfDataset:
+    """What is different for the streams of one data set.
+
+    Attributes:
+        input: see there.
+        updates: see there.
+        decoding: see there.
+    """
+
+    input: InputSize | None = None
+    updates: Updates = field(default_factory=dict)
+    decoding: SomeDecoding = field(default_factory=dict)
+
+
+@settings
+class Selection:
+    """How hyper-parameters are selected: on validation videos, as many trials for every method.
+
+    Attributes:
+        split: whose videos select.
+        seeds: of the trials.
+        grids: method -> dotted setting -> values; every combination is a trial.
+        dataset: whose videos select; by default each data set its own.
+        task: with whose scores; by default each task its own.
+    """
+
+    split: str
+    seeds: Seeds
+    grids: Annotated[
+        dict[
+            str,
+            Annotated[dict[str, Annotated[list[Any], Field(min_length=1)]], Field(min_length=1)],
+        ],
+        Field(min_length=1),
+    ]
+    dataset: str | None = None
+    task: TaskName | None = None
+
+
+@settings
+class Sweep:
+    """One setting of a method through a list of values.
+
+    Attributes:
+        method: id of the method.
+        setting: name of the setting, dotted.
+        values: of the setting; for the window also "all".
+        split: whose videos it runs on.
+    """
+
+    method: str
+    setting: str
+    values: Annotated[list[Any], Field(min_length=1)]
+    split: str
+
+
+@settings
+class PublishedNumbers:
+    """Whose published numbers stand beside those of a task.
+
+    Attributes:
+        dataset: of the paper.
+        splits: our split -> that of the paper; by default the same name.
+    """
+
+    dataset: str
+    splits: dict[str, str] = field(default_factory=dict)
+
+
+@settings
+class Study:
+    """A study: what is run, and what tables and figures of it show.
+
+    Attributes:
+        streams: data set -> tasks.
+        model: preset of the Y-shaped model.
+        protocol: id of a protocol: one reading of the paper.
+        seeds: of the checkpoints and of everything drawn at random.
+        splits: splits whose videos are reported; of each data set those that it has.
+        input: the size of what the model sees.
+        training: how the checkpoints are trained.
+        updates: what an update at test time is, for all methods; a method's own settings are
+            stronger, the protocol's weaker.
+        methods: ids of methods, or variants such as ``online_ttt_mae,window=4``.
+        task_methods: task -> methods that are compared in it; by default all that exist for it.
+        options: objective -> options of it that differ from those of the protocol.
+        offline: whether nothing is downloaded for this study.
+        own_videos: whether `videottt run` and the library take settings from here, for models of
+            this preset; of several such studies the first does.
+        imported: task -> checkpoint -> id of the download that it is imported from, in place of
+            training it; ``pretrained`` is what the training of a checkpoint without `initial`
+            starts from.
+        by_dataset: data set -> what is different for its streams.
+        task_seeds: task -> its seeds, in place of those of the study.
+        checkpoint_tasks: task -> task whose checkpoint serves it, too; by default its own.
+        decoding: how queries become segments.
+        pinned: method -> dotted setting -> value, in place of a selection.
+        selection: how hyper-parameters are selected.
+        sizes: method -> settings that are smaller or larger in this study, for what they cost.
+        sweeps: id -> one setting of a method through a list of values.
+        drawn: what figures show in place of what `drawn` of the top level says.
+        paper: task -> whose published numbers stand beside ours.
+    """
+
+    streams: Annotated[
+        dict[Id, Annotated[list[TaskName], Field(min_length=1)]], Field(min_length=1)
+    ]
+    model: str
+    protocol: str
+    seeds: Seeds
+    splits: Ids
+    input: InputSize
+    training: Training
+    updates: Updates
+    methods: Texts
+    task_methods: dict[TaskName, Texts] = field(default_factory=dict)
+    options: dict[str, dict[str, Any]] = field(default_factory=dict)
+    offline: bool = False
+    own_videos: bool = False
+    imported: dict[TaskName, dict[str, Id]] = field(default_factory=dict)
+    by_dataset: dict[Id, OfDataset] = field(default_factory=dict)
+    task_seeds: dict[TaskName, Seeds] = field(default_factory=dict)
+    checkpoint_tasks: dict[TaskName, TaskName] = field(default_factory=dict)
+    decoding: SomeDecoding = field(default_factory=dict)
+    pinned: dict[str, dict[str, Any]] = field(default_factory=dict)
+    selection: Selection | None = None
+    sizes: dict[str, Updates] = field(default_factory=dict)
+    sweeps: dict[Id, Sweep] = field(default_factory=dict)
+    drawn: Annotated[dict[str, Any], SomeOf(DrawnMethods)] = field(default_factory=dict)
+    paper: dict[TaskName, PublishedNumbers] = field(default_factory=dict)

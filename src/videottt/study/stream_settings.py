@@ -1,0 +1,108 @@
+"""Find a method's settings for a checkpoint, for a video that is in no data set of a study."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from videottt.core.errors import InputError
+from videottt.core.ids import TASKS, MethodId, check_known
+from videottt.models.checkpoint import Checkpoint
+from videottt.study.config import Config, label_of, method_of, tasks_of
+from videottt.study.config_file import read_config
+from videottt.study.job_settings import method_settings_in
+
+
+@dataclass(frozen=True)
+class StreamSettings:
+    """The settings of a method for a checkpoint.
+
+    Attributes:
+        method: id of the method, with what a variant changes.
+        label: name of the method, to show.
+        study: id of the study whose settings these are.
+        settings: of the method, without what a variant changes: protocol < study < method.
+        overrides: dotted setting -> value that the variant changes.
+    """
+
+    method: MethodId
+    label: str
+    study: str
+    settings: dict[str, Any]
+    overrides: dict[str, Any]
+
+
+def settings_for(
+    checkpoint: Checkpoint,
+    path: Path,
+    task: str,
+    method: str,
+    *,
+    config: Path | None = None,
+    study: str | None = None,
+) -> StreamSettings:
+    """Return the settings of a method for a checkpoint.
+
+    Args:
+        checkpoint: its model chooses the study.
+        path: of the checkpoint, for messages.
+        task: one of `core.ids.TASKS`.
+        method: id of a method, or of a variant such as ``online_ttt_mae,window=4``.
+        config: a user's file; by default config.yaml of this folder, if there is one.
+        study: whose settings are used; by default the study for own videos with the checkpoint's
+            model.
+
+    Raises:
+        InputError: the configuration cannot be read, the method does not exist for the task, or no
+            study has the checkpoint's model.
+    """
+    whole = read_config(config)
+    chosen = _study_for(checkpoint, path, whole, study)
+    named = method_of(whole, method)
+    _check_method(whole, named, task)
+    return StreamSettings(
+        method=named,
+        label=label_of(whole, named),
+        study=chosen,
+        settings=method_settings_in(whole, whole["studies"][chosen], named),
+        overrides=dict(named.overrides),
+    )
+
+
+def trained_task(checkpoint: Checkpoint, path: Path) -> str:
+    """Return the task that a checkpoint was trained for.
+
+    Raises:
+        InputError: the checkpoint does not say.
+    """
+    task = checkpoint.provenance.get("task")
+    if task not in TASKS:
+        raise InputError(
+            f"{path}: does not say which task it was trained for; name the task, one of "
+            + ", ".join(TASKS)
+        )
+    return str(task)
+
+
+def _study_for(checkpoint: Checkpoint, path: Path, config: Config, study: str | None) -> str:
+    studies = config["studies"]
+    if study is not None:
+        check_known(study, studies, "study", "config.yaml")
+        return study
+    model = checkpoint.provenance.get("model")
+    for name, entry in studies.items():
+        if entry.get("own_videos", False) and entry["model"] == model:
+            return str(name)
+    raise InputError(
+        f"{path}: no study for own videos has its model '{model}'; name the study whose settings "
+        f"are to be used, one of {', '.join(studies)}"
+    )
+
+
+def _check_method(config: Config, method: MethodId, task: str) -> None:
+    """Refuse methods that no stream can run on a task."""
+    base = method.base
+    entry = config["methods"][base]
+    if "checkpoint" not in entry:
+        verb = "predict-segmenter" if "segmenter" in entry else f"predict-{base.replace('_', '-')}"
+        raise InputError(f"method '{base}' has no checkpoint; see videottt {verb} --help")
+    check_known(task, tasks_of(config, method), "task", f"method '{base}'")
