@@ -21,10 +21,10 @@ from videottt.evaluation.theory.sketch import CountSketch
 from videottt.evaluation.theory.statistics import gradient_statistics
 from videottt.evaluation.theory.summary import interval
 from videottt.models.inputs import normalise
+from videottt.settings.method import Method
 from videottt.store.frames import FrameStore
 from videottt.tasks import task_named
 from videottt.tasks.task import LabelMaps
-from videottt.ttt.method import Method
 from videottt.ttt.objectives import objective_named
 
 POTENTIALS = [toy.Quadratic(0.5), toy.LogCosh(0.5)]

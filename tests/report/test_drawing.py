@@ -12,6 +12,7 @@ from scipy import ndimage
 from videottt.core.frame_result import PHASES, FrameResult
 from videottt.core.ids import JobKey
 from videottt.core.segments import ClassSpace, Panoptic, instances_from, instances_of
+from videottt.report.figures.class_colours import class_colours
 from videottt.report.figures.objects import (
     COLOURS,
     ObjectColours,
@@ -30,7 +31,6 @@ from videottt.report.figures.overlay import (
 from videottt.report.figures.reconstruction import reconstruction_figure
 from videottt.report.figures.steps import steps_figure
 from videottt.report.figures.strips import strips_figure
-from videottt.report.figures.style import class_colours
 from videottt.report.figures.video import render_video
 from videottt.report.figures.view import scored_view
 from videottt.store.frames import FrameStore, write_frames

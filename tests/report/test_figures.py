@@ -16,11 +16,12 @@ from videottt.core.segments import ClassSpace, instances_from
 from videottt.evaluation.metrics import statistics_of
 from videottt.evaluation.scores import Scores
 from videottt.report.figures.bars import bars_figure
+from videottt.report.figures.class_colours import class_colours
 from videottt.report.figures.curves import curves_figure, rolling_mean
 from videottt.report.figures.selection import edges, selection_figure, varied_settings
 from videottt.report.figures.steps import steps_figure
 from videottt.report.figures.strips import Strip, extreme_strips, frame_values, strips_figure
-from videottt.report.figures.style import METHODS, class_colours, method_colours
+from videottt.report.figures.style import METHODS, method_colours
 from videottt.report.figures.sweep import Sweep, sweep_figure
 from videottt.report.figures.view import scored_view
 from videottt.store.frames import FrameStore, write_frames
@@ -286,8 +287,8 @@ def test_scores_that_do_not_fit_each_other_are_refused(made, tmp_path, capsys):
     methods = ["--methods", f"{FIXED},{ONLINE}"]
     cases = {
         "seeds": ["--scores", *scores[:3], *methods],
-        "two scores of method": ["--scores", *scores, scores[0], *methods],
-        "not to be shown": ["--scores", *scores, "--methods", FIXED],
+        "two files of scores of method": ["--scores", *scores, scores[0], *methods],
+        "not among the methods": ["--scores", *scores, "--methods", FIXED],
         f"baseline: no method 'x'; valid names: {FIXED}": [
             "--scores", *scores, *methods, "--baseline", "x",
         ],
@@ -484,9 +485,9 @@ def test_a_sweep_is_in_octaves_with_all_at_the_right():
 @pytest.mark.parametrize(
     ("values", "base", "words"),
     [
-        ({f"{ONLINE},window=16": 0.1}, "16", "has the window of another method"),
+        ({f"{ONLINE},window=16": 0.1}, "16", "and another method have the same window"),
         ({f"{ONLINE},window=wide": 0.1}, "16", "window=wide is neither a positive number"),
-        ({}, None, "say its window with --base-value"),
+        ({}, None, "give its window with --base-value"),
     ],
 )
 def test_sweeps_over_other_things_are_refused(values, base, words):

@@ -1,4 +1,4 @@
-"""Make every metric of videos and splits from their scores: one tidy table."""
+"""Compute every metric of videos and splits from their scores, as one tidy table."""
 
 import logging
 from collections.abc import Iterable, Mapping
@@ -19,29 +19,27 @@ logger = logging.getLogger(__name__)
 def aggregate(
     scores: Iterable[Scores], released: Mapping[str, Mapping[str, int]] | None = None
 ) -> pd.DataFrame:
-    """Return every metric of every video, and of every split in two ways or three.
+    """Return every metric of every video and split; log caveats of the pooled values.
 
     Args:
         scores: of all videos, methods and seeds.
-        released: data set -> video -> its number of frames in the authors' released code, where
-            that is another one.
+        released: data set -> video -> number of frames in the authors' released code, where it
+            differs from the video's.
 
     Returns:
-        One row a number: dataset, split, task, method, seed, aggregation, video, metric, value.
-        `aggregation` is "video"; "pooled" (the frames of all videos of a split as if they were one
-        video); "frame_weighted" (mean of the videos' values, weighted by their scored frames; NaN
-        where a video's value is); or, of the headline metric by frame alone and of splits with a
-        video in `released`, "as_released" (likewise, weighted by these numbers). Metrics are those
-        of `Statistics.metrics` of the task, ``frames``, ``wall_time_<phase>`` per frame,
+        One number a row: dataset, split, task, method, seed, aggregation, video, metric, value.
+        `aggregation` is "video"; "pooled" (the frames of all videos of a split as of one video);
+        "frame_weighted" (mean of the videos' values, weighted by their scored frames; NaN if one
+        of them is NaN); or "as_released" (likewise, weighted by the numbers of `released`; only for
+        the headline metric by frame, in splits with a video in `released`). Metrics are those of
+        `Statistics.metrics` of the task, ``frames``, ``wall_time_<phase>`` per frame,
         ``seconds_per_frame`` (adapt + predict), ``skipped_steps``, ``resets``,
         ``peak_memory_bytes`` (the largest of the videos) and ``iteration`` (offline updates; NaN
         for other methods, and where videos differ).
 
-    What is to be kept in mind when the pooled values are read is logged.
-
     Raises:
-        InputError: videos of one split were scored with different classes or networks, or one
-            is there twice.
+        InputError: videos of one split were scored with different classes or networks, or a video
+            is listed twice.
     """
     rows: list[dict[str, Any]] = []
     groups: dict[tuple[str, str, str, str, int], list[Scores]] = {}
@@ -50,7 +48,7 @@ def aggregate(
         members = groups.setdefault(ids, [])
         if any(other.key.video == each.key.video for other in members):
             raise InputError(
-                f"scores of {' '.join(map(str, ids))}: the video '{each.key.video}' is there "
+                f"scores of {' '.join(map(str, ids))}: the video '{each.key.video}' is listed "
                 "twice; name each file of scores once"
             )
         members.append(each)
@@ -107,7 +105,7 @@ def _joined(members: list[Scores]) -> Scores:
 
 
 def _weighted(videos: list[dict[str, float]]) -> dict[str, float]:
-    """Return means weighted by scored frames; a value that is NaN in a video stays NaN."""
+    """Return means weighted by scored frames, NaN if a video's value is NaN."""
     weights = np.array([values["frames"] for values in videos])
     means = {
         name: float(np.average([values[name] for values in videos], weights=weights))

@@ -1,11 +1,11 @@
-"""Scores of one video: sufficient statistics, from which any aggregate is made in seconds.
+"""Score one video: sufficient statistics, from which any aggregate takes seconds.
 
 Layout of format version 5, for a video of T frames of which N have ground truth for the task::
 
-    /index             int64   [N]        frames that have ground truth, and are therefore scored
+    /index             int64   [N]        scored frames: those with ground truth
     /statistics/*                         the arrays of the task's `metrics.Statistics`, gzip
-    /ladder/<N>/*                         ... of an offline method after each rung N of its ladder
-    /wall_time/*         float64 [T]        as in the prediction cache: wall time of every frame
+    /ladder/<N>/*                         likewise, after each rung N of an offline method's ladder
+    /wall_time/*       float64 [T]        as in the prediction cache: wall time of every frame
     /skipped_steps     int64   [T]        updates left out because loss or gradient was not finite
     /resets            int64   [T]        1 where predictions had collapsed: the weights were reset
     /memory/peak       int64   scalar     bytes
@@ -47,16 +47,16 @@ class Scores:
 
     Attributes:
         key: the ids of the job.
-        split: that the video is in.
+        split: of the video.
         fps: frames a second of the video.
-        index: int64 [N], frames that were scored.
-        statistics: of those frames.
+        index: int64 [N], scored frames.
+        statistics: of these frames.
         wall_time: for each of `WALL_TIMES`, float64 [T].
         skipped_steps: int64 [T].
         resets: int64 [T].
         peak_memory: bytes.
-        ladder: updates -> statistics after so many, for an offline method.
-        iteration: updates after which `statistics` were made, for an offline method.
+        ladder: of an offline method: number of updates -> statistics after these.
+        iteration: of an offline method: number of updates before `statistics`.
     """
 
     key: JobKey
@@ -77,10 +77,10 @@ class Scores:
         return self.statistics.space
 
     def after(self, iteration: int) -> "Scores":
-        """Return the same scores, of the predictions made after `iteration` offline updates.
+        """Return the scores of the predictions after `iteration` offline updates.
 
         Raises:
-            InputError: there are none.
+            InputError: the ladder has no such rung.
         """
         if iteration not in self.ladder:
             raise InputError(
@@ -90,7 +90,7 @@ class Scores:
         return replace(self, statistics=self.ladder[iteration], iteration=iteration)
 
     def oracle(self) -> "Scores":
-        """Return the best rung by these very scores: no method, but the paper's upper bound.
+        """Return the best rung by these scores themselves: the paper's upper bound, not a method.
 
         Paper section 6.1: "we report results from the best iteration on each test video, as
         measured by actual test performance, which would not be available in real world".
@@ -104,7 +104,7 @@ class Scores:
             )
         metric = headline(self.key.task).pooled
         values = {rung: each.metrics()[metric] for rung, each in self.ladder.items()}
-        # NaN, where a metric is not defined, would compare as neither better nor worse.
+        # NaN would compare as neither better nor worse.
         return self.after(max(values, key=lambda rung: np.nan_to_num(values[rung], nan=-np.inf)))
 
 
@@ -119,19 +119,21 @@ def score_video(
     Args:
         store: the frames and labels.
         predictions: of the same video.
-        split: that the video is in.
-        of_frame: how a frame is scored; None = as its task says, with no network.
+        split: of the video.
+        of_frame: scores one frame; None: the task's scorer, without networks.
 
     Raises:
-        InputError: predictions and frames are not of the same video, classes or length, the
-            predictions are not what their task predicts, or no frame is labelled.
+        InputError: predictions and frames differ in video, classes or length, the predictions are
+            of another kind than their task's, or no frame is labelled.
     """
     predictions.check_video(store)
     _check_kind(predictions)
     task = predictions.key.task
     index = np.flatnonzero(labelled(store, task))
     if not index.size:
-        raise InputError(f"{store.path}: no frame of '{store.video}' is labelled: nothing to score")
+        raise InputError(
+            f"{store.path}: no frame of '{store.video}' is labelled; score labelled videos only"
+        )
     of_frame = of_frame or statistics_of(task).of_frame
     rungs: list[int | None] = [*predictions.ladder] or [None]
     progress = Progress(len(rungs) * len(index), "frames")
@@ -164,7 +166,7 @@ def _check_kind(predictions: PredictionReader) -> None:
     wanted = statistics_of(task).kind
     if predictions.kind != wanted:
         raise InputError(
-            f"{predictions.path}: holds predictions of the form '{predictions.kind}', but the task "
+            f"{predictions.path}: holds predictions of the kind '{predictions.kind}', but the task "
             f"'{task}' is scored on '{wanted}'; predict that video again"
         )
 
@@ -210,7 +212,7 @@ def read_scores(path: Path) -> Scores:
     """Read scores.
 
     Raises:
-        InputError: the file is absent, holds no scores or has an unknown version.
+        InputError: the file is absent, has another format or an unknown version.
     """
     with read_checked(path, FORMAT, VERSION) as file:
         ids = attributes_of(file)
@@ -228,7 +230,7 @@ def read_scores(path: Path) -> Scores:
         wall_time = {name: file[f"wall_time/{name}"][:] for name in WALL_TIMES}
         numbers = [*wall_time.values(), file["skipped_steps"][:], file["resets"][:]]
         if len({len(values) for values in numbers}) > 1:
-            raise ValueError("its frames have times or counts of others")
+            raise ValueError("times and counts differ in their number of frames")
         if not np.isfinite(numbers).all() or np.min(numbers, initial=0) < 0:
             raise ValueError("a time or a count is negative or not finite")
         return Scores(

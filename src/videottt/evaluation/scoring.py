@@ -1,4 +1,4 @@
-"""Score the cached predictions of one video, and put scores together."""
+"""Score the cached predictions of one video, and aggregate scores."""
 
 import json
 import logging
@@ -28,16 +28,16 @@ class ScoringJob:
 
     Attributes:
         frames: frame store of the video.
-        predictions: to be scored.
-        split: that the video is in.
+        predictions: file to score.
+        split: of the video.
         output: file of scores to write.
-        method: id to score them as; None is that of the predictions.
+        method: id to score the predictions as; None: their own.
         job: ids that the predictions must have, by name; see `core.ids.JobKey`.
         iteration: of an offline method: a number of updates, "last", "oracle" (the best by these
-            very scores) or "selected".
+            scores themselves) or "selected".
         selection: file of `videottt select` that chose the iteration "selected".
-        networks: name of a network -> file of its weights; scores that need another are NaN.
-        device: where the networks run.
+        networks: name of a network -> file of its weights; scores without their network are NaN.
+        device: of the networks.
         threads: CPU threads.
     """
 
@@ -58,7 +58,7 @@ def score_predictions(job: ScoringJob) -> None:
     """Compare cached predictions with labels and write sufficient statistics.
 
     Raises:
-        InputError: a file is not what it should be, or the predictions are those of another job.
+        InputError: a file is absent or has another format, or the predictions are of another job.
     """
     with FrameStore(job.frames) as store, PredictionReader(job.predictions) as predictions:
         predictions.check_job(job.job)
@@ -81,16 +81,16 @@ def score_predictions(job: ScoringJob) -> None:
 
 
 def aggregate_scores(paths: Iterable[Path], published_file: Path | None, output: Path) -> None:
-    """Write one tidy table of every metric of every video and split, as CSV.
+    """Write every metric of every video and split as one tidy CSV.
 
     Args:
         paths: files of scores.
-        published_file: YAML of what is published about data sets: also average with the lengths of
-            the released code; None does not.
-        output: CSV, one row a number.
+        published_file: YAML of published facts about data sets, to average also with the lengths of
+            the released code; None: do not.
+        output: CSV, one number a row.
 
     Raises:
-        InputError: a file is not what it should be.
+        InputError: a file is absent or has another format.
     """
     known = read_published(published_file) if published_file else {}
     released = {dataset: entry["as_released"] for dataset, entry in known.items()}
@@ -99,14 +99,14 @@ def aggregate_scores(paths: Iterable[Path], published_file: Path | None, output:
 
 
 def _networks(job: ScoringJob, task: str) -> Networks:
-    """Return the networks of a job if its task is scored with them, else none.
+    """Return the networks of a job, none if its task is scored without them.
 
     Raises:
-        InputError: there is no such network, or a file is absent or not of its network.
+        InputError: a network is unknown, or its file is absent or of another network.
     """
     if statistics_of(task) is not ColourErrors or not job.networks:
         return NO_NETWORKS
-    # Here, because only these scores need torch.
+    # Here, because other scores do not need torch.
     from videottt.runtime.device import prepare_device
 
     device = prepare_device(job.device, job.threads)
@@ -125,8 +125,10 @@ def _at_iteration(scores: Scores, iteration: int | str, selection: Path | None) 
 
 def _selected_iteration(selection: Path | None) -> int:
     if selection is None:
-        raise InputError("score: --iteration selected needs --selection, which file chose it")
+        raise InputError("score: --iteration selected needs --selection; give the file of 'select'")
     try:
         return int(json.loads(selection.read_text())["iteration"])
     except (OSError, ValueError, LookupError, TypeError, OverflowError, RecursionError) as error:
-        raise InputError(f"{selection}: selects no iteration ({error})") from None
+        raise InputError(
+            f"{selection}: selects no iteration ({error}); make it again with 'select'"
+        ) from None

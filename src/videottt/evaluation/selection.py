@@ -31,14 +31,14 @@ class Trial:
     scores: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        """Check that there is something to compare."""
+        """Check that the trial names a file of scores."""
         if not self.scores:
-            raise InputError("selection: trial: 'scores' names no file; name one at least")
+            raise InputError("selection: trial: 'scores' names no file; name at least one")
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A trial, after a number of updates if its method is offline, with its row of the grid."""
+    """A trial and its row of the grid; of an offline method, after a number of updates."""
 
     trial: Trial
     iteration: int | None
@@ -48,14 +48,14 @@ class Candidate:
 def select(method: str, metric: str, trials: Sequence[Trial], grid: Path, output: Path) -> None:
     """Choose the best trial of a method.
 
-    Every rung of an offline method's ladder is a candidate of its own.
+    Every rung of the ladder of an offline method is a candidate.
 
     Args:
         method: its id.
-        metric: the larger the better, for example "miou_pooled".
+        metric: to maximise, for example "miou_pooled".
         trials: the grid.
         grid: CSV of all candidates to write.
-        output: JSON of the one that was chosen to write.
+        output: JSON of the chosen candidate to write.
 
     Raises:
         InputError: the metric is a distance, unknown or NaN everywhere, or a file holds no scores.
@@ -69,7 +69,9 @@ def select(method: str, metric: str, trials: Sequence[Trial], grid: Path, output
     table = pd.DataFrame([candidate.row for candidate in candidates])
     values = table[metric]
     if values.isna().all():
-        raise InputError(f"selection of '{method}': '{metric}' is NaN everywhere")
+        raise InputError(
+            f"selection of '{method}': '{metric}' is NaN everywhere; select by another metric"
+        )
     best = int(values.to_numpy(float, na_value=float("-inf")).argmax())
     table["selected"] = table.index == best
     write_csv(grid, table)
@@ -88,7 +90,7 @@ def select(method: str, metric: str, trials: Sequence[Trial], grid: Path, output
 
 
 def _candidates(trial: Trial, metric: str) -> list[Candidate]:
-    """Return what can be chosen of one trial, each with its mean score over seeds."""
+    """Return the candidates of one trial, with their mean scores over seeds."""
     read = [read_scores(Path(path)) for path in trial.scores]
     candidates = []
     rungs: list[int | None] = [*read[0].ladder] or [None]

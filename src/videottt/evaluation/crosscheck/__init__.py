@@ -1,1 +1,1 @@
-"""Agreement with detectron2: its evaluators, given the predictions that our scores are of."""
+"""Check our scores against detectron2's evaluators on the same predictions."""

@@ -1,9 +1,10 @@
-"""Our scores beside detectron2's, of the same predictions and labels."""
+"""Compare our scores with detectron2's, on the same predictions and labels."""
 
 import contextlib
 import functools
 import logging
 import math
+import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,19 +25,21 @@ from videottt.store.predictions import PredictionReader
 
 logger = logging.getLogger(__name__)
 
-# Both sides divide the same counts of pixels and segments. What is left is rounding: detectron2
-# gives percentages, panopticapi sums IoUs in another order.
+# Both sides divide the same counts of pixels and segments. Only rounding differs: detectron2 gives
+# percentages, panopticapi sums IoUs in another order.
 TOLERANCE = 1e-12
+# Characters a line of the caption.
+WIDTH = 110
 ALL = "all"  # videos of a split, as in scores.aggregate
 IDS = ["dataset", "split", "task", "method", "seed", "video"]
 YES, NO, NOT_GIVEN = "yes", "no", "–"
-# The mean over frames of what detectron2 makes of each alone; of its mean IoU the present one, over
-# the classes in the ground truth.
+# Metric averaged over single frames. The mean IoU is over the classes in the ground truth, as in
+# current detectron2.
 OF_FRAMES = {"semantic": "miou_frames", "instance": "ap_frames", "panoptic": "pq_frames"}
 
 
 class Files(NamedTuple):
-    """The files of one video, predicted by one method."""
+    """The files of one video and method."""
 
     frames: Path
     predictions: Path
@@ -45,13 +48,13 @@ class Files(NamedTuple):
 
 @dataclass(frozen=True)
 class Agreement:
-    """Scores compared.
+    """Our scores and detectron2's.
 
     Attributes:
-        table: a row a number: `IDS`, metric, frames, ours, detectron2, difference, agrees. Numbers
-            are fractions in 0..1. `agrees` is "yes", "no", or "–" where detectron2 gives no value.
-            Of `OF_FRAMES`, `frames` is how many it gives one for: the mean is over those alone, and
-            agrees where each of them does. The mean of our tables also has the others.
+        table: one number a row: `IDS`, metric, frames, ours, detectron2, difference, agrees.
+            Numbers are fractions in 0..1. `agrees` is "yes", "no", or "–" where detectron2 gives no
+            value. A metric of `OF_FRAMES` is a mean over the `frames` that detectron2 gives a value
+            for, and agrees if each of them does; the mean of our tables is over all frames.
     """
 
     table: pd.DataFrame
@@ -63,7 +66,7 @@ class Agreement:
 
     @property
     def verdict(self) -> str:
-        """Return, in one line, whether all numbers agree."""
+        """Return in one line whether all numbers agree."""
         compared = self.table[self.table.agrees != NOT_GIVEN]
         found = (
             f"{len(compared)} numbers compared with detectron2's, "
@@ -78,10 +81,10 @@ class Agreement:
 
 
 def crosscheck(files: Sequence[Files]) -> Agreement:
-    """Return how far our scores and detectron2's agree, for every video and for all of a split.
+    """Compare our scores with detectron2's, for every video and for all videos of a split.
 
     Args:
-        files: of at least one video; frames and predictions are read, scores are what is checked.
+        files: of at least one video.
 
     Raises:
         InputError: a file cannot be read, or the three of a video do not belong together.
@@ -114,7 +117,7 @@ def _compared(
             for video, each in frames.items()
         }
         every = [frame for each in frames.values() for frame in each]
-        # One video is all of its split.
+        # A single video is the whole split.
         theirs[ALL] = (
             reference(task, every, space) if len(frames) > 1 else next(iter(theirs.values()))
         )
@@ -132,7 +135,7 @@ def _compared(
 
 
 def _our_values(scores: Sequence[Scores]) -> dict[tuple[str, str], float]:
-    """Return (video, metric) -> value, as our tables have it; video "all" = pooled."""
+    """Return (video, metric) -> value of our tables; video "all" is pooled."""
     table = aggregate(scores)
     table = table[table.aggregation.isin(["video", "pooled"])]
     return dict(zip(zip(table.video, table.metric, strict=True), table.value, strict=True))
@@ -140,7 +143,7 @@ def _our_values(scores: Sequence[Scores]) -> dict[tuple[str, str], float]:
 
 @contextlib.contextmanager
 def _frames(files: Files, scores: Scores) -> Iterator[list[Frame]]:
-    """Yield the labelled frames of a video, readable until the block ends.
+    """Yield the labelled frames of a video, which can be read inside the block.
 
     Raises:
         InputError: the files do not belong together.
@@ -148,7 +151,7 @@ def _frames(files: Files, scores: Scores) -> Iterator[list[Frame]]:
     with FrameStore(files.frames) as store, PredictionReader(files.predictions) as predictions:
         predictions.check_video(store)
         key, predicted = scores.key, predictions.key
-        # A method may be scored on predictions that another one made: offline, after a rung.
+        # A method may be scored on the predictions of another, offline, after a rung.
         if (key.dataset, key.task, key.seed, key.video) != (
             predicted.dataset, predicted.task, predicted.seed, predicted.video
         ):  # fmt: skip
@@ -185,7 +188,7 @@ def _row(ours: float, theirs: float | None) -> dict[str, float | str]:
 
 
 def _of_frames(ours: np.ndarray, theirs: Sequence[float | None]) -> dict[str, float | str]:
-    """Return the mean over the frames that both sides have a value of."""
+    """Return the mean over the frames for which both sides have a value."""
     each = [_agrees(*pair) for pair in zip(ours.tolist(), theirs, strict=True)]
     given = np.array(each) != NOT_GIVEN
     pairs = np.stack([ours, np.array(theirs, np.float64)])[:, given & ~np.isnan(ours)]
@@ -201,14 +204,14 @@ def _agrees(ours: float, theirs: float | None) -> str:
     if theirs is None:
         return NOT_GIVEN
     if math.isnan(theirs):
-        # It leaves undefined what counts as 0 here: the IoU of a class that is predicted but not
-        # in the ground truth, and the AP where nothing is predicted at all.
+        # Not defined in detectron2, but 0 here: the IoU of a class that is predicted but not in the
+        # ground truth, and the AP without any prediction.
         return YES if math.isnan(ours) else NOT_GIVEN if ours == 0 else NO
     return YES if abs(ours - theirs) <= TOLERANCE else NO
 
 
 def markdown(agreement: Agreement) -> str:
-    """Return what is to be read of an agreement: headline metrics, largest differences, verdict."""
+    """Return an agreement to read: headline metrics, largest differences, verdict."""
     table = agreement.table
     pooled = table.task.map(lambda task: headline(task).pooled)
     parts = [
@@ -220,14 +223,13 @@ def markdown(agreement: Agreement) -> str:
     if not agreement.differing.empty:
         parts += ["What differs:", _pipe_table(agreement.differing)]
     caption = (
-        "Fractions, not percent; video all: every video of the split, pooled. NaN: not defined. "
-        f"{', '.join(OF_FRAMES.values())}: means over the frames that detectron2 gives a value "
-        "for, each scored alone. "
-        f"agrees: {YES}, {NO}, or {NOT_GIVEN} where detectron2 gives no value: the IoU of a class "
-        "that is predicted but not in the ground truth and the AP where nothing is predicted count "
-        "as 0 in ours, and its panoptic evaluator fails where no thing, or no stuff, occurs."
+        "Fractions, not percent. video all: all videos of the split, pooled. NaN: not defined. "
+        f"{', '.join(OF_FRAMES.values())}: means over single frames with a value of detectron2. "
+        f"agrees: {YES}, {NO}, or {NOT_GIVEN} where detectron2 gives no value: IoU of a predicted "
+        "class without ground truth, AP without predictions (0 in ours), PQ without things or "
+        "stuff. More: docs/metrics.md."
     )
-    return "\n\n".join([*parts, caption, agreement.verdict]) + "\n"
+    return "\n\n".join([*parts, textwrap.fill(caption, WIDTH), agreement.verdict]) + "\n"
 
 
 def _by_metric(table: pd.DataFrame) -> pd.DataFrame:
@@ -257,20 +259,20 @@ def _pipe_table(table: pd.DataFrame) -> str:
 def _cell(value: object) -> str:
     if not isinstance(value, float):
         return str(value)
-    # A difference is a power of ten that matters, a score has six digits that do.
+    # Of a difference, the power of ten matters; of a score, six digits.
     return "NaN" if math.isnan(value) else f"{value:.6f}" if abs(value) > 1e-4 else f"{value:.2g}"
 
 
 def write_crosscheck(files: Sequence[Files], csv: Path, markdown_file: Path) -> bool:
-    """Write how far our scores and detectron2's agree; return whether all numbers do.
+    """Write our scores beside detectron2's; return whether all numbers agree.
 
     Args:
         files: of at least one video.
-        csv: one row a number.
-        markdown_file: the same, to read.
+        csv: one number a row.
+        markdown_file: the main numbers to read.
 
     Raises:
-        InputError: a file cannot be read, or files of one video are not of one job.
+        InputError: a file cannot be read, or the files of one video are of different jobs.
     """
     agreement = crosscheck(files)
     write_csv(csv, agreement.table)
@@ -278,7 +280,7 @@ def write_crosscheck(files: Sequence[Files], csv: Path, markdown_file: Path) -> 
     if agreement.differing.empty:
         logger.info("%s", agreement.verdict)
         return True
-    # Snakemake keeps the log of a job that failed, and none of its outputs.
+    # Logged, because Snakemake keeps the log of a failed job but not its outputs.
     logger.error("%s", agreement.differing.to_string(index=False))
     logger.error("%s", agreement.verdict)
     return False

@@ -1,7 +1,8 @@
-"""What detectron2's own evaluators make of labels and predictions.
+"""Run detectron2's own evaluators on labels and predictions.
 
-They get them through their public interface: a registered data set with labels in COCO's files, and
-outputs as detectron2's models return them. Percentages become fractions, names become ours.
+The evaluators are used through their public interface: a registered data set with labels in COCO's
+files, and outputs in the form of detectron2's models. Their percentages become fractions, their
+names ours.
 """
 
 import contextlib
@@ -23,9 +24,9 @@ from videottt.core.errors import InputError, nearest
 from videottt.core.segments import VOID, ClassSpace, Instances, Panoptic
 
 REPOSITORY = "https://github.com/facebookresearch/detectron2"
-# Of 6 June 2026; also in envs/detectron2.post-deploy.sh.
+# Of 6 June 2026; keep envs/detectron2.post-deploy.sh in step.
 COMMIT = "02b5c4e295e990042a714712c21dc79b731e8833"
-# What its evaluators import and this package does not need itself.
+# Imports of its evaluators that this package does not need itself.
 REQUIREMENTS = ("fvcore", "'iopath<0.1.10'", "omegaconf", "yacs", "termcolor", "cloudpickle")
 DATASET = "videottt_crosscheck"  # as registered while an evaluator runs
 
@@ -47,10 +48,10 @@ PANOPTIC = {
 
 @dataclass(frozen=True)
 class Frame:
-    """One scored frame, read whenever it is needed, so that no video is in memory whole.
+    """One scored frame, read when it is needed, so that no whole video is in memory.
 
     Attributes:
-        label: returns what the task compares with.
+        label: returns the label.
         prediction: returns the prediction, in the same form.
     """
 
@@ -62,7 +63,7 @@ def check_available() -> None:
     """Check that detectron2 can be imported.
 
     Raises:
-        InputError: it cannot; the message says how to get it.
+        InputError: it cannot be imported; the message says how to install it.
     """
     try:
         importlib.import_module("detectron2.evaluation")
@@ -78,11 +79,11 @@ def check_available() -> None:
 
 
 def reference(task: str, frames: Sequence[Frame], space: ClassSpace) -> dict[str, float | None]:
-    """Return the metrics that detectron2 has for a task, pooled over frames.
+    """Return detectron2's metrics of a task, pooled over frames.
 
     Args:
         task: semantic, instance or panoptic.
-        frames: those that have labels.
+        frames: the labelled frames.
         space: the classes.
 
     Returns:
@@ -90,7 +91,7 @@ def reference(task: str, frames: Sequence[Frame], space: ClassSpace) -> dict[str
         evaluator fails.
 
     Raises:
-        InputError: there is no such task.
+        InputError: the task is unknown.
     """
     if task not in EVALUATIONS:
         raise InputError(f"crosscheck: no task '{task}'; {nearest(task, EVALUATIONS)}")
@@ -102,7 +103,7 @@ def _semantic(frames: Sequence[Frame], space: ClassSpace, folder: Path) -> dict[
     import torch
     from detectron2.evaluation import SemSegEvaluator
 
-    # The evaluator reads labels by name: here the number of the frame, so that nothing is copied.
+    # The evaluator reads labels by file name. The number of a frame serves as one, without a copy.
     records = [{"file_name": str(n), "sem_seg_file_name": str(n)} for n in range(len(frames))]
     with _registered(records, stuff_classes=list(space.classes), ignore_label=VOID):
         evaluator = SemSegEvaluator(
@@ -141,7 +142,7 @@ def _instance(frames: Sequence[Frame], space: ClassSpace, folder: Path) -> dict[
             DATASET,
             tasks=("segm",),
             distributed=False,
-            # The fast one is compiled, and by detectron2's own word unofficial.
+            # The fast one needs a compiler, and detectron2 calls it unofficial.
             use_fast_impl=False,
         )
         evaluator.reset()
@@ -151,7 +152,7 @@ def _instance(frames: Sequence[Frame], space: ClassSpace, folder: Path) -> dict[
             )
         found = evaluator.evaluate()["segm"]
     classes = {f"ap:{space.classes[index]}": f"AP-{space.classes[index]}" for index in things}
-    # A class alone has no AP of its own there: it would be the AP.
+    # With a single class, detectron2 gives no AP by class.
     return _fractions(found, INSTANCE | (classes if len(things) > 1 else {}))
 
 
@@ -188,7 +189,7 @@ def _panoptic(frames: Sequence[Frame], space: ClassSpace, folder: Path) -> dict[
         try:
             found = evaluator.evaluate()["panoptic_seg"]
         except ZeroDivisionError:
-            # It divides by the number of thing (stuff) classes that occur, even where that is 0.
+            # It divides by the number of thing (stuff) classes that occur, even by 0.
             return dict.fromkeys(PANOPTIC)
     return _fractions(found, PANOPTIC)
 
@@ -197,7 +198,7 @@ EVALUATIONS = {"semantic": _semantic, "instance": _instance, "panoptic": _panopt
 
 
 def _fractions(found: dict[str, float], names: dict[str, str]) -> dict[str, float | None]:
-    # Without any prediction COCOEvaluator names no class.
+    # Without any prediction, COCOEvaluator lists no classes.
     return {ours: float(found.get(theirs, np.nan)) / 100 for ours, theirs in names.items()}
 
 
@@ -213,7 +214,7 @@ def _write_labels(
     space: ClassSpace,
     indices: Sequence[int] | np.ndarray,
 ) -> Path:
-    """Write labels in COCO's form; ids of categories are class indices + 1, as 0 is void."""
+    """Write labels in COCO's form; category ids are class indices + 1, because 0 is void."""
     categories = [
         {"id": int(c) + 1, "name": space.classes[c], "isthing": int(space.is_thing[c])}
         for c in indices
@@ -224,7 +225,7 @@ def _write_labels(
 
 
 def _objects(label: Instances, image: int, first: int) -> list[dict[str, Any]]:
-    """Return objects as COCO annotations, with ids from `first`: 0 would count as no match."""
+    """Return objects as COCO annotations, with ids from `first`, because 0 means no match."""
     masks = label.run_lengths
     return [
         {
@@ -241,7 +242,7 @@ def _objects(label: Instances, image: int, first: int) -> list[dict[str, Any]]:
 
 
 def _outputs(prediction: Instances, things: np.ndarray) -> Any:
-    """Return instances as detectron2's models do; its classes number the things only."""
+    """Return instances in the form of detectron2's models, whose classes number things only."""
     import torch
     from detectron2.structures import BitMasks
     from detectron2.structures import Instances as Outputs
@@ -270,7 +271,7 @@ def _label_segments(label: Panoptic) -> list[dict[str, Any]]:
 
 
 def _predicted_segments(prediction: Panoptic, space: ClassSpace) -> list[dict[str, Any]]:
-    """Return segments as detectron2's models do: those that have a pixel."""
+    """Return the segments that have a pixel in the form of detectron2's models."""
     classes = prediction.classes.tolist()
     return [
         {
@@ -302,7 +303,7 @@ def _registered(records: list[dict[str, Any]], **metadata: Any) -> Iterator[None
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep back what the evaluators say: every result, whole, once more."""
+    """Silence the evaluators, which print and log every result."""
     logger = logging.getLogger("detectron2")
     before = logger.level
     logger.setLevel(logging.ERROR)

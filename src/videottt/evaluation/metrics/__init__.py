@@ -1,6 +1,6 @@
-"""From predictions and labels to statistics, and from statistics to numbers.
+"""Turn predictions and labels into statistics of frames, and statistics into metrics.
 
-Adding a task: one file here with its `Statistics`, named below.
+To add a task, add a module with its `Statistics` and list it in `STATISTICS`.
 """
 
 import numpy as np
@@ -23,10 +23,10 @@ STATISTICS: dict[str, type[Statistics]] = {
 
 
 def statistics_of(task: str) -> type[Statistics]:
-    """Return how a task is scored.
+    """Return the kind of statistics that a task is scored with.
 
     Raises:
-        InputError: there is no such task.
+        InputError: the task is unknown.
     """
     if task not in STATISTICS:
         raise InputError(f"task '{task}' has no metrics; {nearest(task, STATISTICS)}")
@@ -34,38 +34,38 @@ def statistics_of(task: str) -> type[Statistics]:
 
 
 def headline(task: str) -> Headline:
-    """Return the metric of a task that the paper reports.
+    """Return the headline metric of a task, which the paper reports.
 
     Raises:
-        InputError: there is no such task.
+        InputError: the task is unknown.
     """
     return statistics_of(task).headline
 
 
 def labelled(store: FrameStore, task: str) -> np.ndarray:
-    """Return which frames of a video have what predictions of a task are compared with: bool [T].
+    """Return which frames of a video have labels for a task: bool [T].
 
     Raises:
-        InputError: there is no such task.
+        InputError: the task is unknown.
     """
     return statistics_of(task).labelled(store)
 
 
 def label_of(store: FrameStore, index: int, task: str) -> Prediction:
-    """Return what the predictions of a task are compared with: of the same form as they are.
+    """Return the label of a frame for a task, in the form of its predictions.
 
     Raises:
-        InputError: there is no such task, or the frame cannot be read.
+        InputError: the task is unknown, or the frame cannot be read.
     """
     label: Prediction = statistics_of(task).label(store, index)
     return label
 
 
 def frame_value(task: str, prediction: Prediction, label: Prediction, space: ClassSpace) -> float:
-    """Return the headline metric of one frame by itself, a fraction or dB; NaN = undefined.
+    """Return the headline metric of one frame alone, a fraction or dB; NaN: not defined.
 
     Raises:
-        InputError: there is no such task.
+        InputError: the task is unknown.
     """
     return statistics_of(task).frame_value(label, prediction, space)
 

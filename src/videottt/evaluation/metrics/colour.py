@@ -1,17 +1,17 @@
-"""Colorization: how far the colours of frames are from the true ones (paper, table 3).
+"""Score colorization: compare the colours of frames with the true ones (paper, table 3).
 
-Of images of 8 bits a channel in RGB, of the size that they have:
+On 8-bit RGB images at their own size:
 
-* PSNR of the squared error over all channels and pixels, either of all frames at once (pooled) or
-  of each frame (frames). It is in dB, and undefined where there is no error at all.
+* PSNR of the squared error over all channels and pixels, of all frames at once (pooled) or of each
+  frame (frames). It is in dB, and not defined without any error.
 * SSIM of Wang et al., 2004, by scikit-image, with their window: Gaussian, 11 x 11 pixels, sigma
-  1.5, only where it fits into the image. Of each channel, averaged over channels, pixels, frames.
+  1.5, only where it fits into the image. Averaged over channels, pixels and frames.
 * LPIPS of Zhang et al., CVPR 2018, averaged over frames: a distance, 0 for equal images.
 * FID of Heusel et al., NeurIPS 2017, between the true frames and the predicted ones, and the
   inception score of Salimans et al., NeurIPS 2016, of the predicted ones, with torch-fidelity's
-  Inception v3. Both depend on the number of frames, and are made of all of them at once.
+  Inception v3. Both depend on the number of frames, and are computed over all frames at once.
 
-The last two need networks of others, see `videottt.evaluation.perception`, and are NaN without.
+The last two need pretrained networks, see `videottt.evaluation.perception`; without, they are NaN.
 """
 
 from collections.abc import Sequence
@@ -28,15 +28,15 @@ from videottt.store.frames import FrameStore
 
 WHITE = 255.0  # the largest value of a channel
 WINDOW = 11  # of SSIM, in pixels
-# Frames that FID needs: as many as there are features, or their covariance is not of full rank.
+# Least number of frames for FID: that of the features, for a covariance of full rank.
 ENOUGH = 2048
 SPLITS = 10  # of the inception score
-DISTANCES = ("lpips_frames", "fid_pooled")  # metrics of which the smaller are the better
+DISTANCES = ("lpips_frames", "fid_pooled")  # metrics for which less is better
 
 
 @dataclass(frozen=True)
 class ColourErrors(Statistics):
-    """How N coloured frames compare with the true ones.
+    """Errors and features of N coloured frames.
 
     Attributes:
         squared_error: int64 [N], summed over pixels and channels.
@@ -63,12 +63,12 @@ class ColourErrors(Statistics):
 
     @staticmethod
     def labelled(store: FrameStore) -> np.ndarray:
-        """Return that every frame can be scored: it is its own ground truth."""
+        """Return True for every frame: each is its own ground truth."""
         return np.ones(len(store), bool)
 
     @staticmethod
     def label(store: FrameStore, index: int) -> np.ndarray:
-        """Return frame `index` in its colours: uint8 [H, W, 3]."""
+        """Return frame `index` in its true colours: uint8 [H, W, 3]."""
         return store.frame(index)
 
     @classmethod
@@ -79,13 +79,13 @@ class ColourErrors(Statistics):
         space: ClassSpace,
         networks: Networks = NO_NETWORKS,
     ) -> Self:
-        """Return the statistics of one frame, of two images: uint8 [H, W, 3].
+        """Return the statistics of one frame from two images: uint8 [H, W, 3].
 
         Args:
             label: the true frame.
-            prediction: the coloured one.
+            prediction: the coloured frame.
             space: the classes, which do not matter here.
-            networks: what needs one that is not there is NaN or empty.
+            networks: for the features; without its network, a field is NaN or empty.
         """
         pair = np.stack([label, prediction])
         features, logits = np.zeros((2, 0), np.float32), np.zeros((2, 0), np.float32)
@@ -107,15 +107,15 @@ class ColourErrors(Statistics):
 
     @classmethod
     def frame_value(cls, label: np.ndarray, prediction: np.ndarray, space: ClassSpace) -> float:
-        """Return the PSNR of one frame, in dB, without what else is measured of it."""
+        """Return the PSNR of one frame, in dB, and compute nothing else."""
         return float(psnr(_squared_error(label, prediction), label.size))
 
     @classmethod
     def joined(cls, parts: Sequence[Self]) -> Self:
-        """Return the statistics of the frames of all parts, of which there is at least one.
+        """Return the statistics of the frames of one or more parts.
 
         Raises:
-            InputError: the parts are not of the same classes, or not made with the same networks.
+            InputError: the parts differ in classes or networks.
         """
         if len({(part.features.shape[1], part.logits.shape[1]) for part in parts}) > 1:
             raise InputError(
@@ -125,7 +125,7 @@ class ColourErrors(Statistics):
         return super().joined(parts)
 
     def metrics(self) -> dict[str, float]:
-        """Return PSNR, SSIM, LPIPS, FID and inception score: see this module.
+        """Return PSNR, SSIM, LPIPS, FID and inception score, as in the module's docstring.
 
         ``psnr_pooled`` and ``psnr_frames`` in dB, ``ssim_frames``, ``lpips_frames``,
         ``fid_pooled``, ``inception_score_pooled`` and ``inception_score_std_pooled``, its standard
@@ -145,11 +145,11 @@ class ColourErrors(Statistics):
         }
 
     def frame_values(self) -> np.ndarray:
-        """Return the PSNR of each frame by itself: float64 [N], in dB; NaN without any error."""
+        """Return the PSNR of each frame alone: float64 [N], in dB; NaN without any error."""
         return psnr(self.squared_error, self.values)
 
     def caveats(self) -> list[str]:
-        """Return that FID and inception score are not to be relied on, of too few frames."""
+        """Return warnings about FID and inception score of too few frames."""
         number = len(self.features)
         if not self.features.size or number >= ENOUGH:
             return []
@@ -170,10 +170,10 @@ def psnr(squared_error: np.ndarray | int, values: np.ndarray | int) -> np.ndarra
 
     Args:
         squared_error: int [...], summed over values.
-        values: int [...], how many.
+        values: int [...], number of values.
 
     Returns:
-        10 log10(255^2 / mean squared error); NaN where there is no error.
+        10 log10(255^2 / mean squared error); NaN without any error.
     """
     error = np.asarray(squared_error, np.float64) / values
     ratio = np.divide(WHITE**2, error, out=np.full(error.shape, np.nan), where=error > 0)
@@ -184,17 +184,17 @@ def psnr(squared_error: np.ndarray | int, values: np.ndarray | int) -> np.ndarra
 def frechet_distance(features: np.ndarray, others: np.ndarray) -> float:
     """Return the Fréchet distance of two Gaussians with the moments of two sets of features.
 
-    It is |m - n|^2 + tr(S + T - 2 (S T)^(1/2)) for means m, n and covariances S, T (Heusel et al.,
-    2017, eq. 6; Dowson and Landau, 1982). With S = A'A and T = B'B, the trace of (S T)^(1/2) is the
-    sum of the singular values of A B'. The usual way, by eigenvalues of S T, takes a hundred times
-    as long for few frames, and the root of what should be 0 there magnifies rounding errors.
+    The distance is |m - n|^2 + tr(S + T - 2 (S T)^(1/2)) for means m, n and covariances S, T
+    (Heusel et al., 2017, eq. 6; Dowson and Landau, 1982). With S = A'A and T = B'B, the trace of
+    (S T)^(1/2) is the sum of the singular values of A B'. The usual eigenvalues of S T take a
+    hundred times as long for few frames, and roots of eigenvalues near 0 magnify rounding errors.
 
     Args:
         features: float [N, F].
         others: float [M, F].
 
     Returns:
-        The distance; NaN for fewer than two frames, or no features.
+        The distance; NaN for fewer than two frames, or without features.
     """
     if min(len(features), len(others)) < 2 or not features.shape[1]:
         return float("nan")
@@ -212,8 +212,8 @@ def frechet_distance(features: np.ndarray, others: np.ndarray) -> float:
 def inception_score(logits: np.ndarray) -> tuple[float, float]:
     """Return the inception score of images, by torch-fidelity: exp E KL(p(y|x) || p(y)).
 
-    The images are shuffled, always in the same way, and split into ten sets of the same size, or as
-    many as there are images where those are fewer than ten.
+    The images are shuffled, always in the same way, and split into ten sets of equal size, or into
+    sets of one image if there are fewer than ten.
 
     Args:
         logits: float [N, C].
@@ -243,7 +243,7 @@ def _squared_error(image: np.ndarray, other: np.ndarray) -> int:
 
 
 def _ssim(image: np.ndarray, other: np.ndarray) -> float:
-    """Return the SSIM of two images uint8 [H, W, 3]; NaN if its window does not fit."""
+    """Return the SSIM of two images uint8 [H, W, 3]; NaN if the window does not fit."""
     if min(image.shape[:2]) < WINDOW:
         return float("nan")
     from skimage.metrics import structural_similarity

@@ -1,18 +1,18 @@
-"""Instance segmentation: average precision (AP) as COCO defines it, computed by pycocotools.
+"""Score instance segmentation: average precision (AP) of COCO, by pycocotools.
 
 COCOeval works in two steps. The first, which needs masks, matches the detections of a frame with
-its objects; the second ranks the detections of all frames together. Here the outcome of the first
-is kept for every frame, compactly, and given to the second for any set of frames: the result is
-that of COCOeval run over those frames at once, bit for bit.
+its objects; the second ranks the detections of all frames together. This module keeps the result of
+the first for every frame, compactly, and gives it to the second for any set of frames. The metrics
+are those of COCOeval run over these frames at once, bit for bit.
 
-* pooled: all frames at once, as COCO does it, and as the authors' release scores its baseline;
+* pooled: all frames at once, as in COCO, and as the authors' release scores its baseline;
 * frames: COCOeval over each frame alone, averaged over the frames that have an object (the
   authors' release, for its test-time training). Ranks of detections then matter only within a
-  frame, and a class counts only in frames that have it: the two forms cannot be compared.
+  frame, and a class counts only in frames that have it: do not compare the two forms.
 
-Unlike the release, ground truth is things alone: its evaluator of single frames takes every segment
-of the panoptic annotation, so that stuff, which is never predicted, would count as AP 0. The area
-that decides small, medium and large is that of the mask, in pixels.
+Unlike in the release, only things are ground truth: its evaluator of single frames takes every
+segment of the panoptic annotation, so that stuff, which is never predicted, counts as AP 0. The
+area that decides between small, medium and large is that of the mask, in pixels.
 """
 
 import contextlib
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 MAX_DETECTIONS = 100  # of one class in one frame
 IOU_THRESHOLDS = 10  # COCO's, 0.50 ... 0.95
 AREAS = 4  # COCO's ranges: all, small, medium, large
-# Metric -> which IoU thresholds and which range of areas of COCOeval's precision it averages.
+# Metric -> IoU thresholds and range of areas of COCOeval's precision that it averages.
 AVERAGES: dict[str, tuple[slice | int, int]] = {
     "ap": (slice(None), 0),
     "ap50": (0, 0),
@@ -45,16 +45,16 @@ AVERAGES: dict[str, tuple[slice | int, int]] = {
 
 @dataclass(frozen=True)
 class DetectionMatches(Statistics):
-    """What COCOeval's matching found in N frames.
+    """The matches of COCOeval in N frames.
 
-    There is a row for each frame and each class that is in its ground truth or predicted. Bit t of
-    `matched` and `ignored` is about the IoU threshold t of COCO, 0.50 ... 0.95; the four columns
-    are COCO's ranges of areas. Detections of a row are sorted by score.
+    There is a row for each frame and each class in its ground truth or prediction. Bit t of
+    `matched` and `ignored` is for the IoU threshold t of COCO, 0.50 ... 0.95; the four columns are
+    COCO's ranges of areas. The detections of a row are sorted by score.
 
     Attributes:
-        rows: int64 [N], how many each frame has.
+        rows: int64 [N], rows of each frame.
         row_class: uint8 [R].
-        row_truths: int64 [R, 4], objects that count: no crowds, and none outside the range.
+        row_truths: int64 [R, 4], objects that count: in the range, and not crowds.
         row_detections: int64 [R].
         score: float32 [D].
         matched: uint16 [D, 4].
@@ -81,7 +81,7 @@ class DetectionMatches(Statistics):
 
     @classmethod
     def of_frame(cls, label: Instances, prediction: Instances, space: ClassSpace) -> Self:
-        """Return what COCOeval's matching finds in one frame; segments of stuff do not count."""
+        """Return the matches of COCOeval in one frame; segments of stuff do not count."""
         occurring = np.union1d(label.classes, prediction.classes).astype(np.uint8)
         classes = occurring[space.is_thing[occurring]]
         found = _evaluated(label, prediction, classes.tolist())
@@ -122,7 +122,7 @@ class DetectionMatches(Statistics):
         return values
 
     def frame_values(self) -> np.ndarray:
-        """Return the AP of each frame by itself: float64 [N], NaN where it has no object."""
+        """Return the AP of each frame alone: float64 [N]; NaN without an object."""
         return self.frame_averages[:, 0]
 
     def _labelled_classes(self) -> list[int]:
@@ -131,7 +131,7 @@ class DetectionMatches(Statistics):
         return result
 
     def _precision(self, classes: Sequence[int]) -> np.ndarray:
-        """Return COCOeval's precision over all frames at once; -1 where it is not defined.
+        """Return COCOeval's precision over all frames at once; -1: not defined.
 
         Returns:
             float64 [IoU thresholds, 101 recalls, classes, areas].
@@ -140,9 +140,9 @@ class DetectionMatches(Statistics):
 
         evaluation = COCOeval(iouType="segm")
         parameters = evaluation.params
-        # COCOeval only lays the detections of images end to end, in order, before it ranks them: as
-        # they already lie so here, all frames are one image to it. Each frame was cut to the best
-        # detections when it was matched, and must not be cut again.
+        # COCOeval concatenates the detections of all images before it ranks them. Here they already
+        # are, so all frames are one image to it. Matching has kept only the best detections of each
+        # frame, so none must be cut here.
         parameters.imgIds, parameters.catIds = [0], list(classes)
         parameters.maxDets = [max(1, len(self.score))]
         evaluation._paramsEval = parameters
@@ -153,7 +153,7 @@ class DetectionMatches(Statistics):
         return result
 
     def _of_class(self, name: int, area: int) -> dict[str, Any]:
-        """Return the detections of a class in all frames, as COCOeval's first step does."""
+        """Return the detections of a class in all frames, in the form of COCOeval's first step."""
         rows = self.row_class == name
         chosen = np.repeat(rows, self.row_detections)
         return {
@@ -195,7 +195,7 @@ def _coco(instances: Instances, classes: list[int]) -> "COCO":
     dataset.dataset = {
         "images": [{"id": 0, "height": height, "width": width}],
         "categories": [{"id": index} for index in classes],
-        # COCOeval takes id 0 for "not matched".
+        # COCOeval reads id 0 as "not matched".
         "annotations": [
             {
                 "id": number,

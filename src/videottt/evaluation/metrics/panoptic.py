@@ -1,4 +1,4 @@
-"""Panoptic segmentation: panoptic quality (PQ) as Kirillov et al. define it, by panopticapi.
+"""Score panoptic segmentation: panoptic quality (PQ) of Kirillov et al., by panopticapi.
 
 A predicted segment matches a true one of its class where their IoU exceeds 1/2; then
 
@@ -7,13 +7,13 @@ A predicted segment matches a true one of its class where their IoU exceeds 1/2;
 
 for each class, averaged over the classes that occur in the ground truth or wrongly in predictions.
 Void pixels do not count. A predicted segment that is mostly void, or crowd of its own class, is not
-a false positive, and a crowd that is not found is not a false negative.
+a false positive, and a missed crowd is not a false negative.
 
-* pooled: TP, FP, FN and IoU are summed over frames, then divided once, as panopticapi does it;
-* frames: the PQ of each frame alone, averaged over frames (the authors' release, whose own
-  computation takes a crowd for any other segment).
+* pooled: TP, FP, FN and IoU are summed over frames, then divided once, as in panopticapi;
+* frames: the PQ of each frame alone, averaged over frames (the authors' release, which treats a
+  crowd as any other segment).
 
-Averages over classes come from panopticapi's `pq_average`; where no class occurs, they are NaN.
+Averages over classes come from panopticapi's `pq_average`; without any class, they are NaN.
 """
 
 import contextlib
@@ -31,19 +31,20 @@ from videottt.core.segments import ClassSpace, Panoptic
 from videottt.evaluation.metrics.statistics import Headline, Statistics, defined_mean
 from videottt.store.frames import FrameStore
 
-# Part of a metric's id -> what panopticapi's `pq_average` is asked for.
+# Part of a metric's id -> argument of panopticapi's `pq_average`.
 GROUPS = {"": None, "_things": True, "_stuff": False}
 QUALITIES = ("pq", "sq", "rq")
 
 
 @dataclass(frozen=True)
 class SegmentMatches(Statistics):
-    """How segments of N frames were matched.
+    """The matched segments of N frames.
 
     Attributes:
-        tp: int64 [N, classes], predicted segments that match.
-        fp: int64 [N, classes], ... that do not, though they are not mostly void or crowd.
-        fn: int64 [N, classes], true segments without a match, crowds apart.
+        tp: int64 [N, classes], predicted segments with a match.
+        fp: int64 [N, classes], predicted segments without a match that are not mostly void or
+            crowd.
+        fn: int64 [N, classes], true segments without a match, except crowds.
         iou: float64 [N, classes], sum over the matches.
     """
 
@@ -62,14 +63,14 @@ class SegmentMatches(Statistics):
 
     @classmethod
     def of_frame(cls, label: Panoptic, prediction: Panoptic, space: ClassSpace) -> Self:
-        """Return how panopticapi matches the segments of one frame.
+        """Return the matches of panopticapi in one frame.
 
         Raises:
             InputError: panopticapi is not installed.
         """
         evaluation = _panopticapi()
         categories = range(len(space.classes))
-        # panopticapi takes files only.
+        # panopticapi reads files only.
         with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(None):
             sides = [
                 _annotated(Path(folder, f"{side}.png"), segments)
@@ -104,7 +105,7 @@ class SegmentMatches(Statistics):
         return values | {f"pq:{name}": float(value) for name, value in of_class}
 
     def frame_values(self) -> np.ndarray:
-        """Return the PQ of each frame by itself: float64 [N], NaN where no class occurs.
+        """Return the PQ of each frame alone: float64 [N]; NaN without any class.
 
         Raises:
             InputError: panopticapi is not installed.
@@ -116,7 +117,7 @@ class SegmentMatches(Statistics):
         return type(self)(self.space, **sums)
 
     def _averages(self, frame: int) -> dict[str, float]:
-        """Return the averages of panopticapi over the classes of one frame; NaN without any."""
+        """Return panopticapi's averages over the classes of one frame; NaN without any class."""
         statistics = _panopticapi().PQStat()
         occurring = np.flatnonzero((self.tp + self.fp + self.fn)[frame]).tolist()
         is_thing = self.space.is_thing
@@ -137,7 +138,7 @@ def _panopticapi() -> ModuleType:
         from panopticapi import evaluation
     except ImportError:
         raise InputError(
-            "PQ is computed by panopticapi, which is not installed: "
+            "PQ needs panopticapi, which is not installed: "
             "pip install --no-deps panopticapi-lite==0.2.0 (its metadata asks for numpy < 2, which "
             "it does not need)"
         ) from None
@@ -146,7 +147,7 @@ def _panopticapi() -> ModuleType:
 
 
 def _annotated(path: Path, segments: Panoptic) -> dict[str, Any]:
-    """Write the map of a frame as panopticapi reads it, and return its annotation."""
+    """Write the map of a frame for panopticapi, and return its annotation."""
     ids = segments.ids
     channels = np.stack([ids & 255, ids >> 8, np.zeros_like(ids)], axis=-1).astype(np.uint8)
     Image.fromarray(channels).save(path, compress_level=1)

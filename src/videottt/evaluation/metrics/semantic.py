@@ -1,9 +1,9 @@
-"""Semantic segmentation: confusion counts, and every convention of mean IoU derived from them.
+"""Score semantic segmentation: confusion counts, and every convention of mean IoU from them.
 
-Two choices tell published numbers apart, and neither is hidden here:
+Published numbers differ in two choices, and this module computes every combination:
 
 * pooled: counts are summed over frames, then divided once (Cityscapes; current detectron2);
-  frames: every frame has its own mean IoU, and those are averaged (the authors' release).
+  frames: every frame has its own mean IoU, and these are averaged (the authors' release).
 * the denominator: classes in the ground truth (current detectron2), or classes in the ground truth
   or the prediction, where a class predicted but absent counts as 0 (the authors' detectron2).
 """
@@ -17,17 +17,17 @@ from videottt.core.segments import VOID, ClassSpace
 from videottt.evaluation.metrics.statistics import Headline, Statistics, defined_mean
 from videottt.store.frames import FrameStore
 
-# Of `mean_iou`: the classes that it is an average over.
+# The classes that `mean_iou` averages over.
 DENOMINATORS = ("ground_truth", "ground_truth_or_prediction")
 # Suffix of a metric's id for each denominator.
 SUFFIX = {"ground_truth": "", "ground_truth_or_prediction": "_gt_or_predicted"}
 
 
 def confusion(prediction: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
-    """Return how many pixels of each class were predicted as each class.
+    """Return the pixels of each class by the class that they were predicted as.
 
     Args:
-        prediction: integer [H, W], each in 0..classes-1.
+        prediction: integer [H, W], in 0..classes-1.
         labels: uint8 [H, W], class indices or 255 = void; void pixels are not counted.
         classes: number of classes.
 
@@ -40,7 +40,7 @@ def confusion(prediction: np.ndarray, labels: np.ndarray, classes: int) -> np.nd
 
 
 def class_iou(counts: np.ndarray) -> np.ndarray:
-    """Return the IoU of each class: float64 [..., classes]; NaN where a class never occurs.
+    """Return the IoU of each class: float64 [..., classes]; NaN for a class that never occurs.
 
     Args:
         counts: int [..., classes, classes], rows are ground truth.
@@ -52,10 +52,9 @@ def class_iou(counts: np.ndarray) -> np.ndarray:
 
 
 def mean_iou(counts: np.ndarray, denominator: str) -> np.ndarray:
-    """Return the mean IoU: float64 [...]; NaN where no pixel is labelled.
+    """Return the mean IoU: float64 [...]; NaN if no pixel is labelled.
 
-    The sum runs over the classes in the ground truth in either case; only what it is divided by
-    differs.
+    The sum is always over the classes in the ground truth; only the denominator differs.
 
     Args:
         counts: int [..., classes, classes], rows are ground truth.
@@ -94,7 +93,7 @@ def metrics_of(counts: np.ndarray) -> dict[str, float]:
 
 @dataclass(frozen=True)
 class ConfusionCounts(Statistics):
-    """Which class was predicted as which in N frames.
+    """Confusion counts of N frames.
 
     Attributes:
         confusion: int64 [N, classes, classes], pixels; rows are ground truth.
@@ -114,11 +113,11 @@ class ConfusionCounts(Statistics):
 
     @classmethod
     def of_frame(cls, label: np.ndarray, prediction: np.ndarray, space: ClassSpace) -> Self:
-        """Return the counts of one frame, of two maps of classes: uint8 [H, W]."""
+        """Return the counts of one frame from two maps of classes: uint8 [H, W]."""
         return cls(space, confusion(prediction, label, len(space.classes))[None])
 
     def check(self, frames: int) -> None:
-        """Raise a ValueError if these are not the counts of so many frames."""
+        """Raise a ValueError if these are not the counts of `frames` frames."""
         super().check(frames)
         wanted = (frames, len(self.space.classes), len(self.space.classes))
         if self.confusion.shape != wanted:

@@ -1,4 +1,4 @@
-"""What the metrics of every task have in common: statistics of frames, which can be pooled."""
+"""Define the statistics of frames, which can be pooled, and the headline metric of a task."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,15 +14,15 @@ from videottt.store.frames import FrameStore
 
 @dataclass(frozen=True)
 class Headline:
-    """The metric of a task that the paper reports, in its several forms.
+    """The metric of a task that the paper reports, in its forms.
 
     Attributes:
-        name: as the paper writes it.
+        name: as in the paper.
         pooled: id of the metric over all frames at once.
-        frames: id of the mean over frames of the metric of each, as in the authors' release.
+        frames: id of the mean over single frames, as in the authors' release.
         of_class: prefix of the ids of the metric of one class.
-        unit: in which it is read.
-        scale: value x scale is in that unit; values of metrics themselves are fractions, or dB.
+        unit: for readers.
+        scale: factor from the value, a fraction or dB, to this unit.
     """
 
     name: str
@@ -35,89 +35,89 @@ class Headline:
 
 @dataclass(frozen=True)
 class Statistics(ABC):
-    """Sufficient statistics of N scored frames: every aggregate is made of them, in seconds.
+    """Sufficient statistics of N scored frames, from which any aggregate takes seconds.
 
-    Every field of a subclass is an array of which each frame has some rows, in the order of the
-    frames: those of several videos, one after the other, are those of all their frames.
+    Every field of a subclass is an array in which each frame has some rows, in the order of the
+    frames. Concatenating the arrays of several videos gives those of all their frames.
 
     Attributes:
         space: the classes.
     """
 
     headline: ClassVar[Headline]
-    # Of the predictions that are compared with labels; one of `layers.LAYERS`.
+    # Kind of the predictions, one of `layers.LAYERS`.
     kind: ClassVar[str]
 
     space: ClassSpace
 
     @staticmethod
     def labelled(store: FrameStore) -> np.ndarray:
-        """Return which frames have what their predictions are compared with: bool [T]."""
+        """Return which frames have labels: bool [T]."""
         return store.labelled
 
     @staticmethod
     @abstractmethod
     def label(store: FrameStore, index: int) -> Any:
-        """Return what predictions of frame `index` are compared with."""
+        """Return the label of frame `index`."""
 
     @classmethod
     @abstractmethod
     def of_frame(cls, label: Any, prediction: Any, space: ClassSpace) -> Self:
-        """Return the statistics of one frame, of a label and a prediction of one kind."""
+        """Return the statistics of one frame from its label and prediction."""
 
     @abstractmethod
     def metrics(self) -> dict[str, float]:
-        """Return every metric of these frames by its id; NaN where it is not defined.
+        """Return id -> value of every metric of these frames; NaN: not defined.
 
-        Metrics of segmentation are fractions; of others, a subclass says what they are.
-
-        Pooled over the frames, as the mean of the metric of each frame where it is defined, and of
-        each class; and ``frames_undefined``, the number of frames without the headline metric.
+        The metrics are pooled over the frames, the mean over single frames where they are defined,
+        and of each class; ``frames_undefined`` is the number of frames without the headline metric.
+        Metrics of segmentation are fractions; subclasses document other units.
         """
 
     @abstractmethod
     def frame_values(self) -> np.ndarray:
-        """Return the headline metric of each frame by itself: float64 [N], NaN = undefined."""
+        """Return the headline metric of each frame alone: float64 [N]; NaN: not defined."""
 
     @classmethod
     def frame_value(cls, label: Any, prediction: Any, space: ClassSpace) -> float:
-        """Return the headline metric of one frame by itself; NaN = undefined."""
+        """Return the headline metric of one frame alone; NaN: not defined."""
         return float(cls.of_frame(label, prediction, space).frame_values()[0])
 
     def caveats(self) -> list[str]:
-        """Return what is to be kept in mind when these metrics are read, a line each."""
+        """Return warnings for readers of these metrics, a line each."""
         return []
 
     @classmethod
     def of_frames(cls, pairs: Iterable[tuple[Prediction, Prediction]], space: ClassSpace) -> Self:
-        """Return the statistics of at least one frame: pairs of label and prediction."""
+        """Return the statistics of one or more pairs of label and prediction."""
         return cls.joined([cls.of_frame(label, prediction, space) for label, prediction in pairs])
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray], space: ClassSpace) -> Self:
-        """Return the statistics of which `arrays` is what they consist of."""
+        """Return the statistics that consist of `arrays`."""
         return cls(space, **arrays)
 
     def check(self, frames: int) -> None:
-        """Raise a ValueError if these are not statistics of so many frames.
+        """Raise a ValueError if a count is negative; subclasses check more.
 
-        Counts are not negative; a subclass says more.
+        Args:
+            frames: the expected number of frames.
         """
         for name, values in self.arrays().items():
             if values.dtype.kind == "i" and (values < 0).any():
                 raise ValueError(f"'{name}' has a count below 0")
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Return what these statistics consist of, by name."""
+        """Return the arrays of these statistics by name."""
         names = (field.name for field in fields(self))
         return {name: getattr(self, name) for name in names if name != "space"}
 
     @classmethod
     def joined(cls, parts: Sequence[Self]) -> Self:
-        """Return the statistics of the frames of all parts, of which there is at least one.
+        """Return the statistics of the frames of one or more parts.
 
         Raises:
-            InputError: the parts are not of the same classes.
+            InputError: the parts differ in classes.
         """
         space = parts[0].space
         if any(part.space != space for part in parts):
@@ -130,6 +130,6 @@ class Statistics(ABC):
 
 
 def defined_mean(values: np.ndarray) -> float:
-    """Return the mean of those values that are not NaN; NaN where there are none."""
+    """Return the mean of the values that are not NaN, or NaN without any."""
     defined = values[~np.isnan(values)]
     return float(defined.mean()) if defined.size else float("nan")

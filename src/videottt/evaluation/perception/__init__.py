@@ -1,4 +1,4 @@
-"""Networks by which images are compared: weights of others, read from files, never fetched.
+"""Load the pretrained networks that compare images, from files; never fetch weights.
 
 Importing this package imports no network and no torch.
 """
@@ -23,13 +23,13 @@ NETWORKS = ("inception", "alexnet")
 
 @dataclass(frozen=True)
 class Networks:
-    """The networks that are there; what needs one that is not remains undefined.
+    """The available networks; metrics without their network are undefined.
 
     Attributes:
         inception: for FID and the inception score.
         distance: LPIPS.
         files: name of a network -> SHA-256 of the file of its weights.
-        device: where they run.
+        device: of the networks.
     """
 
     inception: "InceptionFeatures | None" = None
@@ -42,14 +42,14 @@ NO_NETWORKS = Networks()
 
 
 def load_networks(paths: Mapping[str, Path], device: "torch.device") -> Networks:
-    """Return the networks of which there are weights.
+    """Return the networks with weights.
 
     Args:
         paths: one of `NETWORKS` -> file of its weights.
-        device: where they are to run.
+        device: of the networks.
 
     Raises:
-        InputError: there is no such network, or a file is absent or not of its network.
+        InputError: a network is unknown, or its file is absent or of another network.
     """
     for name in paths:
         if name not in NETWORKS:

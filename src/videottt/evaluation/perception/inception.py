@@ -1,4 +1,4 @@
-"""Inception v3 as FID and the inception score know it: the network of 2015, by torch-fidelity."""
+"""Run the Inception v3 of FID and the inception score, the network of 2015, by torch-fidelity."""
 
 import io
 from pathlib import Path
@@ -12,23 +12,23 @@ FEATURES = ("2048", "logits_unbiased")
 
 
 class InceptionFeatures:
-    """What Inception v3 makes of images, which it resizes to 299 x 299 as TensorFlow 1 did.
+    """Inception v3 on images, resized to 299 x 299 as by TensorFlow 1.
 
     Heusel et al., NeurIPS 2017 (FID); Salimans et al., NeurIPS 2016 (inception score).
 
     Args:
         path: weights-inception-2015-12-05-6726825d.pth of torch-fidelity.
-        device: where it is to run.
+        device: of the network.
 
     Raises:
-        InputError: the file is absent, or does not hold those weights.
+        InputError: the file is absent, or holds other weights.
     """
 
     def __init__(self, path: Path, device: torch.device) -> None:
         from torch_fidelity import FeatureExtractorInceptionV3
 
-        # The library fetches weights unless it is given a file, which it then unpickles, code and
-        # all: it is given tensors that were read safely, written anew.
+        # The library fetches weights unless it is given a file, and unpickling a file may run code.
+        # So it gets a new file of safely read tensors.
         safe = io.BytesIO()
         torch.save(read_tensors(path), safe)
         safe.seek(0)

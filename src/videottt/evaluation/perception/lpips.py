@@ -1,4 +1,4 @@
-"""LPIPS: how far apart two images are for the features of AlexNet, by the authors' package."""
+"""Measure LPIPS, a distance of images in AlexNet's features, with the authors' package."""
 
 import importlib.resources
 import warnings
@@ -10,8 +10,8 @@ from torch import Tensor
 
 from videottt.models.weights import misfit, read_tensors
 
-SMALLEST = 31  # edge of an image, in pixels, of which AlexNet's last features are not empty
-# Which of torchvision's layers of AlexNet LPIPS has, and in which of its slices.
+SMALLEST = 31  # least edge of an image in pixels; AlexNet's last features of smaller ones are empty
+# Layer of torchvision's AlexNet -> slice of LPIPS that has it.
 SLICE_OF = {0: 1, 3: 2, 6: 3, 8: 4, 10: 5}
 
 
@@ -22,10 +22,10 @@ class PerceptualDistance:
 
     Args:
         path: alexnet-owt-7be5be79.pth of torchvision.
-        device: where it is to run.
+        device: of the network.
 
     Raises:
-        InputError: the file is absent, or does not hold those weights.
+        InputError: the file is absent, or holds other weights.
     """
 
     def __init__(self, path: Path, device: torch.device) -> None:
@@ -34,9 +34,9 @@ class PerceptualDistance:
         trunk = _trunk(read_tensors(path), path)
         packaged = importlib.resources.files("lpips") / "weights/v0.1/alex.pth"
         with warnings.catch_warnings():
-            # The package calls torchvision as old versions of that were called.
+            # The package uses deprecated arguments of torchvision.
             warnings.simplefilter("ignore", UserWarning)
-            # Without weights: those of the trunk would be fetched, and neither are read safely.
+            # Without weights, because it would download the trunk's and read all of them unsafely.
             self._network = lpips.LPIPS(net="alex", pretrained=False, pnet_rand=True, verbose=False)
         with importlib.resources.as_file(packaged) as linear:
             self._network.load_state_dict(read_tensors(linear), strict=False)
@@ -49,14 +49,14 @@ class PerceptualDistance:
 
     @torch.inference_mode()
     def __call__(self, images: np.ndarray, others: np.ndarray) -> np.ndarray:
-        """Return the distance of each image from the other one.
+        """Return the distances between pairs of images.
 
         Args:
             images: uint8 [N, H, W, 3], RGB.
             others: likewise.
 
         Returns:
-            float64 [N]; NaN where images are smaller than 31 pixels, too small for AlexNet.
+            float64 [N]; NaN for images smaller than 31 pixels, too small for AlexNet.
         """
         if min(images.shape[1:3]) < SMALLEST:
             return np.full(len(images), np.nan)
@@ -65,15 +65,15 @@ class PerceptualDistance:
         return result
 
     def _scaled(self, images: np.ndarray) -> Tensor:
-        """Return uint8 images as the network takes them: [N, 3, H, W] in -1..1."""
+        """Return uint8 images as inputs of the network: [N, 3, H, W] in -1..1."""
         return torch.from_numpy(images).permute(0, 3, 1, 2).to(self._device).float() / 127.5 - 1
 
 
 def _trunk(weights: dict[str, Tensor], path: Path) -> dict[str, Tensor]:
-    """Return the convolutions of torchvision's AlexNet by the names that LPIPS has for them.
+    """Return the convolutions of torchvision's AlexNet under the names of LPIPS.
 
     Raises:
-        InputError: the weights are not those of AlexNet.
+        InputError: the weights are not of AlexNet.
     """
     found = {name: each for name, each in weights.items() if not name.startswith("classifier.")}
     wanted = {f"features.{i}.{kind}": i for i in SLICE_OF for kind in ("weight", "bias")}

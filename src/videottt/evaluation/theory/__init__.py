@@ -1,1 +1,1 @@
-"""The theorem of the paper's section 6.2 and appendix C: checked on a toy, measured on a stream."""
+"""Measure the theorem of the paper's section 6.2 and appendix C on a stream."""

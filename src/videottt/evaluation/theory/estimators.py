@@ -1,8 +1,8 @@
-"""Estimates of the theorem's quantities from the inner products of a stream's gradients.
+"""Estimate the theorem's quantities from the inner products of a stream's gradients.
 
 Every estimate is a function of weights on the frames: all 1 for the estimate itself, the counts of
-a moving-block bootstrap for its spread. Quantities are free of the noise of masks and points unless
-their name says otherwise: squares are products of two independent halves.
+a moving-block bootstrap for its spread. Squares are products of two independent halves of the
+draws, so quantities are free of the noise of masks and points, unless their name says otherwise.
 """
 
 from dataclasses import dataclass
@@ -15,13 +15,14 @@ from videottt.evaluation.theory import bound
 from videottt.evaluation.theory.statistics import GradientStatistics
 
 REPLICATES = 1000
-# c = 1 is the theorem; "_scaled" uses c·∇ℓ_s with c by least squares, as both losses have units.
+# "" is the theorem, c = 1; "_scaled" uses c·∇ℓ_s with c by least squares, because the two losses
+# have different units.
 VARIANTS = ("", "_scaled")
 
 
 @dataclass(frozen=True)
 class Estimates:
-    """Entry or row 0 is the estimate, those after it are bootstrap replicates (R of them).
+    """The estimates: entry or row 0 is the estimate, the next R are bootstrap replicates.
 
     Attributes:
         windows: int64 [K], ascending.
@@ -58,23 +59,23 @@ class _Rows:
 def window_sizes(length: int) -> np.ndarray:
     """Return the windows to compare: about two an octave, from 1 to half the stream.
 
-    Half, so that at least half of the frames have a full window of every size.
+    At half the stream, at least half of the frames have a full window of every size.
     """
     sizes = np.round(2 ** np.arange(0, np.log2(length // 2) + 1e-9, 0.5)).astype(np.int64)
     return np.unique(np.append(sizes, length // 2))
 
 
 def block_length(length: int) -> int:
-    """Return the block of the bootstrap in frames: the square root of the stream's length."""
+    """Return the block length of the bootstrap: the square root of the stream's, in frames."""
     result: int = max(1, round(length**0.5))
     return result
 
 
 def bootstrap_weights(length: int, replicates: int, *key: str | int) -> np.ndarray:
-    """Return how often each frame is drawn in a moving-block bootstrap (Künsch 1989).
+    """Return the number of draws of each frame in a moving-block bootstrap (Künsch 1989).
 
     Returns:
-        float64 [1 + replicates, length]; row 0 is all ones, the sums of all rows are `length`.
+        float64 [1 + replicates, length]; row 0 is all ones, and every row sums to `length`.
     """
     block = block_length(length)
     draws = numpy_generator(*key, "block bootstrap")
@@ -92,15 +93,15 @@ def estimate(
 ) -> Estimates:
     """Return every constant and curve of the theorem, as measured.
 
-    Curves are means over the targets t that have a full window of the largest size, so that all
-    windows are compared on the same frames. For k = window, with m = ∇ℓ_m and s = ∇ℓ_s:
+    Curves are means over the targets t with a full window of the largest size, so that all windows
+    are compared on the same frames. For k = window, with m = ∇ℓ_m and s = ∇ℓ_s:
 
-    - ``bias``: ‖(1/k) Σ m - m_t‖², what the theorem bounds by k²β²η²;
-    - ``variance``: ‖(1/k) Σ δ - mean δ‖², what it bounds by σ²/k;
+    - ``bias``: ‖(1/k) Σ m - m_t‖², bounded in the theorem by k²β²η²;
+    - ``variance``: ‖(1/k) Σ δ - mean δ‖², bounded by σ²/k;
     - ``total``: ‖(1/k) Σ s - m_t‖², the left side of equation 18;
     - ``variance_scaled``, ``total_scaled``: with c·s for s;
     - ``alignment``: the cosine of (1/k) Σ s and m_t; with the best c for each window, the left side
-      of equation 18 is (1 - alignment²) ``target_square``, whatever the unit of either loss.
+      of equation 18 is (1 - alignment²) ``target_square``, in any units of the losses.
 
     The constants ``target_square``, ``target_change`` and ``target_sigma2`` are the mean ‖m_t‖²,
     β²η² and σ² of the same targets; all others are of every frame.
@@ -108,8 +109,8 @@ def estimate(
     Args:
         statistics: of T frames.
         windows: int64 [K], ascending, from 1 to 2 or more.
-        replicates: of the bootstrap over time.
-        key: what the bootstrap's draws are keyed by.
+        replicates: number of bootstrap replicates over time.
+        key: keys the draws of the bootstrap.
 
     Raises:
         InputError: the windows do not start at 1, or one is longer than the run of frames.
@@ -120,7 +121,7 @@ def estimate(
             "give windows from 1 to 2 or more, at most the number of frames"
         )
     weights = bootstrap_weights(len(statistics), replicates, *key, "frames")
-    # Targets are drawn on their own: a draw of all frames might hardly have any.
+    # Targets have their own draws, because a draw of all frames may have hardly any target.
     at = bootstrap_weights(len(statistics) + 1 - windows[-1], replicates, *key, "targets")
     constants = _smoothness(statistics, weights) | _noise(statistics, weights)
     rows = _rows(statistics, windows)
@@ -144,7 +145,7 @@ def estimate(
 
 
 def _smoothness(statistics: GradientStatistics, weights: np.ndarray) -> dict[str, np.ndarray]:
-    """Return η, β and βη: how fast the input, and with it ∇ℓ_m and its labels, changes."""
+    """Return η, β and βη: the rates of change of the input, and with it of ∇ℓ_m and its labels."""
     length = len(statistics)
     pairs = weights[:, :-1]
     distances = statistics.distances
@@ -168,11 +169,11 @@ def _smoothness(statistics: GradientStatistics, weights: np.ndarray) -> dict[str
 
 
 def _noise(statistics: GradientStatistics, weights: np.ndarray) -> dict[str, np.ndarray]:
-    """Return σ², E δ, c, the cosine, and what the draws of masks and points add to σ²."""
+    """Return σ², E δ, c, the cosine, and the shares of the draws of masks and points in σ²."""
     length = len(statistics)
     free, drawn = _blocks(statistics.halves), _blocks(statistics.averages)
     shares = weights / weights.sum(axis=1, keepdims=True)
-    # Of mm, ms and ss: the mean over frames of the product, and the product of the means.
+    # For mm, ms and ss: the mean over frames of the product, and the product of the means.
     squares = [_mean(np.diag(block), weights) for block in free]
     means = [_form(shares, block, shares) for block in free]
     added = [_mean(np.diag(d) - np.diag(f), weights) for d, f in zip(drawn, free, strict=True)]
@@ -202,13 +203,13 @@ def _noise(statistics: GradientStatistics, weights: np.ndarray) -> dict[str, np.
 
 
 def _of_delta(parts: list[np.ndarray], c: np.ndarray) -> np.ndarray:
-    """Return the product of δ = m - c s with itself from those mm, ms and ss."""
+    """Return the product of δ = m - c s with itself from the products mm, ms and ss."""
     result: np.ndarray = parts[0] - 2 * c * parts[1] + c**2 * parts[2]
     return result
 
 
 def _bound_windows(constants: dict[str, np.ndarray], variant: str) -> dict[str, np.ndarray]:
-    """Return the k* of the paper, with βη as RMS and as maximum, and those of both bounds."""
+    """Return k* as printed, with βη as RMS and as maximum, and the minima of both bounds."""
     variance = constants[f"sigma2{variant}"]
     change = constants["beta_eta_rms"] ** 2
     worst = constants["beta_eta_max"] ** 2
@@ -258,7 +259,7 @@ def _rows(statistics: GradientStatistics, windows: np.ndarray) -> _Rows:
 
 
 def _form(left: np.ndarray, products: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Return row by row the inner product of the combinations `left` and `right`: [N]."""
+    """Return the inner products of the combinations `left` and `right`, row by row: [N]."""
     result: np.ndarray = ((left @ products) * right).sum(axis=1)
     return result
 

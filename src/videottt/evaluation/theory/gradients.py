@@ -1,6 +1,6 @@
-"""Gradients of ℓ_m and ℓ_s with respect to the encoder f, at θ₀, frame by frame.
+"""Compute the gradients of ℓ_m and ℓ_s with respect to the encoder f, at θ₀, frame by frame.
 
-θ is what the paper's section 6.2 says: the parameters of the encoder. g and h stay as they are.
+As in the paper's section 6.2, θ are the parameters of the encoder; g and h do not change.
 """
 
 import functools
@@ -21,9 +21,9 @@ from videottt.evaluation.theory.sketch import CountSketch
 from videottt.evaluation.theory.statistics import GradientStatistics, gradient_statistics
 from videottt.models.inputs import image_size, to_input
 from videottt.models.y_shaped import YShapedModel
+from videottt.settings.method import Method
 from videottt.store.frames import FrameStore
 from videottt.tasks.task import LabelMaps, Task
-from videottt.ttt.method import Method
 from videottt.ttt.objectives import objective_named
 
 HALVES = 2
@@ -32,11 +32,11 @@ SHORTEST_RUN = 8
 
 @dataclass(frozen=True)
 class Sampling:
-    """How often each random loss is drawn, and how gradients are kept.
+    """The number of draws of each random loss, and the size of a stored gradient.
 
     Attributes:
-        masks: masks of a frame for ℓ_s, in two halves that are drawn independently.
-        point_draws: draws of the points that ℓ_m is computed at, in two halves.
+        masks: number of masks of a frame for ℓ_s, in two independent halves.
+        point_draws: number of draws of the points of ℓ_m, in two independent halves.
         dimension: length of the sketch of a gradient.
     """
 
@@ -45,7 +45,7 @@ class Sampling:
     dimension: int = 16384
 
     def __post_init__(self) -> None:
-        """Check that there are two halves."""
+        """Check that the draws have two halves."""
         for name in ("masks", "point_draws"):
             value = getattr(self, name)
             if value < HALVES or value % HALVES:
@@ -59,12 +59,12 @@ class Sampling:
 
 @dataclass(frozen=True)
 class FrameGradients:
-    """What one frame says.
+    """The input and the gradients of one frame.
 
     Attributes:
-        pixels: float32 [3, H, W], the input x_t as the model sees it: resized, normalised, padded.
-        main: float64 [2, D], sketches of ∇ℓ_m, one a half of the point draws.
-        own: float64 [2, D], sketches of ∇ℓ_s, one a half of the masks.
+        pixels: float32 [3, H, W], the model's input x_t: resized, normalised, padded.
+        main: float64 [2, D], sketches of ∇ℓ_m, one for each half of the point draws.
+        own: float64 [2, D], sketches of ∇ℓ_s, one for each half of the masks.
     """
 
     pixels: Tensor
@@ -73,13 +73,13 @@ class FrameGradients:
 
 
 def labelled_run(store: FrameStore, length: int | None = None) -> range:
-    """Return the longest run of consecutive frames that have a labelled pixel.
+    """Return the longest run of consecutive frames with a labelled pixel.
 
     The theorem compares consecutive frames, so frames between two labelled ones cannot be left out.
 
     Args:
         store: the video.
-        length: frames to keep, from the first of the run on; None = all.
+        length: number of frames to keep, from the start of the run; None: all.
 
     Raises:
         InputError: the run has fewer than 8 frames, for example because labels are sparse.
@@ -112,17 +112,17 @@ def stream_gradients(
 ) -> Iterator[FrameGradients]:
     """Yield the gradients of every frame of a run, at the model's weights, which do not change.
 
-    The model is in eval mode, without drop path, in float32. The method says the objective ℓ_s, its
-    options, the size of the input and `micro_batch`; every draw is keyed by `key` and the frame.
+    The model is in eval mode, without drop path, in float32. The method sets the objective ℓ_s, its
+    options, the size of the input and `micro_batch`; `key` and the frame key every draw.
 
     Args:
-        model: f, g and h as the joint checkpoint has them (θ₀).
-        task: makes targets of labels.
-        method: whose objective and input are used.
+        model: f, g and h of the joint checkpoint (θ₀).
+        task: has the loss ℓ_m.
+        method: has the objective ℓ_s and the size of the input.
         store: the video.
         run: frames with labels.
-        key: what random draws are keyed by.
-        sampling: how many draws of each loss.
+        key: keys the random draws.
+        sampling: number of draws of each loss.
     """
     model.eval().requires_grad_(False)
     parameters = list(model.encoder.requires_grad_(True).parameters())
@@ -159,12 +159,12 @@ def stream_gradients(
 def stream_statistics(
     gradients: Iterable[FrameGradients], run: range, after_frame: Callable[[int], None]
 ) -> GradientStatistics:
-    """Return the inner products of all gradients of a run, from frames that arrive one by one.
+    """Return the inner products of all gradients of a run, read frame by frame.
 
     Args:
         gradients: of the frames of the run, in order.
-        run: their indices.
-        after_frame: told how many frames are done.
+        run: indices of the frames.
+        after_frame: called with the number of frames done.
     """
     main, own, distances = [], [], []
     before = None
@@ -191,7 +191,7 @@ def _gradients(loss: Tensor, parameters: Sequence[Tensor], keep: bool = False) -
 def _inputs(
     store: FrameStore, frame: int, method: Method, device: torch.device
 ) -> tuple[Tensor, LabelMaps]:
-    """Return a frame as the model sees it, float [1, 3, H, W], and its labels."""
+    """Return a frame as the model's input, float [1, 3, H, W], and its labels."""
     image = store.frame(frame)
     size = input_size(image.shape[:2], method.shortest_edge, method.longest_edge)
     resized = resize_image(image, size)

@@ -1,4 +1,4 @@
-"""Measure the theorem of the paper's section 6.2 on a stream: its gradients, at the checkpoint."""
+"""Measure the gradients of section 6.2's theorem on a stream, at the checkpoint."""
 
 from videottt.core.errors import InputError
 from videottt.core.progress import Progress
@@ -16,12 +16,12 @@ from videottt.ttt.objectives import objective_named
 def measure_theory(job: StreamJob, sampling: Sampling, length: int | None = None) -> None:
     """Write the inner products of the gradients of both losses on every labelled frame of a video.
 
-    At the weights of the checkpoint (theta_0), with respect to the encoder.
+    The gradients are with respect to the encoder, at the weights of the checkpoint (theta_0).
 
     Args:
         job: its output is the file of statistics.
-        sampling: how many draws of each loss.
-        length: frames to use; None = all that are labelled.
+        sampling: number of draws of each loss.
+        length: number of frames; None: all labelled frames.
 
     Raises:
         InputError: see `open_job`; or the method has no gradient, or too few frames have labels.
@@ -49,10 +49,10 @@ def measure_theory(job: StreamJob, sampling: Sampling, length: int | None = None
 
 
 def _check_learns(opened: OpenJob) -> None:
-    """Refuse a method that has no gradient.
+    """Check that a method has a gradient.
 
     Raises:
-        InputError: its objective trains nothing.
+        InputError: the objective trains nothing.
     """
     method = opened.method
     if not objective_named(method.objective, method.options).trainable(opened.checkpoint.model):

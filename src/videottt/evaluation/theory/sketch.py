@@ -1,4 +1,4 @@
-"""CountSketch: long gradients kept as short vectors with the same inner products on average."""
+"""Sketch long gradients as short vectors with the same inner products on average (CountSketch)."""
 
 from collections.abc import Sequence
 
@@ -12,15 +12,15 @@ class CountSketch:
     """A seeded random linear map from R^size to R^dimension.
 
     Every coordinate is added, with a random sign, to one random bucket (Charikar, Chen and
-    Farach-Colton 2002). For the sketches of any a and b, the inner product is right on average, and
-    its variance is at most (‖a‖²‖b‖² + ⟨a, b⟩²) / dimension; the same map must be used for both.
-    With a dimension of at least `size`, nothing is lost.
+    Farach-Colton 2002). The inner product of the sketches of any a and b by the same map is
+    unbiased, with a variance of at most (‖a‖²‖b‖² + ⟨a, b⟩²) / dimension. With a dimension of at
+    least `size`, it is exact.
 
     Args:
         size: number of coordinates.
         dimension: length of a sketch.
         seed: of the buckets and the signs.
-        device: where the vectors are.
+        device: of the vectors.
     """
 
     def __init__(self, size: int, dimension: int, seed: int, device: torch.device) -> None:
@@ -36,7 +36,7 @@ class CountSketch:
         self._signs = signs.to(device)
 
     def __call__(self, tensors: Sequence[Tensor]) -> Tensor:
-        """Return the sketch of tensors put end to end: float64 [dimension], on the CPU."""
+        """Return the sketch of concatenated tensors: float64 [dimension], on the CPU."""
         flat = torch.cat([tensor.reshape(-1) for tensor in tensors]) * self._signs
         result = torch.zeros(self.dimension, dtype=torch.float64, device=flat.device)
         return result.index_add_(0, self._buckets, flat.double()).cpu()

@@ -1,11 +1,11 @@
-"""Inner products of all gradients of a stream: what every estimate is made of, in one small file.
+"""Store the inner products of all gradients of a stream, from which estimates are computed.
 
 Layout of format version 2, for a run of T frames::
 
-    /frames            int64   [T]       their indices in the video
+    /frames            int64   [T]       indices in the video
     /distances         float64 [T - 1]   ‖x_{t+1} - x_t‖₂, normalised input space
     /halves            float64 [2T, 2T]  inner products of ∇ℓ_m (rows 0..T-1) and ∇ℓ_s (T..2T-1)
-                                         between the two halves of the draws: free of their noise
+                                         between the two halves of the draws, free of noise
     /averages          float64 [2T, 2T]  inner products of the averages of both halves
     attributes         format, version, dataset, task, seed, video, masks, point_draws, dimension,
                        parameters, settings (JSON), provenance (JSON)
@@ -33,7 +33,7 @@ class GradientStatistics:
     Attributes:
         frames: int64 [T].
         distances: float64 [T - 1].
-        halves: float64 [2T, 2T], symmetric; on average that of the noise-free gradients.
+        halves: float64 [2T, 2T], symmetric; in expectation, those of the noise-free gradients.
         averages: float64 [2T, 2T], symmetric.
     """
 
@@ -48,17 +48,17 @@ class GradientStatistics:
 
 @dataclass(frozen=True)
 class TheoryKey:
-    """The ids of one job and how its gradients were drawn.
+    """The ids of one job, and the draws of its gradients.
 
     Attributes:
         dataset: id of the data set.
         task: id of the task.
         seed: of the checkpoint and of every draw.
         video: id of the video.
-        masks: masks of a frame.
-        point_draws: draws of the points of ℓ_m.
+        masks: number of masks of a frame.
+        point_draws: number of draws of the points of ℓ_m.
         dimension: length of a sketch.
-        parameters: of the encoder.
+        parameters: number of parameters of the encoder.
     """
 
     dataset: str
@@ -74,7 +74,7 @@ class TheoryKey:
 def gradient_statistics(
     frames: np.ndarray, distances: np.ndarray, main: np.ndarray, own: np.ndarray
 ) -> GradientStatistics:
-    """Return the inner products of gradients, or of sketches of them.
+    """Return the inner products of gradients, or of their sketches.
 
     Args:
         frames: int64 [T].
@@ -119,7 +119,7 @@ def read_statistics(path: Path) -> tuple[TheoryKey, GradientStatistics]:
     """Read the statistics of one video.
 
     Raises:
-        InputError: the file is absent, is of another format or has an unknown version.
+        InputError: the file is absent, has another format or an unknown version.
     """
     with read_checked(path, FORMAT, VERSION) as file:
         kinds = get_type_hints(TheoryKey)

@@ -1,4 +1,4 @@
-"""The estimates of several videos and seeds, as tables."""
+"""Tabulate the estimates of several videos and seeds."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from videottt.evaluation.theory.estimators import REPLICATES, Estimates, estimat
 from videottt.evaluation.theory.statistics import TheoryKey, read_statistics
 
 LEVELS = (0.025, 0.975)
-# What the readable table shows: constant of `estimate`, and its heading.
+# Rows of the readable table: constant of `estimate` -> heading.
 READABLE = {
     "eta_rms": "η, RMS",
     "eta_max": "η, max",
@@ -46,7 +46,7 @@ class StreamEstimates:
 
     Attributes:
         key: the ids of the job.
-        frames: that were used.
+        frames: number of frames.
         estimates: with `REPLICATES` bootstrap replicates.
     """
 
@@ -56,10 +56,10 @@ class StreamEstimates:
 
 
 def stream_estimates(paths: Sequence[Path]) -> list[StreamEstimates]:
-    """Return the estimates of several videos and seeds, all on the same windows.
+    """Return the estimates of several videos and seeds, on the same windows.
 
     Raises:
-        InputError: a file holds no gradient statistics, or the files differ in data set or task.
+        InputError: a file has another format, or the files differ in data set or task.
     """
     read = [read_statistics(path) for path in paths]
     first = read[0][0]
@@ -81,11 +81,11 @@ def stream_estimates(paths: Sequence[Path]) -> list[StreamEstimates]:
 
 
 def interval(replicates: np.ndarray) -> tuple[float, float]:
-    """Return the 95% percentile interval of bootstrap replicates; NaN where there is none."""
+    """Return the 95% percentile interval of bootstrap replicates; NaN without replicates."""
     known = replicates[~np.isnan(replicates)]
     if not known.size:
         return np.nan, np.nan
-    # Of the values themselves: an estimate may be infinite, and means with infinity are no use.
+    # No interpolation, because replicates may be infinite.
     low, high = np.quantile(known, LEVELS, method="inverted_cdf")
     return float(low), float(high)
 
@@ -114,7 +114,7 @@ def constants_table(streams: Sequence[StreamEstimates]) -> pd.DataFrame:
 
 
 def readable(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the main constants as text, for people: one column for each video and seed."""
+    """Return the main constants as text, one column for each video and seed."""
     result = pd.DataFrame({"quantity": list(READABLE.values())})
     for (video, seed), part in table.groupby(["video", "seed"], sort=False):
         rows = part.set_index("quantity")

@@ -1,1 +1,1 @@
-"""Something to look at: figures and videos, made from cached results only."""
+"""Draw the figures and videos of a study, from cached results only."""

@@ -1,4 +1,4 @@
-"""The paper's figure 2: the task's metric of each method, by data set, task and split."""
+"""Draw the paper's figure 2: the metric of each method, by data set, task and split."""
 
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ GROUP = ["dataset", "task", "split"]
 COLUMNS = 3
 # Inches.
 PANEL_WIDTH, LABEL_WIDTH, BAR_HEIGHT, MARGIN_HEIGHT = 3.1, 2.9, 0.27, 0.85
-# Share of its place that a bar fills.
+# Height of a bar, as a share of its row.
 FILLED = 0.8
 
 # Data set, task and split.
@@ -39,20 +39,19 @@ def bars_figure(
     labels: Mapping[str, str],
     baseline: str | None = None,
 ) -> Figure:
-    """Draw a bar for each method and split: the mean over seeds, with their standard deviation.
+    """Draw a bar for each method and split: mean over seeds, with their standard deviation.
 
     A panel shows the pooled headline metric of its task; a method that does not exist for the task
-    has no bar there.
+    has no bar in it.
 
     Args:
         table: tidy metrics as `scores.aggregate` makes them.
         methods: ids, from the top.
-        labels: names to show of methods; one without a name shows its id.
-        baseline: method whose mean is a line across all bars; None: no line.
+        labels: names to show of methods; a method without a name shows its id.
+        baseline: method with a line across all bars at its mean; None draws no line.
 
     Raises:
-        InputError: the table lacks a column or has nothing of a method, or the baseline is none
-            of the methods.
+        InputError: the table lacks a column or a method, or the baseline is not among the methods.
     """
     groups = _groups(table, methods)
     if baseline is not None and baseline not in methods:
@@ -82,7 +81,7 @@ def bars_figure(
 
 
 def _groups(table: pd.DataFrame, methods: Sequence[str]) -> dict[StreamSplit, pd.DataFrame]:
-    """Return, for each (dataset, task, split), mean, std and count over seeds of each method."""
+    """Return (dataset, task, split) -> mean, std and count over seeds of each method."""
     pooled = pooled_values(table)
     known = set(pooled.method)
     for method in methods:
@@ -98,29 +97,29 @@ def _groups(table: pd.DataFrame, methods: Sequence[str]) -> dict[StreamSplit, pd
 
 
 def pooled_values(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of a table of metrics that are the pooled headline metric, in its unit.
+    """Return the pooled headline metrics of a table of metrics, in their unit.
 
     Args:
         table: tidy metrics as `scores.aggregate` makes them.
 
     Raises:
-        InputError: the table lacks a column, has an unknown task, or holds no such metric.
+        InputError: the table lacks a column, has an unknown task, or no pooled headline metric.
     """
     missing = {*GROUP, "method", "seed", "aggregation", "metric", "value"} - set(table.columns)
     if missing:
         raise InputError(f"metrics: no column '{min(missing)}'; make them with 'aggregate'")
     headlines = {task: headline(task) for task in table.task.unique()}
-    metric = table.task.map({task: each.pooled for task, each in headlines.items()})
+    metric = table.task.map({task: line.pooled for task, line in headlines.items()})
     pooled = table[(table.aggregation == "pooled") & (table.metric == metric)]
     if pooled.empty:
         wanted = ", ".join(metric.unique()) or "metric"
         raise InputError(f"metrics: no pooled '{wanted}'; make them with 'aggregate'")
-    scale = pooled.task.map({task: each.scale for task, each in headlines.items()})
+    scale = pooled.task.map({task: line.scale for task, line in headlines.items()})
     return pooled.assign(value=scale * pooled.value)
 
 
 def metric_text(task: str) -> str:
-    """Return what the axis of a task's pooled headline metric says."""
+    """Return the axis label of a task's pooled headline metric."""
     metric = headline(task)
     return f"pooled {metric.name} ({metric.unit})"
 
@@ -149,7 +148,7 @@ def _panel(
             textcoords="offset points",
             va="center",
             fontsize=8,
-            # The baseline's line may run behind the number.
+            # A box, because the baseline's line may run behind the number.
             bbox={"boxstyle": "square,pad=0.1", "facecolor": "white", "edgecolor": "none"},
             zorder=5,
         )
@@ -162,9 +161,9 @@ def _panel(
 
 
 def _heading(ids: StreamSplit, every: Sequence[StreamSplit]) -> str:
-    """Return data set and split; the task only where there are several."""
+    """Return data set and split, and the task if there are several tasks."""
     dataset, task, split = ids
-    several = len({each[1] for each in every}) > 1
+    several = len({other[1] for other in every}) > 1
     return f"{dataset}, {split}" + (f", {task}" if several else "")
 
 
@@ -188,10 +187,10 @@ def plot_bars(
         metrics: CSV of `aggregate`.
         methods: ids, in the order shown.
         labels: method -> name to show.
-        baseline: method whose mean is a line across all bars; None draws none.
+        baseline: method with a line across all bars at its mean; None draws no line.
         files: to write.
 
     Raises:
-        InputError: the file is no table of metrics, or lacks a method.
+        InputError: the file is not a table of metrics, or lacks a method.
     """
     save_figure(bars_figure(read_metrics(metrics), methods, labels, baseline), files)

@@ -1,4 +1,4 @@
-"""The paper's figure 9: a video in the colours that several methods give it."""
+"""Draw the paper's figure 9: a video in the colours of several methods."""
 
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -19,15 +19,15 @@ from videottt.report.figures.view import TaskView
 from videottt.store.predictions import PredictionReader
 
 FRAMES = 5
-# Inches: of the longer edge of a panel, of what is below it, above all panels and left of them.
+# Inches: longer edge of a panel, note below it, titles above all panels, labels left of them.
 PANEL, QUALITY_HEIGHT, TITLE_HEIGHT, LABEL_WIDTH = 1.6, 0.17, 0.25, 0.55
-# Inches of a panel's height from which there is room for a name upright.
+# Height of a panel in inches from which an upright name fits beside it.
 UPRIGHT_FROM = 0.8
 
 
 @dataclass(frozen=True)
 class _Row:
-    """Images, uint8 [H, W, 3], what stands left of the first and what below each of them."""
+    """Images uint8 [H, W, 3], the name left of the first and the note below each."""
 
     name: str
     images: list[np.ndarray]
@@ -41,19 +41,19 @@ def colours_figure(
     labels: Mapping[str, str],
     frames: int = FRAMES,
 ) -> Figure:
-    """Draw frames spread over a video: without their colours, and in those of each method.
+    """Draw frames spread over a video, grey and in the colours of each method.
 
-    One column a frame; rows are what the models saw, the original where it is shown, and the
-    methods in their order, with the metric of each frame by itself.
+    One column a frame; rows are the input, the original if it is shown, and the methods in their
+    order, with the metric of each frame.
 
     Args:
         view: of the video.
         predictions: images, of one seed.
-        labels: names to show of methods; one without a name shows its id.
-        frames: columns, at most.
+        labels: names to show of methods; a method without a name shows its id.
+        frames: largest number of columns.
 
     Raises:
-        InputError: the files are not of one video, task and seed, or hold no images.
+        InputError: the files differ in video, task or seed, or hold no images.
     """
     check_same_video(view.store, *predictions)
     for reader in predictions:
@@ -103,7 +103,7 @@ def _rows(
 
 
 def spread(length: int, count: int) -> list[int]:
-    """Return frames in the middle of `count` equal parts of a video, or all of a shorter one."""
+    """Return the frames in the middle of `count` equal parts of a video; at most all frames."""
     count = min(count, length)
     result: list[int] = ((np.arange(count) + 0.5) * length / count).astype(int).tolist()
     return result
@@ -116,17 +116,17 @@ def plot_colours(
     scored: bool,
     files: FigureFiles,
 ) -> None:
-    """Plot frames of a video in the colours that each of several methods gives it.
+    """Plot frames of a video in the colours of several methods.
 
     Args:
         frames: frame store of the video.
-        predictions: images, a row each.
+        predictions: files of images, one a row.
         labels: method -> name to show.
         scored: whether the video has a ground truth to show.
         files: to write.
 
     Raises:
-        InputError: a file is not what it should be.
+        InputError: a file is absent or has another format.
     """
     with open_predictions(frames, predictions) as (store, read):
         figure = colours_figure(view_of(store, read[0].key.task, scored), read, labels)

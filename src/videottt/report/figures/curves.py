@@ -1,4 +1,4 @@
-"""How well each method does over the course of one video."""
+"""Draw the metric of each method over the course of one video."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,7 +15,7 @@ from videottt.evaluation.metrics import Headline, headline
 from videottt.evaluation.scores import Scores, read_scores
 from videottt.report.figures.style import STYLE, Colour, FigureFiles, method_colours, save_figure
 
-# Up to so many frames, each has a visible point.
+# Up to this number of frames, every frame has a visible point.
 FEW = 60
 
 
@@ -26,21 +26,20 @@ def curves_figure(
     labels: Mapping[str, str],
     baseline: str | None = None,
 ) -> Figure:
-    """Draw the metric of every frame over time, and how much more it is than the baseline's.
+    """Draw the metric of every frame over time, and its gain over the baseline.
 
-    The metric is the task's: mean IoU over the classes in the ground truth, AP, PQ or PSNR of
-    the frame by itself. A frame where it is not defined is a gap; frames without labels are passed
-    over.
+    The metric is that of the task on the frame alone: mean IoU over the classes in the ground
+    truth, AP, PQ or PSNR. Where it is not defined, there is a gap; frames without labels are
+    skipped.
 
     Args:
-        scores: of one video: the same seeds of each method.
+        scores: of one video, with the same seeds for every method.
         methods: ids, in the order of the legend.
-        labels: names to show of methods; one without a name shows its id.
-        baseline: method that the lower panel subtracts, seed by seed; None: no lower panel.
+        labels: names to show of methods; a method without a name shows its id.
+        baseline: method that the lower panel subtracts, seed by seed; None draws no lower panel.
 
     Raises:
-        InputError: the scores are not of one video and task, or do not have every method once for
-            the same seeds.
+        InputError: the scores differ in video or task, or a method lacks a seed or has it twice.
     """
     values = _values(scores, methods)
     if baseline is not None and baseline not in methods:
@@ -72,7 +71,7 @@ def curves_figure(
 
 
 def _panels(metric: Headline, baseline: str | None) -> tuple[Figure, list[Axes]]:
-    """Return an empty figure with one panel, or with two where there is a baseline of that name."""
+    """Return an empty figure with one panel, or two with a baseline of this name."""
     ratios = [1] if baseline is None else [2.4, 1]
     figure = Figure(figsize=(8, 4 if baseline is None else 5.2), layout="constrained")
     panels = figure.subplots(len(ratios), 1, sharex=True, squeeze=False, height_ratios=ratios)[:, 0]
@@ -89,7 +88,7 @@ def rolling_mean(values: np.ndarray, window: int) -> np.ndarray:
     """Return centred means over `window` frames, fewer at the ends: float64 [S, N].
 
     Args:
-        values: float64 [S, N]; a NaN stays NaN and counts in no mean.
+        values: float64 [S, N]; NaN stays NaN and counts in no mean.
         window: frames, odd.
     """
     table = pd.DataFrame(values.T)
@@ -101,10 +100,10 @@ def rolling_mean(values: np.ndarray, window: int) -> np.ndarray:
 def _line(
     axes: Axes, timestamps: np.ndarray, values: np.ndarray, colour: Colour, label: str | None = None
 ) -> None:
-    """Draw the mean over seeds of values [S, N], and their standard deviation as a band."""
+    """Draw values [S, N]: mean over seeds as a line, standard deviation as a band."""
     mean = values.mean(axis=0)
     axes.plot(timestamps, mean, color=colour, linewidth=1.6, label=label)
-    # Between two gaps there is no line to draw.
+    # A value between two gaps has no line, so it gets a dash.
     defined = np.pad(~np.isnan(mean), 1)
     alone = defined[1:-1] & ~defined[:-2] & ~defined[2:]
     axes.plot(timestamps[alone], mean[alone], "_", color=colour, markersize=4, markeredgewidth=1.6)
@@ -122,12 +121,12 @@ def _all_frames(scores: Scores) -> bool:
 
 def _title(window: int, seeds: int, all_frames: bool) -> str:
     frames = "frames" if all_frames else "labelled frames"
-    text = f"thick: centred mean over {window} {frames}; thin: each of them"
+    text = f"thick: centred mean over {window} {frames}; thin: single frames"
     return text if seeds == 1 else text + f"; band: standard deviation over {seeds} seeds"
 
 
 def _values(scores: Sequence[Scores], methods: Sequence[str]) -> dict[str, np.ndarray]:
-    """Return the metric of each frame in its unit by method: float64 [seeds, N], seeds in order."""
+    """Return method -> metric of each frame in its unit: float64 [seeds, N], seeds in order."""
     first = scores[0]
     scale = headline(first.key.task).scale
     found: dict[str, dict[int, np.ndarray]] = {method: {} for method in methods}
@@ -136,7 +135,8 @@ def _values(scores: Sequence[Scores], methods: Sequence[str]) -> dict[str, np.nd
         if ids != (first.key.dataset, first.key.task, first.key.video):
             raise InputError(
                 f"scores of video '{ids[2]}' ({ids[0]}, {ids[1]}) beside those of "
-                f"'{first.key.video}' ({first.key.dataset}, {first.key.task}); give those of one"
+                f"'{first.key.video}' ({first.key.dataset}, {first.key.task}); give scores of one "
+                "video"
             )
         if not np.array_equal(each.index, first.index):
             raise InputError(
@@ -146,18 +146,21 @@ def _values(scores: Sequence[Scores], methods: Sequence[str]) -> dict[str, np.nd
             )
         if each.key.method not in found:
             raise InputError(
-                f"scores of method '{each.key.method}', which is not to be shown; "
+                f"scores of method '{each.key.method}', which is not among the methods; "
                 + nearest(each.key.method, methods)
             )
         if each.key.seed in found[each.key.method]:
-            raise InputError(f"two scores of method '{each.key.method}', seed {each.key.seed}")
+            raise InputError(
+                f"two files of scores of method '{each.key.method}', seed {each.key.seed}; leave "
+                "one of them out"
+            )
         found[each.key.method][each.key.seed] = scale * each.statistics.frame_values()
     seeds = sorted(found[first.key.method])
     for method, values in found.items():
         if sorted(values) != seeds:
             raise InputError(
                 f"method '{method}' has scores of seeds {sorted(values)}, but "
-                f"'{first.key.method}' of {seeds}; give the same of each"
+                f"'{first.key.method}' of {seeds}; give the same seeds of each method"
             )
     return {m: np.stack([values[seed] for seed in seeds]) for m, values in found.items()}
 
@@ -169,17 +172,17 @@ def plot_curves(
     baseline: str | None,
     files: FigureFiles,
 ) -> None:
-    """Plot how well each method does over the course of one video.
+    """Plot the metric of each method over the course of one video.
 
     Args:
-        scores: files of scores of that video.
+        scores: files of scores of the video.
         methods: ids, in the order shown.
         labels: method -> name to show.
         baseline: method that the lower panel subtracts; None draws no lower panel.
         files: to write.
 
     Raises:
-        InputError: a file is not what it should be, or a method has no scores.
+        InputError: a file is absent or has another format, or a method has no scores.
     """
     read = [read_scores(path) for path in scores]
     save_figure(curves_figure(read, methods, labels, baseline), files)

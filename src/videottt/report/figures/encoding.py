@@ -1,4 +1,4 @@
-"""Pictures to an mp4 file, one by one, through the bundled ffmpeg."""
+"""Encode pictures as an mp4 file, one by one, with the bundled ffmpeg."""
 
 import contextlib
 import subprocess
@@ -21,9 +21,9 @@ class Sound:
     """The part of a video's sound that belongs to pictures.
 
     Attributes:
-        path: of the video; one without sound will do.
+        path: of the video, which may be without sound.
         start: seconds, on the video's clock, of the first picture.
-        duration_s: seconds that the pictures last.
+        length: seconds of all pictures.
     """
 
     path: Path
@@ -41,20 +41,20 @@ def encode_video(
     """Write an H.264 video that plays everywhere; equal pictures give equal bytes.
 
     Args:
-        path: of the mp4 file.
-        pictures: uint8 [height, width, 3], RGB; taken one by one.
+        path: mp4 file to write.
+        pictures: uint8 [height, width, 3], RGB; read one by one.
         size: (height, width), both even.
         fps: frames a second.
-        sound: of which the first track is added as AAC, if there is one; None: no sound.
+        sound: its first track, if any, is added as AAC; None adds no sound.
 
     Raises:
-        InputError: the video with the sound is not there, or ffmpeg fails; its last line is in the
-            message.
+        InputError: the video with the sound is absent, or ffmpeg fails; the message has the last
+            line of ffmpeg.
     """
     if sound is not None and not sound.path.is_file():
-        raise InputError(f"{sound.path}: no such file; give the video whose sound is to be added")
+        raise InputError(f"{sound.path}: no such file; give the video with the sound")
     with contextlib.ExitStack() as opened:
-        # Opened before the output, of which complete_file would take an error for one.
+        # Opened before complete_file, which would report an error as one of the output.
         files = [] if sound is None else [opened.enter_context(sound.path.open("rb")).fileno()]
         audio, options = ([], {}) if sound is None else _audio(sound, *files)
         part = opened.enter_context(complete_file(path))
@@ -67,10 +67,10 @@ def encode_video(
 def _fed(
     command: Sequence[str], pictures: Iterable[np.ndarray], files: Collection[int]
 ) -> tuple[int, str]:
-    """Run ffmpeg on pictures, with open files; return its exit status and the last it said."""
-    # ffmpeg's complaints go to a file: a pipe that nobody reads would block it when full.
+    """Run ffmpeg on pictures, with open files; return its exit status and its last line."""
+    # A file, because a full pipe that nobody reads would block ffmpeg.
     with tempfile.TemporaryFile() as complaints:
-        # A broken pipe means that ffmpeg gave up: its exit status and last line say why.
+        # After a broken pipe, ffmpeg's exit status and last line give the reason.
         with (
             contextlib.suppress(BrokenPipeError),
             subprocess.Popen(
@@ -85,7 +85,7 @@ def _fed(
             try:
                 for picture in pictures:
                     process.stdin.write(picture.tobytes())
-                    # Nothing may be left to write if the next picture cannot be made.
+                    # Leaves nothing to write if making the next picture fails.
                     process.stdin.flush()
             except BrokenPipeError:
                 raise
@@ -106,7 +106,7 @@ def _command(
     options: Mapping[str, object],
 ) -> list[str]:
     height, width = size
-    # With the colour space named in the file, players show the very colours of the figures.
+    # With the colour space in the file, players show the same colours as the figures.
     named = {"colorspace": "bt709", "color_primaries": "bt709", "color_trc": "bt709"}
     pictures = (
         ffmpeg.input(
@@ -123,12 +123,12 @@ def _command(
         ffmpeg.output(
             pictures,
             *audio,
-            # The name may have a colon, which ffmpeg would take for the end of a protocol.
+            # Without "file:", a colon in the name would end the name of a protocol.
             f"file:{path}",
             vcodec="libx264",
             crf=20,
             pix_fmt="yuv420p",
-            # One thread and no date or version, so that two runs agree byte for byte.
+            # One thread, no date and no version: two runs agree byte for byte.
             threads=1,
             fflags="+bitexact",
             map_metadata=-1,
@@ -143,14 +143,15 @@ def _command(
 
 
 def _audio(sound: Sound, descriptor: int) -> tuple[list[FilterableStream], dict[str, object]]:
-    """Return ffmpeg's input with a sound, whose file is open, and how it is written."""
-    # No name is taken for a pattern or an address, and no playlist makes ffmpeg open another file.
+    """Return ffmpeg's input with a sound, whose file is open, and the options of its output."""
+    # A descriptor, because ffmpeg takes some names for patterns or addresses; "fd" alone, because
+    # a playlist could make ffmpeg open another file.
     source = ffmpeg.input("fd:", fd=descriptor, protocol_whitelist="fd")
     options = {
         "acodec": "aac",
         "ac": 2,
-        # Silence where the sound begins after the pictures, or has a gap. Nothing is sought by
-        # time, which not every format does exactly.
+        # Fills gaps with silence, also before a late start. Trims instead of seeking, because not
+        # every format seeks exactly.
         "af": f"atrim=start={sound.start:.6f},asetpts=PTS-{sound.start:.6f}/TB,"
         "aresample=async=1:first_pts=0",
         "t": f"{sound.length:.6f}",

@@ -1,4 +1,4 @@
-"""Predicted images as a film by themselves: a video in colour."""
+"""Render predicted images as a film: a video in colour."""
 
 import logging
 from collections.abc import Iterator
@@ -21,16 +21,16 @@ def render_film(
 ) -> None:
     """Write the predicted images of a video as a video of the same size, rate and length.
 
-    Odd edges are made even by repeating the last row or column, as H.264 needs it.
+    Odd edges are made even by repeating the last row or column, because H.264 needs even ones.
 
     Args:
-        store: the frames, whose times count.
+        store: the frames and their times.
         predictions: images of these frames.
-        path: of the mp4 file.
-        sound: the video that the frames are from: its sound is added, if it has any.
+        path: mp4 file to write.
+        sound: the source video; its sound is added, if it has any.
 
     Raises:
-        InputError: the predictions are not of this video or no images, or ffmpeg fails.
+        InputError: the predictions are not of this video or not images, or ffmpeg fails.
     """
     predictions.check_video(store)
     check_images(predictions)
@@ -49,16 +49,16 @@ def render_film(
 def render_prediction(
     frames: Path, predictions: Path, output: Path, sound: Path | None = None
 ) -> None:
-    """Render predicted images as a film by themselves, such as an old one in colour.
+    """Render predicted images as a film, for example an old film in colour.
 
     Args:
         frames: frame store of the video.
         predictions: images.
         output: mp4 to write.
-        sound: the source video, with or without its suffix, whose sound is added if it has any.
+        sound: the source video, with or without its suffix; its sound is added, if it has any.
 
     Raises:
-        InputError: a file is not what it should be, or ffmpeg fails.
+        InputError: a file is absent or has another format, or ffmpeg fails.
     """
     with open_predictions(frames, [predictions]) as (store, (images,)):
         render_film(store, images, output, file_with_sound(sound))

@@ -1,4 +1,4 @@
-"""A colour for each object, which it keeps from frame to frame."""
+"""Colour objects, each the same from frame to frame."""
 
 import colorsys
 from collections.abc import Sequence
@@ -10,12 +10,12 @@ from pycocotools import mask as coco_mask
 from scipy.optimize import linear_sum_assignment
 
 from videottt.core.segments import ClassSpace, Instances
-from videottt.report.figures.style import class_colours
+from videottt.report.figures.class_colours import class_colours
 
-COLOURS = 40  # of objects, before two that are seen at once share one
-SAME = 0.1  # IoU from which objects of one class in two frames are taken for one
-DARKEST = 45  # lightness of an object's colour, in 0..100: some frames are taken at night
-# Frames for which an object that is not predicted keeps its colour.
+COLOURS = 40  # of objects; with more objects at once, some share a colour
+SAME = 0.1  # least IoU of one object in two frames
+DARKEST = 45  # least lightness of an object's colour, in 0..100, to be visible at night
+# Frames for which a missed object keeps its colour.
 MEMORY = 5
 
 
@@ -24,9 +24,9 @@ class _Seen:
     """An object of an earlier frame.
 
     Attributes:
-        label: its class.
-        mask: run lengths of its last mask, as pycocotools takes them.
-        place: of its colour.
+        label: class.
+        mask: run lengths of its last mask, in the form of pycocotools.
+        place: index of its colour.
         age: frames since it was last seen.
     """
 
@@ -37,19 +37,19 @@ class _Seen:
 
 
 class ObjectColours:
-    """Colours of the objects that one method predicts of a video, or of its labels.
+    """Colours of the objects in a method's predictions of a video, or in its labels.
 
     An object has the colour of the object of its class in an earlier frame that it overlaps most
-    (assigned one to one, by IoU). A new one has that of the object of the same frame that it
-    overlaps in what is shown beside, or else one that is not in use.
+    (assigned one to one, by IoU). A new object takes the colour of the object that it overlaps in a
+    row beside, or else an unused colour.
 
     Args:
         space: the classes.
-        beside: colours of what is shown beside, which must be asked for each frame before these.
+        beside: colours of the rows beside; in every frame, ask them first.
 
     Attributes:
         space: the classes.
-        classes: uint8 [256, 3], RGB, their colours.
+        classes: uint8 [256, 3], RGB, the colours of the classes.
     """
 
     def __init__(self, space: ClassSpace, beside: "Sequence[ObjectColours]" = ()) -> None:
@@ -84,9 +84,9 @@ class ObjectColours:
 
 
 def colours_side_by_side(space: ClassSpace, number: int) -> list[ObjectColours]:
-    """Return the colours of so many rows of labels or predictions of one video.
+    """Return the colours of `number` rows of labels or predictions of one video.
 
-    Each row is coloured like those before it where they have the same objects.
+    The same object has the same colour in all rows.
     """
     rows: list[ObjectColours] = []
     for _ in range(number):
@@ -95,11 +95,11 @@ def colours_side_by_side(space: ClassSpace, number: int) -> list[ObjectColours]:
 
 
 def _matches(found: Instances, seen: Sequence[_Seen]) -> dict[int, int]:
-    """Return which object of a list each object is, where it is one of them."""
+    """Return object -> the earlier object that it is, for those that were seen."""
     if not (len(found) and seen):
         return {}
-    overlap = coco_mask.iou(found.run_lengths, [each.mask for each in seen], [0] * len(seen))
-    labels = np.array([each.label for each in seen])
+    overlap = coco_mask.iou(found.run_lengths, [earlier.mask for earlier in seen], [0] * len(seen))
+    labels = np.array([earlier.label for earlier in seen])
     overlap = np.where(found.classes[:, None] == labels, overlap, 0)
     pairs = zip(*linear_sum_assignment(overlap, maximize=True), strict=True)
     return {int(row): int(column) for row, column in pairs if overlap[row, column] >= SAME}
@@ -108,7 +108,7 @@ def _matches(found: Instances, seen: Sequence[_Seen]) -> dict[int, int]:
 def object_colours(stuff: np.ndarray) -> np.ndarray:
     """Return bright colours for objects: uint8 [COLOURS, 3], RGB.
 
-    Each is as unlike those before it, and the colours of stuff, as can be.
+    Each is as different as possible from those before it and from the colours of stuff.
 
     Args:
         stuff: uint8 [N, 3], RGB.
@@ -123,7 +123,7 @@ def object_colours(stuff: np.ndarray) -> np.ndarray:
     places = _lab(candidates)
     bright = places[:, 0] >= DARKEST
     candidates, places = candidates[bright], places[bright]
-    # It is more important to tell an object from others than from what surrounds it.
+    # Telling objects apart matters more than telling them from stuff, hence the factor 2.
     distance = 2 * _distance(places, _lab(stuff)).min(axis=1, initial=100.0)
     chosen: list[int] = []
     for _ in range(COLOURS):
@@ -139,7 +139,7 @@ def _distance(some: np.ndarray, others: np.ndarray) -> np.ndarray:
 
 
 def _lab(colours: np.ndarray) -> np.ndarray:
-    """Return CIELAB of sRGB colours uint8 [N, 3], under D65, where distances are as they are seen.
+    """Return CIELAB, in which distances match perception, of sRGB colours uint8 [N, 3], D65.
 
     Reference: IEC 61966-2-1 and CIE 15.
     """

@@ -1,4 +1,4 @@
-"""Open what figures of one video are drawn from."""
+"""Open the files that figures of one video are drawn from."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -12,7 +12,7 @@ from videottt.store.predictions import PredictionReader
 
 @dataclass(frozen=True)
 class PairFiles:
-    """The files of a method on a video, beside the model that does not learn.
+    """The files of a method and of the fixed model on a video.
 
     Attributes:
         frames: frame store of the video.
@@ -27,7 +27,7 @@ class PairFiles:
 
 @dataclass(frozen=True)
 class Pair:
-    """A method's predictions of a video, and those of the model that does not learn.
+    """The predictions of a method and of the fixed model on a video.
 
     Attributes:
         store: the video.
@@ -40,16 +40,16 @@ class Pair:
     predictions: PredictionReader
 
     def view(self, scored: bool) -> TaskView:
-        """Return the video as the task sees it, with its ground truth if it is scored."""
+        """Return the view of the task on the video, with the ground truth if it is scored."""
         return view_of(self.store, self.predictions.key.task, scored)
 
 
 @contextlib.contextmanager
 def open_pair(files: PairFiles) -> Iterator[Pair]:
-    """Open a video and two files of predictions of it.
+    """Open a video and its predictions by two methods.
 
     Raises:
-        InputError: a file is not what it should be.
+        InputError: a file is absent or has another format.
     """
     with (
         FrameStore(files.frames) as store,
@@ -63,10 +63,10 @@ def open_pair(files: PairFiles) -> Iterator[Pair]:
 def open_predictions(
     frames: Path, predictions: Sequence[Path]
 ) -> Iterator[tuple[FrameStore, list[PredictionReader]]]:
-    """Open a video and any number of files of predictions of it.
+    """Open a video and its predictions by any number of methods.
 
     Raises:
-        InputError: a file is not what it should be.
+        InputError: a file is absent or has another format.
     """
     with contextlib.ExitStack() as opened:
         store = opened.enter_context(FrameStore(frames))
@@ -74,5 +74,5 @@ def open_predictions(
 
 
 def view_of(store: FrameStore, task: str, scored: bool) -> TaskView:
-    """Return a video as a task sees it, with its ground truth if it is scored."""
+    """Return the view of a task on a video, with the ground truth if it is scored."""
     return scored_view(store, task) if scored else unscored_view(store, task)

@@ -1,4 +1,4 @@
-"""What is laid over a frame: the classes, objects or segments that a task predicts, or labels."""
+"""Lay classes, objects or segments over a frame, predicted or labelled."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -11,13 +11,13 @@ from videottt.core.segments import VOID, ClassSpace, Instances, Panoptic, Predic
 from videottt.report.figures.objects import ObjectColours
 
 OPACITY = 0.6  # of colours over the frame
-# Instances are drawn from this score on. The demo of Mask2Former draws from 0.5; models as small
-# as those of the embedded benchmark are less sure, and nothing could be seen of them.
+# Least score of a drawn instance. The demo of Mask2Former draws from 0.5 on, but small models such
+# as those of the embedded benchmark rarely reach that.
 SHOWN_FROM = 0.3
-# Share of the frame from which stuff is named.
+# Least share of the frame at which stuff is named.
 LARGE = 0.02
 CROWD = (150, 150, 150)
-# Pixels of a picture's width for each pixel of an outline's half.
+# Pixels of a picture's width for each pixel of half an outline.
 OUTLINE = 300
 
 
@@ -27,12 +27,12 @@ class Overlay:
 
     Attributes:
         ids: uint16 [H, W], segment of each pixel, from 1; 0 = none.
-        colours: uint8 [S + 1, 3], RGB; the first is that of pixels of no segment.
-        texts: [S], what is written on each segment; "" = nothing.
-        above: bool [S], whether it is written at the upper end, else in the middle.
+        colours: uint8 [S + 1, 3], RGB; the first is for pixels without a segment.
+        texts: [S], name of each segment, or "".
+        above: bool [S], whether the name stands at the upper end, else in the middle.
         outlined: whether segments have outlines.
-        bare: whether pixels of no segment show the frame as it is.
-        legend: uint8, the classes that are told by their colours, 255 = void.
+        bare: whether pixels without a segment show the frame unchanged.
+        legend: uint8, the classes to name in a legend, 255 = void.
     """
 
     ids: np.ndarray
@@ -45,15 +45,15 @@ class Overlay:
 
 
 def overlay_of(prediction: Prediction, objects: ObjectColours) -> Overlay:
-    """Return how a prediction or labels are drawn.
+    """Return the overlay of a prediction or of labels.
 
-    Classes have the colours of `class_colours` and are told by a legend; objects have a colour
-    each, and names. Stuff that takes much of the frame is named too. Instances are drawn if their
-    score is at least `SHOWN_FROM`, the large before the small; of those with equal masks the one
-    with the highest score. Crowds are grey.
+    Classes have the colours of `class_colours` and stand in a legend; objects have colours and
+    names of their own. Large stuff is named too. Instances are drawn if their score is at least
+    `SHOWN_FROM`, the large before the small; of equal masks, the one with the highest score. Crowds
+    are grey.
 
     Args:
-        prediction: of the frame after the last one that `objects` coloured; no image.
+        prediction: of the frame after the last one that `objects` coloured; not an image.
         objects: colours of the classes, and of the objects of this video and method.
     """
     if isinstance(prediction, Instances):
@@ -118,7 +118,7 @@ def _of_instances(instances: Instances, objects: ObjectColours) -> Overlay:
 
 
 def _shown(instances: Instances) -> Instances:
-    """Return the instances that are drawn."""
+    """Return the instances to draw."""
     best: dict[bytes, int] = {}
     for place in np.argsort(-instances.scores, kind="stable"):
         if instances.scores[place] >= SHOWN_FROM:
@@ -137,7 +137,7 @@ def _chosen(instances: Instances, places: np.ndarray) -> Instances:
 
 
 def _object_colours(instances: Instances, objects: ObjectColours) -> np.ndarray:
-    """Return the colour of each instance: uint8 [N, 3]; crowds are no objects."""
+    """Return the colour of each instance: uint8 [N, 3]; crowds do not count as objects."""
     colours = np.full((len(instances), 3), CROWD, np.uint8)
     counted = np.flatnonzero(~instances.crowd)
     colours[counted] = objects.of(_chosen(instances, counted))
@@ -145,15 +145,16 @@ def _object_colours(instances: Instances, objects: ObjectColours) -> np.ndarray:
 
 
 def _name(space: ClassSpace, label: int, crowd: bool) -> str:
-    # As COCO calls stuff of several older classes, such as wall-other-merged.
+    # COCO merges older classes of stuff under such names as wall-other-merged.
     name = space.classes[label].removesuffix("-merged").removesuffix("-other")
     return f"{name} (crowd)" if crowd else name
 
 
 def laid_over(picture: Image.Image, overlay: Overlay) -> Image.Image:
-    """Return a picture of a frame, a whole number of times its size, with an overlay, no text.
+    """Return an enlarged picture of a frame with an overlay, without names.
 
-    Outlines are drawn at the size of the picture, within the segments that they belong to.
+    The picture is a whole number of times as large as the frame. Outlines are drawn at the size of
+    the picture, inside their segments.
     """
     factor = picture.width // overlay.ids.shape[1]
     colours = Image.fromarray(np.take(overlay.colours, overlay.ids, axis=0))
@@ -171,19 +172,19 @@ def laid_over(picture: Image.Image, overlay: Overlay) -> Image.Image:
 
 
 def outlines(ids: np.ndarray, width: int) -> np.ndarray:
-    """Return the pixels within `width` of another segment, in a row or column: bool [H, W].
+    """Return the pixels at most `width` from another segment, in a row or column: bool [H, W].
 
     Args:
         ids: integer [H, W].
         width: pixels.
     """
-    found = np.zeros(ids.shape, bool)
+    near = np.zeros(ids.shape, bool)
     for step in range(1, width + 1):
         for there, here in ((np.s_[step:], np.s_[:-step]), (np.s_[:, step:], np.s_[:, :-step])):
             differs = ids[there] != ids[here]
-            found[there] |= differs
-            found[here] |= differs
-    return found
+            near[there] |= differs
+            near[here] |= differs
+    return near
 
 
 @dataclass(frozen=True)
@@ -197,7 +198,7 @@ class Caption:
     height: float
 
     def overlaps(self, other: "Caption") -> bool:
-        """Say whether two boxes share a pixel."""
+        """Return whether two boxes overlap."""
         across = abs(2 * (self.left - other.left) + self.width - other.width)
         down = abs(2 * (self.top - other.top) + self.height - other.height)
         return across < self.width + other.width and down < self.height + other.height
@@ -206,14 +207,14 @@ class Caption:
 def captions(
     overlay: Overlay, factor: float, measure: Callable[[str], tuple[float, float]]
 ) -> list[Caption]:
-    """Return what is written where on a picture `factor` times as large as the frame.
+    """Return the names on a picture `factor` times as large as the frame, and their boxes.
 
-    The texts of things come first, and of large segments before those of small ones; a text for
-    which no place is free is left out, as is that of an object which is smaller than a letter.
+    Things are named before stuff, and large segments before small ones. A name without a free place
+    is left out, and the name of an object smaller than a letter.
 
     Args:
         overlay: the segments.
-        factor: how many times larger the picture is.
+        factor: size of the picture relative to the frame.
         measure: returns the width and height of a text in pixels of the picture.
     """
     size = tuple(factor * edge for edge in overlay.ids.shape)
@@ -242,7 +243,7 @@ def captions(
 def _corners_of_thing(
     edges: np.ndarray, text: tuple[float, float]
 ) -> Iterator[tuple[float, float]]:
-    """Yield where the box of a text may begin, (top, left), the best place first."""
+    """Yield the possible corners (top, left) of the box of a text, the best first."""
     top, bottom, left, right = edges
     height, width = text
     if max(bottom - top, right - left) < height:
@@ -250,21 +251,21 @@ def _corners_of_thing(
     start = (left + right - width) / 2
     inside = [(top + 0.2 * height, start)]
     outside = [(top - height, start), (bottom, start)]
-    # What is written on an object may not hide it.
+    # A name must not hide a small object.
     yield from inside + outside if bottom - top > 4 * height else outside + inside
 
 
 def _within(
     corners: Iterator[tuple[float, float]], text: tuple[float, float], size: tuple[int, int]
 ) -> Iterator[tuple[float, float]]:
-    """Yield the corners from which a text fits into a picture, moved sideways if need be."""
+    """Yield the corners at which a text fits into a picture, moved sideways if necessary."""
     for top, left in corners:
         if 0 <= top <= size[0] - text[0] and text[1] <= size[1]:
             yield top, min(max(left, 0.0), size[1] - text[1])
 
 
 def _middle(mask: np.ndarray) -> tuple[int, int]:
-    """Return a pixel well within a mask (y, x): of those, the one nearest to its centre."""
+    """Return the pixel (y, x) nearest to the centre of a mask, of those well inside it."""
     step = max(1, max(mask.shape) // 128)
     small = np.pad(mask[::step, ::step], 1)
     if not small.any():

@@ -1,4 +1,4 @@
-"""Which predictions may stand beside which frames."""
+"""Check that predictions belong to frames, and to each other."""
 
 import numpy as np
 
@@ -12,16 +12,16 @@ def check_same_video(store: FrameStore, first: PredictionReader, *others: Predic
     """Check that methods predicted the video of a frame store, all for one task and seed.
 
     Raises:
-        InputError: predictions and frames are not of the same video, classes or length, or two
-            methods are not of the same task and seed.
+        InputError: predictions and frames differ in video, classes or length, or two methods differ
+            in task or seed.
     """
     first.check_video(store)
     for other in others:
         other.check_video(store)
         if (first.key.task, first.key.seed) != (other.key.task, other.key.seed):
             raise InputError(
-                f"{first.path}: is task '{first.key.task}', seed {first.key.seed}, but "
-                f"{other.path} is task '{other.key.task}', seed {other.key.seed}; give methods of "
+                f"{first.path}: is of task '{first.key.task}', seed {first.key.seed}, but "
+                f"{other.path} of task '{other.key.task}', seed {other.key.seed}; give methods of "
                 "one task and seed"
             )
 
@@ -40,11 +40,11 @@ def check_images(predictions: PredictionReader) -> None:
 
 
 def distinct(fixed: PredictionReader, predictions: PredictionReader) -> list[PredictionReader]:
-    """Return both, or one of them where both are of the same job."""
+    """Return both predictions, or one if both are of the same job."""
     return [fixed] if fixed.key == predictions.key else [fixed, predictions]
 
 
 def as_image(prediction: Prediction | None) -> np.ndarray:
-    """Return an image that is predicted or true: uint8 [H, W, 3]; see `check_images`."""
+    """Return a predicted or true image as such: uint8 [H, W, 3]; see `check_images`."""
     assert isinstance(prediction, np.ndarray)
     return prediction

@@ -1,17 +1,19 @@
-"""Predictions as panels of a figure."""
+"""Draw predictions as panels of a figure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import matplotlib.font_manager
 import numpy as np
-from matplotlib.axes import Axes
 from PIL import Image, ImageFont
 
 from videottt.core.segments import Prediction
 from videottt.evaluation.metrics import Headline
 from videottt.report.figures.objects import ObjectColours
 from videottt.report.figures.overlay import Overlay, captions, laid_over, overlay_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 PIXELS = 300  # an inch of a panel, as in the PDF
 FONT_SIZE = 5.5  # points
@@ -20,11 +22,11 @@ POINTS = 72  # an inch
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture, and what is laid over it.
+    """A picture and its overlay.
 
     Attributes:
         image: uint8 [h, w, 3], RGB.
-        overlay: None: the picture is shown as it is.
+        overlay: segments over the picture; None shows the picture alone.
     """
 
     image: np.ndarray
@@ -34,18 +36,18 @@ class Picture:
 def pictures_of(
     frame: np.ndarray, row: Sequence[Prediction | None], objects: Sequence[ObjectColours]
 ) -> list[Picture | None]:
-    """Return how labels and predictions of a frame that stand side by side are shown.
+    """Return the pictures of labels and predictions of one frame, side by side.
 
-    An image is shown itself, anything else over the frame. None stays None.
+    An image is its own picture; other predictions are laid over the frame. None stays None.
 
     Args:
         frame: uint8 [H, W, 3], RGB.
-        row: the predictions.
-        objects: for each of them, the colours of its objects.
+        row: labels and predictions.
+        objects: the colours of the objects of each.
     """
     return [
-        None if each is None else _picture(frame, each, colours)
-        for each, colours in zip(row, objects, strict=True)
+        None if prediction is None else _picture(frame, prediction, colours)
+        for prediction, colours in zip(row, objects, strict=True)
     ]
 
 
@@ -55,24 +57,27 @@ def _picture(frame: np.ndarray, prediction: Prediction, objects: ObjectColours) 
     return Picture(frame, overlay_of(prediction, objects))
 
 
-def bare_axes(axes: Axes) -> None:
-    """Take ticks and frame from axes that hold a picture; their labels stay."""
+def bare_axes(axes: "Axes") -> None:
+    """Remove ticks and frame of axes that hold a picture; their labels stay."""
     axes.set(xticks=[], yticks=[])
     for spine in axes.spines.values():
         spine.set_visible(False)
 
 
-def show_picture(axes: Axes, picture: Picture, size: tuple[int, int], inches: float) -> None:
-    """Draw a picture on axes, which have the pixels of the video's frames as coordinates.
+def show_picture(axes: "Axes", picture: Picture, size: tuple[int, int], inches: float) -> None:
+    """Draw a picture on axes whose coordinates are the pixels of the video's frames.
 
-    A map of classes is shown by itself; objects and segments over the picture, with their names.
+    A map of classes is drawn alone; objects and segments over the picture, with their names.
 
     Args:
         axes: to draw on.
-        picture: of a frame, or of the model's input size, which fills the same place.
+        picture: of the frame's or of the model's input size; either fills the axes.
         size: (H, W) of the frames.
         inches: width of the axes.
     """
+    # Here, because videos need this module without matplotlib.
+    import matplotlib.font_manager
+
     height, width = size
     extent = (0, width, height, 0)
     overlay = picture.overlay
@@ -98,11 +103,11 @@ def show_picture(axes: Axes, picture: Picture, size: tuple[int, int], inches: fl
     def measure(text: str) -> tuple[float, float]:
         return (font.getlength(text) / 10 + 3) * scale, (FONT_SIZE + 2.5) * scale
 
-    for each in captions(overlay, factor, measure):
+    for name in captions(overlay, factor, measure):
         axes.text(
-            (each.left + each.width / 2) / factor,
-            (each.top + each.height / 2) / factor,
-            each.text,
+            (name.left + name.width / 2) / factor,
+            (name.top + name.height / 2) / factor,
+            name.text,
             color="white",
             fontsize=FONT_SIZE,
             ha="center",
@@ -112,7 +117,7 @@ def show_picture(axes: Axes, picture: Picture, size: tuple[int, int], inches: fl
 
 
 def masked_input(frame: np.ndarray, visible: np.ndarray) -> np.ndarray:
-    """Return what a model was shown of a frame at its input size: uint8 [h, w, 3], else black.
+    """Return the visible patches of a frame at the model's input size, else black: uint8 [h, w, 3].
 
     Args:
         frame: uint8 [H, W, 3], RGB.
@@ -125,10 +130,10 @@ def masked_input(frame: np.ndarray, visible: np.ndarray) -> np.ndarray:
 
 
 def quality_text(metric: Headline, value: float) -> str:
-    """Return how good a prediction is, such as ``AP 23.1 %``; "" where it is not known.
+    """Return the metric of a prediction as text, for example ``AP 23.1 %``; "" for NaN.
 
     Args:
         metric: of the task.
-        value: in the unit of the metric; NaN = not known.
+        value: in the unit of the metric.
     """
     return "" if np.isnan(value) else f"{metric.name} {value:.1f} {metric.unit}"

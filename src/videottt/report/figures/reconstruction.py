@@ -1,4 +1,4 @@
-"""The paper's figure 3: what the model saw, what it made of it, and what it predicted."""
+"""Draw the paper's figure 3: masked input, reconstruction and prediction."""
 
 import textwrap
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ from videottt.store.predictions import PredictionReader
 PANEL_WIDTH = 1.75
 TITLE_HEIGHT = 0.45
 
-# Pictures of a row, by what stands above them.
+# Pictures of a row, by title.
 _Row = dict[str, Picture]
 
 
@@ -32,10 +32,10 @@ def reconstruction_figure(
     predictions: PredictionReader,
     labels: Mapping[str, str],
 ) -> Figure:
-    """Draw a row for each reconstruction that was kept when the video was predicted.
+    """Draw a row for each reconstruction kept with the predictions.
 
     Raises:
-        InputError: the files are not of one video, task and seed, or no reconstruction was kept.
+        InputError: the files differ in video, task or seed, or no reconstruction was kept.
     """
     store = view.store
     check_same_video(store, fixed, predictions)
@@ -59,10 +59,10 @@ def reconstruction_figure(
     for axes_row, row, (index, _, _) in zip(grid, rows, looks, strict=True):
         for axes in axes_row:
             axes.set_axis_off()
-        # Of a frame without labels the last place stays empty.
+        # Without labels, the last place stays empty.
         for axes, picture in zip(axes_row, row.values(), strict=False):
             show_picture(axes, picture, store.size, PANEL_WIDTH)
-        # Upright, the time would reach into the next row of a wide video.
+        # In rows of a wide video, upright text would reach into the next row.
         upright = height > 0.9
         axes_row[0].text(
             -0.04, 0.5, f"t ={' ' if upright else chr(10)}{store.timestamps[index]:.1f} s",
@@ -104,7 +104,7 @@ def plot_reconstruction(
     scored: bool,
     files: FigureFiles,
 ) -> None:
-    """Plot what the model saw, what it reconstructed and what it predicted, frame by frame.
+    """Plot masked input, reconstruction and prediction of single frames.
 
     Args:
         pair_files: the video and its predictions.
@@ -113,7 +113,7 @@ def plot_reconstruction(
         files: to write.
 
     Raises:
-        InputError: a file is not what it should be.
+        InputError: a file is absent or has another format.
     """
     with open_pair(pair_files) as pair:
         view = pair.view(scored)

@@ -1,4 +1,4 @@
-"""How the hyper-parameters of each method were selected: the score of every trial."""
+"""Draw the selection of hyper-parameters: the score of every trial of each method."""
 
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ from videottt.report.figures.style import STYLE, FigureFiles, save_figure, seeds
 COLUMNS = 3
 # Columns of a grid that are neither a setting nor the metric.
 COUNT, SELECTED = "seeds", "selected"
-# Of the offline methods: which of their iterations was scored.
+# Column of offline methods: the scored iteration.
 ITERATION = "iteration"
 NONE = "none"
 _RING: dict[str, Any] = {
@@ -37,21 +37,21 @@ _RING: dict[str, Any] = {
 def selection_figure(
     grids: Mapping[str, pd.DataFrame], task: str, labels: Mapping[str, str]
 ) -> Figure:
-    """Draw the score of every trial of every method, and mark the trial that was chosen.
+    """Draw the score of every trial of every method, and mark the chosen trial.
 
     A panel has the values of one setting along its axis, equally spaced, and a line for each
-    combination of the others. Settings of which the choice is the first or last value tried are
-    named: there, more of the grid might do better.
+    combination of the others. It names the settings of which the first or last value was chosen,
+    because a better value may lie beyond the grid.
 
     Args:
         grids: method id -> trials, one a row: a column for each setting, the pooled headline metric
             of the task, `seeds`, and the bool `selected`, true once.
-        task: whose metric was maximised.
-        labels: names to show of methods; one without a name shows its id.
+        task: the task of the maximised metric.
+        labels: names to show of methods; a method without a name shows its id.
 
     Raises:
-        InputError: a grid lacks a column or has not exactly one chosen trial, or there is no such
-            task.
+        InputError: a grid lacks a column or has not exactly one chosen trial, or the task is
+            unknown.
     """
     maximised = headline(task)
     metric = maximised.pooled
@@ -90,18 +90,23 @@ def _check(method: str, grid: pd.DataFrame, metric: str) -> None:
                 "'select'"
             )
     if grid.columns.isin((metric, COUNT, SELECTED)).all():
-        raise InputError(f"selection of '{method}': no column of a setting that was tried")
+        raise InputError(
+            f"selection of '{method}': no column of a setting; make it again with 'select'"
+        )
     chosen = int(grid[SELECTED].sum())
     if chosen != 1:
-        raise InputError(f"selection of '{method}': {chosen} trials are chosen, not one")
+        raise InputError(
+            f"selection of '{method}': {chosen} trials are chosen, not one; make it again with "
+            "'select'"
+        )
 
 
 def varied_settings(grid: pd.DataFrame, metric: str) -> list[str]:
-    """Return the settings that a grid varies, the one for a figure's axis first.
+    """Return the settings that a grid varies; the first is for the axis of a figure.
 
-    That is the one with most values; of equals, the iteration, or else the first. A setting with
-    one value is left out, unless all are. `iteration` is one of them only where trials differ in
-    nothing else; elsewhere it came out of a trial.
+    The first is the setting with the most values; among equals, the iteration, or else the first
+    column. Settings with one value are left out, unless all have one. `iteration` counts only
+    where trials differ in nothing else; elsewhere it is a result of a trial.
 
     Args:
         grid: trials, one a row, with at least one column of a setting.
@@ -117,20 +122,20 @@ def varied_settings(grid: pd.DataFrame, metric: str) -> list[str]:
 
 
 def edges(grid: pd.DataFrame, settings: Sequence[str]) -> list[str]:
-    """Return the settings of which the chosen trial has the least or largest number that was tried.
+    """Return the settings of which the chosen trial has the least or the largest number tried.
 
     Args:
         grid: trials, one a row, with a bool column `selected` that is true once.
-        settings: columns; one with a single value, or of words, has no edge.
+        settings: columns; a column with a single value, or of words, has no edge.
     """
     chosen = grid[grid[SELECTED]].iloc[0]
-    found = []
+    on_edge = []
     for setting in settings:
         values = _values(grid[setting])
         ends = (values[0], values[-1])
         if _numbers(grid[setting]) and len(values) > 1 and _text(chosen[setting]) in ends:
-            found.append(setting)
-    return found
+            on_edge.append(setting)
+    return on_edge
 
 
 def _numbers(column: pd.Series) -> bool:
@@ -138,7 +143,7 @@ def _numbers(column: pd.Series) -> bool:
 
 
 def _values(column: pd.Series) -> list[str]:
-    """Return the values of a setting as text: numbers in their order, others as they come."""
+    """Return the values of a setting as text: numbers ascending, words in order of appearance."""
     unique = column.drop_duplicates()
     if _numbers(unique):
         unique = unique.loc[pd.to_numeric(unique).sort_values().index]
@@ -152,11 +157,11 @@ def _text(value: object) -> str:
 
 
 def _panel(axes: Axes, grid: pd.DataFrame, metric: str, settings: Sequence[str]) -> None:
-    """Draw a line for each combination of the settings but the first, which is the axis."""
+    """Draw a line for each combination of all settings but the first, which is the axis."""
     along, others = settings[0], list(settings[1:])
     place = {value: number for number, value in enumerate(_values(grid[along]))}
     lines = list(grid.groupby(others, dropna=False)) if others else [((), grid)]
-    # Without the palette's last colours, which are too pale on white.
+    # The palette's last colours are too pale on white.
     colours = seaborn.color_palette("viridis", round(1.25 * len(lines)) + 1)
     for (values, rows), colour in zip(lines, colours, strict=False):
         x = np.array([place[_text(value)] for value in rows[along]])
@@ -184,7 +189,7 @@ def _mark(axes: Axes, grid: pd.DataFrame, scores: pd.Series, settings: Sequence[
 
 
 def _head(axes: Axes, name: str, on_edge: Sequence[str]) -> None:
-    """Write the method, and below it the settings on whose edge the choice stands."""
+    """Write the method, and below it the settings whose first or last value was chosen."""
     names = " and ".join(setting.rpartition(".")[2] for setting in on_edge)
     note = textwrap.fill(f"at the edge of {names}", 46) if on_edge else ""
     lines = note.count("\n") + 1 if note else 0
@@ -202,17 +207,17 @@ def plot_selection(
     labels: Mapping[str, str],
     files: FigureFiles,
 ) -> None:
-    """Plot how the hyper-parameters of each method were selected, trial by trial.
+    """Plot the trials by which the hyper-parameters of each method were selected.
 
     Args:
         grids: CSV of `select`, one a method.
         methods: ids, in the order of the grids.
-        task: whose metric was maximised.
+        task: the task of the maximised metric.
         labels: method -> name to show.
         files: to write.
 
     Raises:
-        InputError: there are more or fewer grids than methods, or a file is no grid.
+        InputError: there are more or fewer grids than methods, or a file is not a grid.
     """
     if len(grids) != len(methods):
         raise InputError(

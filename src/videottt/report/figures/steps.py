@@ -1,4 +1,4 @@
-"""The paper's figure 3: gradient descent on the reconstruction of one frame."""
+"""Draw the paper's figure 3: gradient descent on the reconstruction of one frame."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +19,7 @@ from videottt.report.figures.view import TaskView
 from videottt.store.frames import FrameStore
 from videottt.store.traces import FrameTrace, Traces, read_traces
 
-# Steps whose reconstruction is shown, beside the last one.
+# Steps whose reconstruction is shown, besides the last step.
 SHOWN = (0, 1, 5)
 # Inches.
 PANEL_WIDTH, TITLE_HEIGHT, CURVE_HEIGHT, LEGEND_HEIGHT = 1.6, 0.28, 2.2, 0.35
@@ -27,15 +27,14 @@ PANEL_WIDTH, TITLE_HEIGHT, CURVE_HEIGHT, LEGEND_HEIGHT = 1.6, 0.28, 2.2, 0.35
 
 @matplotlib.rc_context(STYLE)
 def steps_figure(view: TaskView, traces: Traces) -> Figure:
-    """Draw what a model reconstructs of a frame through gradient steps, its loss and its metric.
+    """Draw the reconstruction of single frames through gradient steps, the loss and the metric.
 
-    A row of pictures a frame: the frame, what the model was shown of it, and the masked patches as
-    it reconstructs them; the others are left white, as in the paper. Below are the loss of the
-    masked reconstruction and the task's metric of the frame by itself, such as its mean IoU, after
-    each step, a line a frame; a frame without labels has none.
+    One row of pictures a frame: the frame, its visible patches, and the reconstructed masked
+    patches; visible patches are white, as in the paper. Below, after each step, a line a frame: the
+    loss of the masked reconstruction, and the metric of the frame, if it has labels.
 
     Raises:
-        InputError: the frames are not those that were traced.
+        InputError: the frames are not the traced ones.
     """
     store = view.store
     traces.check_video(store)
@@ -93,22 +92,22 @@ def _draw_curve(axes: Axes, values: np.ndarray, colour: Colour, name: str) -> No
 
 
 def _values(view: TaskView, trace: FrameTrace) -> np.ndarray:
-    """Return the task's metric of the frame in its unit after each step; NaN without labels."""
+    """Return the metric of the frame in its unit after each step, NaN without labels."""
     truth = view.truth(trace.index)
-    return np.array([view.value(each, truth) for each in trace.prediction])
+    return np.array([view.value(prediction, truth) for prediction in trace.prediction])
 
 
 def plot_steps(frames: Path, traces: Path, scored: bool, files: FigureFiles) -> None:
-    """Plot reconstruction, loss and metric through gradient steps on single frames.
+    """Plot reconstruction, loss and metric of single frames through gradient steps.
 
     Args:
         frames: frame store of the video.
-        traces: of `trace`.
+        traces: file of `trace`.
         scored: whether the video has a ground truth.
         files: to write.
 
     Raises:
-        InputError: a file is not what it should be.
+        InputError: a file is absent or has another format.
     """
     read = read_traces(traces)
     with FrameStore(frames) as store:

@@ -1,4 +1,4 @@
-"""The paper's figures 7 and 8: a fixed model and a learning one on adjacent frames."""
+"""Draw the paper's figures 7 and 8: a fixed and a learning model on adjacent frames."""
 
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -27,21 +27,21 @@ from videottt.store.frames import FrameStore
 from videottt.store.predictions import PredictionReader
 
 LENGTH = 3  # adjacent frames of one strip
-# Inches: of a panel beside another strip, of one below another, and of what is around panels.
+# Inches: panels of strips side by side, panels of strips one below the other, and what is around.
 NARROW, WIDE, TITLE_HEIGHT, LABEL_WIDTH, LEGEND_HEIGHT = 1.75, 3.3, 0.19, 0.3, 0.5
-# Frames wider than this many heights are shown one strip below the other.
+# Strips stand one below the other if frames are wider than this many heights.
 WIDE_FROM = 2.0
 
 
 @dataclass(frozen=True)
 class Strip:
-    """Adjacent frames, and how much better a method does on them than the fixed model.
+    """Adjacent frames, and the gain of a method over the fixed model on them.
 
     Attributes:
         start: first frame.
         length: number of frames.
-        gain: what the task's metric says of single frames, of the method less that of the fixed
-            model, in points or dB, mean over the frames that have it.
+        gain: metric of a single frame, the method's less the fixed model's, in points or dB, mean
+            over the frames where it is defined.
     """
 
     start: int
@@ -50,39 +50,40 @@ class Strip:
 
 
 def frame_values(view: TaskView, predictions: PredictionReader) -> np.ndarray:
-    """Return the task's metric of every frame by itself, in its unit: float64 [T].
+    """Return the headline metric of every frame alone, in its unit: float64 [T].
 
-    NaN where nothing is labelled, and where the metric is not defined. The metric is that of
-    `metrics.headline`.
+    NaN: the frame has no labels, or the metric is not defined.
     """
-    found = np.full(len(view.store), np.nan)
+    values = np.full(len(view.store), np.nan)
     for index in np.flatnonzero(view.known).tolist():
-        found[index] = view.value(predictions.prediction(index), view.truth(index))
-    return found
+        values[index] = view.value(predictions.prediction(index), view.truth(index))
+    return values
 
 
 def extreme_strips(gains: np.ndarray, length: int) -> list[Strip]:
     """Return the strip of adjacent frames with the largest gain, and the one with the smallest.
 
-    Candidates are all runs of `length` frames with as many labelled frames as such a run has at
-    most; of equals, those with these frames in the middle, and of these the first. One strip is
-    returned where there is one candidate only.
+    Candidates are the runs of `length` frames with the most labelled frames; among equals, the run
+    with its labelled frames nearest to the middle, then the first. With a single candidate, a
+    single strip is returned.
 
     Args:
-        gains: float64 [T], in the metric of single frames; NaN where nothing is labelled.
+        gains: float64 [T], in the metric of single frames; NaN for frames without labels.
         length: frames of a strip; a shorter video is one strip.
 
     Raises:
         InputError: no frame has a gain.
     """
     if np.isnan(gains).all():
-        raise InputError("strips: no frame of the video is labelled, so none can be compared")
+        raise InputError(
+            "strips: no frame of the video is labelled; draw strips of a labelled video"
+        )
     length = min(length, len(gains))
     runs = np.lib.stride_tricks.sliding_window_view(gains, length)
     known = ~np.isnan(runs)
     scored = known.sum(axis=1)
     starts = np.flatnonzero(scored == scored.max())
-    # Where labels are sparse, runs around one labelled frame differ in nothing else.
+    # With sparse labels, runs around one labelled frame have equal gains.
     aside = np.abs(known[starts] @ (np.arange(length) - (length - 1) / 2))
     starts = starts[np.argsort(aside, kind="stable")]
     means = np.nanmean(runs[starts], axis=1)
@@ -99,8 +100,8 @@ def strips_figure(
 ) -> Figure:
     """Draw the adjacent frames on which a method gains most over a fixed model, and loses most.
 
-    One column a frame; rows are what the model saw, both predictions with the task's metric of the
-    frame, and the ground truth. An object has one colour in all of a strip.
+    One column a frame; rows are the input, both predictions with the metric of the frame, and the
+    ground truth. An object has one colour in all of a strip.
 
     Raises:
         InputError: the files are not of one video, task and seed, or no frame is labelled.
@@ -134,8 +135,8 @@ def strips_figure(
         indices = range(strip.start, strip.start + strip.length)
         drawn += _draw(grid, view, readers, indices, panel)
         for column, index in zip(grid.T, indices, strict=True):
-            for axes, found in zip(column[1:3], values, strict=True):
-                text = quality_text(metric, found[index])
+            for axes, of_reader in zip(column[1:3], values, strict=True):
+                text = quality_text(metric, of_reader[index])
                 unknown = f"{metric.name} undefined" if view.known[index] else "not labelled"
                 axes.set_title(text or unknown, fontsize=8.5, pad=2)
         for axes, row_name in zip(grid[:, 0], ("Input", *names, view.truth_name), strict=True):
@@ -153,7 +154,7 @@ def _draw(
     indices: range,
     inches: float,
 ) -> list[np.ndarray]:
-    """Draw one strip on axes [4, frames], and return the classes of its panels' legends."""
+    """Draw one strip on axes [4, frames]; return the classes of its panels' legends."""
     store = view.store
     objects = colours_side_by_side(store.space, 1 + len(readers))
     legends = []
@@ -172,10 +173,10 @@ def _draw(
 
 
 def _title(strip: Strip, strips: Sequence[Strip], metric: Headline) -> str:
-    """Return what a strip is: the largest gain may be a loss, the smallest may be a gain."""
+    """Return the title of a strip: the largest gain may be a loss, the smallest may be a gain."""
     what = "loss" if strip.gain < 0 else "gain"
     if len(strips) > 1:
-        gains = [each.gain for each in strips]
+        gains = [other.gain for other in strips]
         outer = max(gains) if what == "gain" else min(gains)
         what = f"{'Largest' if strip.gain == outer else 'Smallest'} {what}"
     unit = "points" if metric.unit == "%" else metric.unit
@@ -196,7 +197,7 @@ def plot_strips(
         files: to write.
 
     Raises:
-        InputError: a file is not what it should be.
+        InputError: a file is absent or has another format, or no frame is labelled.
     """
     with open_pair(pair_files) as pair:
         figure = strips_figure(pair.store, pair.fixed, pair.predictions, labels)

@@ -1,6 +1,5 @@
-"""How every figure looks: fonts, sizes, a colour per method and per class, and how it is saved."""
+"""Style and save figures: fonts, sizes, a colour for each method, legends of classes."""
 
-import itertools
 import logging
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -15,14 +14,15 @@ from matplotlib.patches import Patch
 
 from videottt.core.files import complete_file
 from videottt.core.segments import VOID
+from videottt.report.figures.class_colours import class_colours, unlike
 
-# It tells the log of every glyph that it leaves out of a PDF.
+# Otherwise it logs every glyph that it leaves out of a PDF.
 logging.getLogger("fontTools").setLevel(logging.WARNING)
 
-# Use as a decorator of whatever draws: `@matplotlib.rc_context(STYLE)`.
+# Decorate functions that draw with `@matplotlib.rc_context(STYLE)`.
 STYLE = {
     **seaborn.axes_style("ticks"),
-    # Comes with matplotlib, so that a figure does not depend on the machine's fonts.
+    # Part of matplotlib, so that figures do not depend on the machine's fonts.
     "font.family": "DejaVu Sans",
     "font.size": 10,
     "axes.titlesize": 11,
@@ -40,7 +40,7 @@ STYLE = {
 DPI = {"png": 150, "pdf": 300}
 
 # One colour a method in every figure. The fixed model, the offline oracle and online TTT-MAE are
-# blue, yellow and green as in the paper's figure 2; methods of one kind are of like hues.
+# blue, yellow and green as in the paper's figure 2; methods of one kind have similar hues.
 METHODS = {
     "left_grey": "#c4c4c4",
     "zhang2016": "#17becf",
@@ -65,50 +65,20 @@ METHODS = {
     "segformer_b4": "#e6007e",
     "deeplabv3plus_r101": "#800040",
 }
-# How pale the last of several variants of a method is; 1 would be white.
+# Paleness of the last of several variants of a method; 1 is white.
 PALEST = 0.7
 LEGEND_COLUMNS = 8
 
 # RGB, each in 0..1.
 Colour = tuple[float, float, float]
 
-CITYSCAPES = {
-    "road": (128, 64, 128),
-    "sidewalk": (244, 35, 232),
-    "building": (70, 70, 70),
-    "wall": (102, 102, 156),
-    "fence": (190, 153, 153),
-    "pole": (153, 153, 153),
-    "traffic light": (250, 170, 30),
-    "traffic sign": (220, 220, 0),
-    "vegetation": (107, 142, 35),
-    "terrain": (152, 251, 152),
-    "sky": (70, 130, 180),
-    "person": (220, 20, 60),
-    "rider": (255, 0, 0),
-    "car": (0, 0, 142),
-    "truck": (0, 0, 70),
-    "bus": (0, 60, 100),
-    "train": (0, 80, 100),
-    "motorcycle": (0, 0, 230),
-    "bicycle": (119, 11, 32),
-}
-# CamVid's names of the same things.
-ALIASES = {
-    "pavement": "sidewalk",
-    "tree": "vegetation",
-    "sign": "traffic sign",
-    "pedestrian": "person",
-    "bicyclist": "rider",
-}
-
 
 def method_colours(methods: Sequence[str]) -> dict[str, Colour]:
     """Return a colour for each method: RGB in 0..1, all different.
 
-    A method of `METHODS` has the same colour in every figure, whatever stands beside it. Its
-    variants, ``<method>,<setting>=<value>``, are paler the later they come. Other methods get
-    colours unlike all those, by their order.
+    A method of `METHODS` has the same colour in every figure. Its variants,
+    ``<method>,<setting>=<value>``, are paler the later they come. Other methods get colours
+    different from all these, in their order.
     """
     bases: dict[str, list[str]] = {}
     for method in methods:
@@ -117,7 +87,7 @@ def method_colours(methods: Sequence[str]) -> dict[str, Colour]:
     colours = {}
     for base, members in bases.items():
         if base not in METHODS:
-            taken.append(_unlike(taken))
+            taken.append(unlike(taken))
         own = np.array(_bytes(METHODS[base]) if base in METHODS else taken[-1]) / 255
         variants = [method for method in members if method != base]
         colours[base] = own
@@ -132,11 +102,11 @@ def _bytes(colour: str) -> tuple[int, int, int]:
 
 
 def seeds_text(counts: Collection[int], shown: str = "mean and standard deviation") -> str | None:
-    """Return over how many seeds a figure shows means, or None where there is one seed.
+    """Return the number of seeds of a figure as text, or None for one seed.
 
     Args:
-        counts: how many seeds each of its numbers is of; not empty.
-        shown: what is shown of them.
+        counts: number of seeds of each of its numbers; not empty.
+        shown: the statistics shown.
     """
     low, high = int(min(counts)), int(max(counts))
     if high == 1:
@@ -145,25 +115,25 @@ def seeds_text(counts: Collection[int], shown: str = "mean and standard deviatio
 
 
 def class_legend(figure: Figure, shown: Sequence[np.ndarray], classes: Sequence[str]) -> None:
-    """Name below a figure the colours of the classes that it shows; no legend if it shows none.
+    """Draw a legend of the classes shown, below a figure; none without classes.
 
     Args:
         figure: to draw on.
-        shown: uint8 each, of any shape: classes that are told by their colours, 255 = void.
+        shown: uint8 arrays of any shape: class indices, 255 = void.
         classes: names of all classes.
     """
     palette = class_colours(classes)
-    if not any(each.size for each in shown):
+    if not any(array.size for array in shown):
         return
-    found = np.unique(np.concatenate([each.ravel() for each in shown]))
-    names = {index: classes[index] for index in found if index < len(classes)}
-    if VOID in found:
+    indices = np.unique(np.concatenate([array.ravel() for array in shown]))
+    names = {index: classes[index] for index in indices if index < len(classes)}
+    if VOID in indices:
         names[VOID] = "void"
     handles = [Patch(facecolor=palette[i] / 255, label=name) for i, name in names.items()]
     figure.legend(
         handles=handles,
         loc="outside lower center",
-        # As many in each line, or nearly.
+        # Lines of nearly equal length.
         ncols=-(-len(handles) // -(-len(handles) // LEGEND_COLUMNS)),
         handlelength=1.2,
         handleheight=1,
@@ -171,40 +141,9 @@ def class_legend(figure: Figure, shown: Sequence[np.ndarray], classes: Sequence[
     )
 
 
-def class_colours(classes: Sequence[str]) -> np.ndarray:
-    """Return a colour for each class: uint8 [256, 3], RGB; void and unused indices are black.
-
-    Classes that Cityscapes has are coloured as it does, others as unlike all those as can be.
-    """
-    known = {name: CITYSCAPES.get(ALIASES.get(name, name)) for name in classes}
-    taken: list[tuple[int, int, int]] = [(0, 0, 0)]
-    for name, colour in known.items():
-        # Two names of one thing, such as 'pavement' and 'sidewalk', must not look the same.
-        if colour in taken:
-            known[name] = None
-        elif colour is not None:
-            taken.append(colour)
-    palette = np.zeros((VOID + 1, 3), np.uint8)
-    for index, name in enumerate(classes):
-        colour = known[name]
-        if colour is None:
-            colour = _unlike(taken)
-            taken.append(colour)
-        palette[index] = colour
-    return palette
-
-
-def _unlike(taken: list[tuple[int, int, int]]) -> tuple[int, int, int]:
-    """Return the colour of a coarse grid that is farthest from its nearest taken one."""
-    grid = np.array(list(itertools.product(range(0, 256, 51), repeat=3)))
-    distance = np.linalg.norm(grid[:, None] - np.array(taken)[None], axis=-1).min(axis=1)
-    red, green, blue = grid[distance.argmax()].tolist()
-    return red, green, blue
-
-
 @dataclass(frozen=True)
 class FigureFiles:
-    """Where a figure is written.
+    """The files of a figure.
 
     Attributes:
         png: to look at.
@@ -217,7 +156,7 @@ class FigureFiles:
 
 @matplotlib.rc_context(STYLE)
 def save_figure(figure: Figure, files: FigureFiles) -> None:
-    """Write a figure as PNG and PDF, without what differs between two runs, such as the date."""
+    """Write a figure as PNG and PDF, without a date, so that two runs give equal files."""
     nameless = {"png": {"Software": None}, "pdf": {"CreationDate": None}}
     with complete_file(files.png) as png_part, complete_file(files.pdf) as pdf_part:
         for kind, part in (("png", png_part), ("pdf", pdf_part)):

@@ -1,4 +1,4 @@
-"""The paper's figure 4: how well a method does against one of its settings."""
+"""Draw the paper's figure 4: the metric of a method against one of its settings."""
 
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -26,7 +26,7 @@ AXES = {
     "window": "window size k (frames)",
     "steps": "gradient steps per frame",
 }
-# What a value of a setting is by the name of another method.
+# (setting, value) -> the other name of the method with this value.
 KNOWN_AS = {("window", 1.0): "k = 1: implicit memory only"}
 UNLIMITED = "all"
 # Octaves between the largest number and `all`.
@@ -39,10 +39,9 @@ class Sweep:
     """One setting of one method, tried at several values.
 
     Attributes:
-        method: id; the others are ``<method>,<setting>=<value>``.
+        method: id; its variants are ``<method>,<setting>=<value>``.
         setting: id, for example "window".
-        base_value: the setting of the method itself, a number or "all"; None: it is not among
-            the values.
+        base_value: the method's own value, a number or "all"; None: not among the values.
     """
 
     method: str
@@ -56,18 +55,18 @@ def sweep_figure(
 ) -> Figure:
     """Draw the pooled metric against a setting, on an axis in octaves, beside the fixed models.
 
-    A panel is of one data set, task and split, with the headline metric of the task. `all`, a
+    One panel for each data set, task and split, with the headline metric of the task. `all`, a
     window without a limit, stands right of the numbers.
 
     Args:
         table: tidy metrics as `scores.aggregate` makes them, of all variants and fixed models.
-        sweep: what was varied.
-        fixed: ids of the methods that are horizontal lines.
-        labels: names to show of methods; one without a name shows its id.
+        sweep: the method and its setting.
+        fixed: ids of the methods drawn as horizontal lines.
+        labels: names to show of methods; a method without a name shows its id.
 
     Raises:
-        InputError: the table lacks a column, a fixed model or any value of the setting, a value is
-            neither a positive number nor "all", or one was tried twice with one seed.
+        InputError: the table lacks a column, a fixed model or the sweep, a value is neither a
+            positive number nor "all", or a value occurs twice with one seed.
     """
     pooled = pooled_values(table)
     known = set(pooled.method)
@@ -105,18 +104,18 @@ def _tried(pooled: pd.DataFrame, sweep: Sweep) -> pd.DataFrame:
     if rows.empty or rows.method.eq(sweep.method).all():
         raise InputError(
             f"metrics: no variant of '{sweep.method}' with another '{sweep.setting}'; "
-            f"they are named '{prefix}...'"
+            f"score one, named '{prefix}...', first"
         )
     if sweep.base_value is None and own.any():
         raise InputError(
-            f"metrics: has '{sweep.method}' itself; say its {sweep.setting} with --base-value"
+            f"metrics: has '{sweep.method}' itself; give its {sweep.setting} with --base-value"
         )
     text = rows.method.str.removeprefix(prefix).where(rows.method != sweep.method, sweep.base_value)
     rows = rows.assign(setting=[_number(value, sweep.setting) for value in text])
     twice = rows[rows.duplicated([*GROUP, "seed", "setting"])]
     if not twice.empty:
         raise InputError(
-            f"metrics: '{twice.method.iloc[0]}' has the {sweep.setting} of another method there; "
+            f"metrics: '{twice.method.iloc[0]}' and another method have the same {sweep.setting}; "
             "leave one of them out"
         )
     return rows
@@ -132,13 +131,13 @@ def _number(value: str, setting: str) -> float:
     if not 0 < number < np.inf:
         raise InputError(
             f"metrics: {setting}={value} is neither a positive number nor '{UNLIMITED}'; "
-            "a sweep is drawn over numbers"
+            "leave it out of the sweep"
         )
     return number
 
 
 def _places(setting: pd.Series) -> dict[float, float]:
-    """Return where each value stands, in octaves; `all` right of the numbers."""
+    """Return the place of each value in octaves; `all` stands right of the numbers."""
     numbers = sorted(value for value in set(setting) if np.isfinite(value))
     place = {value: float(np.log2(value)) for value in numbers}
     if np.inf in set(setting):
@@ -153,7 +152,7 @@ def _curve(
     colour: tuple[float, float, float],
     label: str,
 ) -> None:
-    """Draw the mean over seeds, their standard deviation as a band, and each seed as a point."""
+    """Draw mean over seeds, standard deviation as a band, and each seed as a point."""
     seeds = values.groupby("setting").value.agg(["mean", "std", "count"])
     x, mean, spread = np.array([place[v] for v in seeds.index]), seeds["mean"], seeds["std"]
     limited = np.isfinite(seeds.index.to_numpy())
@@ -203,7 +202,7 @@ def _marks(axes: Axes, values: pd.DataFrame, place: Mapping[float, float], sweep
 
 
 def _legend(figure: Figure, panels: Sequence[Axes], tried: pd.DataFrame) -> None:
-    """Name what any of the panels shows, once."""
+    """Draw one legend for all panels."""
     counts = tried.groupby([*GROUP, "setting"]).value.count()
     shown = [zip(*axes.get_legend_handles_labels(), strict=True) for axes in panels]
     handles = {name: handle for panel in shown for handle, name in panel}
@@ -223,16 +222,16 @@ def plot_sweep(
     labels: Mapping[str, str],
     files: FigureFiles,
 ) -> None:
-    """Plot how well a method does against one of its settings, such as the window size.
+    """Plot the metric of a method against one of its settings, for example the window size.
 
     Args:
         metrics: CSV of `aggregate`.
         sweep: the method and its setting.
-        fixed: ids of methods that are horizontal lines.
+        fixed: ids of methods drawn as horizontal lines.
         labels: method -> name to show.
         files: to write.
 
     Raises:
-        InputError: the file is no table of metrics, or lacks the sweep.
+        InputError: the file is not a table of metrics, or lacks the sweep.
     """
     save_figure(sweep_figure(read_metrics(metrics), sweep, fixed, labels), files)

@@ -1,4 +1,4 @@
-"""The theorem of section 6.2 beside figure 4: best windows, bias and variance against k."""
+"""Draw the theorem of section 6.2 beside figure 4: best windows, bias and variance against k."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ from videottt.report.tables.reading import read_metrics
 UNLIMITED = "all"
 # Octaves between the largest number and `all`.
 GAP = 1.2
-# k* of each kind: constant of `estimate`, what the row says, colour.
+# Each k*: constant of `estimate`, label of the row, colour.
 ROWS = (
     ("k_paper", r"as printed: $(\sigma^2/\beta^2\eta^2)^{1/3}$", "#0173b2"),
     ("k_bound", "minimum of the paper's bound", "#56b4e9"),
@@ -38,7 +38,7 @@ ROWS = (
     ("k_aligned", "best direction, measured", "#ca9161"),
 )
 BIAS, VARIANCE, TOTAL = "#d55e00", "#0173b2", "0.15"
-# Of the mean ‖∇ℓ_m‖²: bounds above and below are cut off.
+# Shown range, relative to the mean ‖∇ℓ_m‖²; bounds outside it are cut off.
 RANGE = (4e-3, 40)
 
 
@@ -47,10 +47,10 @@ class WindowSweep:
     """Results of one method with several windows k.
 
     Attributes:
-        method: id; the others are ``<method>,window=<k>``.
+        method: id; its variants are ``<method>,window=<k>``.
         base_value: the method's own k, a number or "all".
         split: of the videos.
-        fixed: id of the method that does not learn.
+        fixed: id of the fixed model.
     """
 
     method: str
@@ -68,14 +68,14 @@ def theory_figure(
 ) -> Figure:
     """Draw the metric, every k*, bias and variance, and alignment of gradients against the window.
 
-    Of several videos or seeds, curves are means and k* medians; intervals are of 95% of the
-    bootstrap replicates of all of them together.
+    Over several videos or seeds, curves are means and k* medians; intervals hold 95% of the
+    bootstrap replicates of all of them.
 
     Args:
         streams: estimates of one data set and task, on the same windows.
         table: tidy metrics as `scores.aggregate` makes them, of the sweep of the window.
-        sweep: which rows of the table are shown.
-        labels: names to show of methods; one without a name shows its id.
+        sweep: the rows of the table to show.
+        labels: names to show of methods; a method without a name shows its id.
 
     Raises:
         InputError: the table lacks a column, the sweep or the fixed method.
@@ -91,8 +91,8 @@ def theory_figure(
     _bias_and_variance(panels[2], streams)
     _alignment(panels[3], streams)
     _axes(panels, place, streams)
-    seeds = len({each.key.seed for each in streams})
-    videos = ", ".join(dict.fromkeys(each.key.video for each in streams))
+    seeds = len({stream.key.seed for stream in streams})
+    videos = ", ".join(dict.fromkeys(stream.key.video for stream in streams))
     panels[0].set_title(
         f"{first.dataset} {sweep.split}: video {videos}, {seeds} seed{'s' * (seeds > 1)}"
     )
@@ -100,7 +100,7 @@ def theory_figure(
 
 
 def _rows(table: pd.DataFrame, sweep: WindowSweep, dataset: str, task: str) -> pd.DataFrame:
-    """Return the pooled metric, in its unit, of data set, task and split: a row a method, seed."""
+    """Return the pooled metric of a data set, task and split in its unit: a row a method, seed."""
     columns = {"dataset", "task", "split", "method", "seed", "aggregation", "metric", "value"}
     if missing := columns - set(table.columns):
         raise InputError(f"sweep: no column '{min(missing)}'; make it with 'aggregate'")
@@ -122,19 +122,22 @@ def _tried(rows: pd.DataFrame, sweep: WindowSweep) -> pd.DataFrame:
     text = rows.method.where(rows.method != sweep.method, prefix + sweep.base_value)
     tried = rows.assign(window=text.str.removeprefix(prefix))[text.str.startswith(prefix)]
     if tried.empty:
-        raise InputError(f"sweep: no pooled metric of method '{sweep.method}' or of its windows")
+        raise InputError(
+            f"sweep: no pooled metric of method '{sweep.method}' or of its windows; give the "
+            "metrics of the sweep of the window"
+        )
     unlimited = tried.window == UNLIMITED
     numbers = pd.to_numeric(tried.window.where(~unlimited, "inf"), errors="coerce")
     if not (numbers >= 1).all():
         raise InputError(
             f"sweep: window '{tried.window[~(numbers >= 1)].iloc[0]}' of '{sweep.method}' is "
-            f"neither a number of frames nor '{UNLIMITED}'"
+            f"neither a number of frames nor '{UNLIMITED}'; leave it out of the sweep"
         )
     return tried.assign(window=numbers).pivot(index="seed", columns="window", values="value")
 
 
 def _places(tried: pd.DataFrame) -> dict[float, float]:
-    """Return where each window stands on the axis of k; `all` right of the numbers."""
+    """Return the place of each window on the axis of k; `all` stands right of the numbers."""
     numbers = [k for k in tried.columns if np.isfinite(k)]
     far = max(numbers, default=1.0) * 2**GAP
     return {k: k if np.isfinite(k) else far for k in tried.columns}
@@ -177,7 +180,7 @@ def _best_windows(
     tried: pd.DataFrame,
     place: Mapping[float, float],
 ) -> None:
-    """Draw a row for each k*, with a line in the panel above, and one for the best metric."""
+    """Draw a row for each k*, with a line in the panel above, and a row for the best metric."""
     low, high = _limits(place, streams)
     for row, (name, text, colour) in enumerate(ROWS):
         values = [each.estimates.constants[name] for each in streams]
@@ -215,7 +218,7 @@ def _mark(
     colour: str,
     limits: tuple[float, float],
 ) -> None:
-    """Draw a point and its interval; an arrow where the point is outside the axis."""
+    """Draw a point and its interval, or an arrow if the point is outside the axis."""
     inside = np.clip(value, *limits)
     marker = "o" if inside == value else ("<" if value < inside else ">")
     axes.plot(np.clip(ends, *limits), [row, row], color=colour, linewidth=2.4, alpha=0.6)
@@ -223,12 +226,12 @@ def _mark(
 
 
 def _bias_and_variance(axes: Axes, streams: Sequence[StreamEstimates]) -> None:
-    """Draw what was measured as lines and points, and the theorem's bounds dashed."""
+    """Draw measured bias and variance as lines with points, and the theorem's bounds dashed."""
     windows = streams[0].estimates.windows
     for name, colour, style, text in (
         ("bias", BIAS, "-o", "bias²"),
         ("variance", VARIANCE, "-o", "variance"),
-        ("total", TOTAL, "-o", "error in all"),
+        ("total", TOTAL, "-o", "total error"),
     ):
         _curve(axes, streams, name, colour, style, text)
     k = np.geomspace(windows[0], windows[-1], 200)
@@ -258,7 +261,7 @@ def _curve(
     style: str,
     text: str | None = None,
 ) -> None:
-    """Draw the mean over streams of a measured curve with its interval; squares relative."""
+    """Draw a measured curve, mean over streams, with its interval; squares are relative."""
     curves = [each.estimates.curves[name] for each in streams]
     if name != "alignment":
         squares = [each.estimates.constants["target_square"][:, None] for each in streams]
@@ -281,7 +284,7 @@ def _alignment(axes: Axes, streams: Sequence[StreamEstimates]) -> None:
     axes.margins(y=0.15)
     axes.set_ylabel("cosine")
     axes.annotate(
-        "of the window's ∇ℓ$_s$ and\nthe frame's ∇ℓ$_m$; 1 if they\nhad one direction",
+        "of the window's ∇ℓ$_s$ and\nthe frame's ∇ℓ$_m$; 1 for\none direction",
         (1, 0.5), xycoords="axes fraction", xytext=(8, 0), textcoords="offset points",
         va="center", fontsize=9,
     )  # fmt: skip
@@ -320,19 +323,19 @@ def plot_theory(
     markdown: Path,
     files: FigureFiles,
 ) -> None:
-    """Plot the theorem's bias and variance as measured, and its best windows beside figure 4.
+    """Plot bias and variance as measured, and the theorem's best windows beside figure 4.
 
     Args:
-        statistics: of `theory`, of videos and seeds.
+        statistics: files of `theory`, of videos and seeds.
         sweep_metrics: CSV of the sweep of the window.
-        sweep: which method's window is swept, on which split.
+        sweep: the swept method, and the split.
         labels: method -> name to show.
-        csv: table of the theorem's constants to write.
-        markdown: the same, to read.
+        csv: the theorem's constants, to write.
+        markdown: the main constants to read, to write.
         files: to write.
 
     Raises:
-        InputError: a file is not what it should be.
+        InputError: a file is absent or has another format.
     """
     streams = stream_estimates(statistics)
     figure = theory_figure(streams, read_metrics(sweep_metrics), sweep, labels)

@@ -1,4 +1,4 @@
-"""Frames with time stamps as pictures of a constant rate."""
+"""Map frames with time stamps to pictures of a constant rate."""
 
 from pathlib import Path
 
@@ -10,12 +10,12 @@ from videottt.store.frames import FrameStore
 
 
 def shown_frames(store: FrameStore) -> list[tuple[int, int]]:
-    """Return which frames a video at the rate of a store shows, and each for how many pictures.
+    """Return the frames that a video at the rate of a store shows, and the pictures of each.
 
-    Picture k shows the frame that is on show in the middle of its time, (k + 1/2) / fps after the
-    first, so that time stamps which are rounded, or not quite regular, give each frame once. Where
-    frames come at a variable rate, some are shown longer and some not at all, and pictures keep in
-    time with the sound. All last from the first time stamp to one period after the last.
+    Picture k shows the frame that is current in the middle of its time, (k + 1/2) / fps after the
+    first, so that rounded or slightly irregular time stamps give each frame once. At a variable
+    rate, some frames are shown longer and some not at all, so that pictures keep in time with the
+    sound. The video lasts from the first time stamp to one period after the last.
     """
     after = store.timestamps - store.timestamps[0]
     count = round(float(after[-1]) * store.fps) + 1
@@ -26,11 +26,11 @@ def shown_frames(store: FrameStore) -> list[tuple[int, int]]:
 
 
 def sound_of(store: FrameStore, path: Path | None) -> Sound | None:
-    """Return what is heard while the frames of a store are shown.
+    """Return the sound of the frames of a store.
 
     Args:
         store: the frames.
-        path: of the video that they are from; None: no sound.
+        path: of the source video; None: no sound.
     """
     if path is None:
         return None
@@ -39,13 +39,13 @@ def sound_of(store: FrameStore, path: Path | None) -> Sound | None:
 
 
 def file_with_sound(source: Path | None) -> Path | None:
-    """Return the video file that a sound is from; a folder of images has none.
+    """Return the video file with the sound, None for a folder of images.
 
     Args:
-        source: the video, with or without its suffix; None = no sound is wanted.
+        source: the video, with or without its suffix; None: no sound.
 
     Raises:
-        InputError: there is no such video, or more than one.
+        InputError: the video is absent, or there are several.
     """
     if source is None or source.is_file():
         return source

@@ -1,4 +1,4 @@
-"""The fixed model and a learning one side by side, as a video."""
+"""Render a video of the fixed and the learning model side by side."""
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,7 +22,7 @@ from videottt.store.predictions import PredictionReader
 logger = logging.getLogger(__name__)
 
 MIN_PANEL_WIDTH = 400  # pixels
-# Pixels of height and width, but for bars and gaps: players show no more.
+# Height and width in pixels, bars and gaps apart: players show no more.
 LARGEST = (2160, 3840)
 MIN_FPS = 5.0
 GAP = 4  # pixels between panels
@@ -31,7 +31,7 @@ BAR, INK = (28, 28, 28), (240, 240, 240)
 
 @dataclass(frozen=True)
 class _Panel:
-    """A picture, and the two ends of the bar above it.
+    """A picture, and the texts of the bar above it.
 
     Attributes:
         title: at the left of the bar.
@@ -44,7 +44,7 @@ class _Panel:
 
 
 class _Layout:
-    """Where panels stand; each has the frame's size times a factor, a whole one if it enlarges."""
+    """The places of panels, whose size is the frame's times a factor, whole if it enlarges."""
 
     def __init__(self, size: tuple[int, int], columns: int, rows: int) -> None:
         self.whole = -(-MIN_PANEL_WIDTH // size[1])
@@ -63,7 +63,7 @@ class _Layout:
         self.size = _even(rows * self.steps[0] - GAP), _even(columns * self.steps[1] - GAP)
 
     def drawn(self, panels: Sequence[_Panel]) -> np.ndarray:
-        """Return one picture of all panels: uint8 [height, width, 3]."""
+        """Draw all panels as one picture: uint8 [height, width, 3]."""
         canvas = Image.new("RGB", self.size[::-1])
         for place, panel in enumerate(panels):
             row, column = divmod(place, self.columns)
@@ -90,11 +90,11 @@ class _Layout:
             width = draw.textlength(text, font=self.name_font)
             return width + 2 * margin, self.name_size + margin
 
-        for each in captions(overlay, self.factor, measure):
-            right, bottom = each.left + each.width, each.top + each.height
-            draw.rectangle((each.left, each.top, right, bottom), BAR)
-            middle = ((each.left + right) / 2, (each.top + bottom) / 2)
-            draw.text(middle, each.text, INK, self.name_font, anchor="mm")
+        for name in captions(overlay, self.factor, measure):
+            right, bottom = name.left + name.width, name.top + name.height
+            draw.rectangle((name.left, name.top, right, bottom), BAR)
+            middle = ((name.left + right) / 2, (name.top + bottom) / 2)
+            draw.text(middle, name.text, INK, self.name_font, anchor="mm")
 
     def _bar(self, panel: _Panel) -> Image.Image:
         width = self.panel[1]
@@ -123,18 +123,18 @@ def render_video(
     path: Path,
     sound: Path | None = None,
 ) -> None:
-    """Write a video of what the model saw, the ground truth if any, and what two methods predict.
+    """Write a video of the input, the ground truth if any, and the predictions of two methods.
 
-    It is read, drawn and encoded frame by frame, and as long as the video itself; one of very few
-    frames a second is shown faster, unless it has a sound.
+    Frames are read, drawn and encoded one by one. The result lasts as long as the video; a video of
+    fewer than `MIN_FPS` frames a second is shown faster, unless it has a sound.
 
     Args:
         view: of the video.
         fixed: predictions of a model that does not learn.
-        predictions: of the method; where they are those of `fixed`, they are shown once.
-        labels: names to show of methods; one without a name shows its id.
-        path: of the mp4 file.
-        sound: the video that the frames are from: its sound is added, if it has any.
+        predictions: of the method; shown once if they are those of `fixed`.
+        labels: names to show of methods; a method without a name shows its id.
+        path: mp4 file to write.
+        sound: the source video; its sound is added, if it has any.
 
     Raises:
         InputError: the files are not of one video, task and seed, or ffmpeg fails.
@@ -151,8 +151,8 @@ def render_video(
         objects = colours_side_by_side(store.space, 1 + len(readers))
         for index, count in shown_frames(store):
             note = f"frame {index + 1} of {len(store)}, {store.timestamps[index]:.1f} s{speed}"
-            found = _panels(view, readers, labels, index, note, objects)
-            yield from [layout.drawn(found)] * count
+            panels_of_frame = _panels(view, readers, labels, index, note, objects)
+            yield from [layout.drawn(panels_of_frame)] * count
 
     encode_video(path, pictures(), layout.size, fps, sound_of(store, sound))
 
@@ -165,16 +165,16 @@ def _panels(
     note: str,
     objects: Sequence[ObjectColours],
 ) -> list[_Panel]:
-    """Return the panels of frame `index`; that of the input has a note."""
+    """Return the panels of frame `index`; the note stands above the input."""
     frame, truth = view.observed(index), view.truth(index)
-    found = [reader.prediction(index) for reader in readers]
-    below, *predicted = pictures_of(frame, [truth, *found], objects)
+    predictions = [reader.prediction(index) for reader in readers]
+    below, *predicted = pictures_of(frame, [truth, *predictions], objects)
     panels = [_Panel("Input", note, Picture(frame))]
     if view.known.any():
         missing = "" if truth is not None else "no labels"
         panels.append(_Panel(view.truth_name, missing, below or Picture(frame)))
     metric = headline(view.task)
-    for reader, prediction, picture in zip(readers, found, predicted, strict=True):
+    for reader, prediction, picture in zip(readers, predictions, predicted, strict=True):
         title = labels.get(reader.key.method, reader.key.method)
         quality = quality_text(metric, view.value(prediction, truth))
         panels.append(_Panel(title, quality, picture or Picture(frame)))
@@ -195,10 +195,10 @@ def render_pair(
         labels: method -> name to show.
         scored: whether the video has a ground truth to show.
         output: mp4 to write.
-        sound: the source video, with or without its suffix, whose sound is added if it has any.
+        sound: the source video, with or without its suffix; its sound is added, if it has any.
 
     Raises:
-        InputError: a file is not what it should be, or ffmpeg fails.
+        InputError: a file is absent or has another format, or ffmpeg fails.
     """
     with open_pair(pair_files) as pair:
         view = pair.view(scored)

@@ -1,4 +1,4 @@
-"""A video as a task sees it: what its model is shown, and what predictions are compared with."""
+"""View a video as a task does: the model's input, and the ground truth of predictions."""
 
 from dataclasses import dataclass
 
@@ -11,12 +11,12 @@ from videottt.store.frames import FrameStore
 
 @dataclass(frozen=True)
 class TaskView:
-    """What a drawing shows of a video beside predictions; made by the functions below.
+    """A video and the ground truth shown with it; made by the functions below.
 
     Attributes:
         store: the video.
         task: id.
-        known: bool [T], frames of which the ground truth is shown.
+        known: bool [T], frames with a ground truth to show.
     """
 
     store: FrameStore
@@ -25,15 +25,15 @@ class TaskView:
 
     @property
     def truth_name(self) -> str:
-        """Return what the ground truth is called."""
+        """Return the name of the ground truth."""
         return "Original" if self.task == "colorization" else "Ground truth"
 
     def observed(self, index: int) -> np.ndarray:
-        """Return frame `index` as the model is shown it: uint8 [H, W, 3]."""
+        """Return frame `index` as the model's input: uint8 [H, W, 3]."""
         frame = self.store.frame(index)
         if self.task != "colorization":
             return frame
-        # Here, because no other task's drawings need torch.
+        # Here, because no other task's figures need torch.
         from videottt.core.cielab import grey_frame
 
         return grey_frame(frame)
@@ -43,10 +43,7 @@ class TaskView:
         return label_of(self.store, index, self.task) if self.known[index] else None
 
     def value(self, prediction: Prediction, truth: Prediction | None) -> float:
-        """Return the task's metric of one frame by itself, in its unit; NaN where it is not known.
-
-        The metric is that of `metrics.headline`.
-        """
+        """Return the headline metric of one frame in its unit, NaN without a ground truth."""
         if truth is None:
             return np.nan
         return headline(self.task).scale * frame_value(
@@ -55,17 +52,17 @@ class TaskView:
 
 
 def scored_view(store: FrameStore, task: str) -> TaskView:
-    """Return a view with the ground truth of those frames that have it.
+    """Return a view with the ground truth of the frames that have one.
 
     Raises:
-        InputError: there is no such task.
+        InputError: the task is unknown.
     """
     return TaskView(store, task, labelled(store, task))
 
 
 def unscored_view(store: FrameStore, task: str) -> TaskView:
-    """Return a view of a video that has no ground truth for a task, such as an old film's colours.
+    """Return a view of a video without ground truth, for example the colours of an old film.
 
-    A frame store cannot tell: every frame is its own ground truth of colorization.
+    A frame store cannot tell: for colorization, every frame is its own ground truth.
     """
     return TaskView(store, task, np.zeros(len(store), bool))

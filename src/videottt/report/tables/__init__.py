@@ -1,6 +1,6 @@
-"""The tables of a study: ours with its spread over seeds, and the paper's beside it.
+"""Make the tables of a study: our numbers with their spread over seeds, beside the paper's.
 
-`layout` says which methods stand where, `paper` holds the published numbers, `numbers` compares
-them with ours, and `sheets`, `formats` and `caption` make that readable. `classes` has the metric
-of each class, `conventions` the forms in which the same predictions can be scored.
+`layout` orders the methods, `paper` holds the published numbers, `numbers` compares them with ours,
+and `sheets`, `formats` and `caption` make them readable. `cost` holds times and memory, `classes`
+the metric of each class, `conventions` the forms in which the same predictions can be scored.
 """

@@ -1,4 +1,4 @@
-"""The metric of each class: IoU, AP or PQ by task."""
+"""Tabulate the metric of each class: IoU, AP or PQ by task."""
 
 from collections.abc import Sequence
 
@@ -11,9 +11,8 @@ from videottt.report.tables.numbers import PERCENT, check_metrics
 def class_table(metrics: pd.DataFrame, methods: Sequence[str]) -> pd.DataFrame:
     """Return the pooled metric of each class in percent, mean over seeds: one column a method.
 
-    A class of which the metric is not defined, such as one that occurs neither in the ground truth
-    nor in a prediction, is NaN; so is a method that does not exist for a task. A method without
-    metrics has no column.
+    NaN: the metric is not defined, for example for a class in neither the ground truth nor a
+    prediction, or the method does not exist for the task. A method without metrics has no column.
 
     Args:
         metrics: as `scores.aggregate` returns it.
@@ -24,7 +23,7 @@ def class_table(metrics: pd.DataFrame, methods: Sequence[str]) -> pd.DataFrame:
     """
     check_metrics(metrics)
     prefixes = {task: headline(task).of_class for task in dict.fromkeys(metrics.task)}
-    # The mean of IoU over classes is called mIoU; AP and PQ are called alike.
+    # Only the mean over classes of IoU has a name of its own, mIoU.
     names = {task: headline(task).name.removeprefix("m") for task in prefixes}
     kinds, _, classes = (metrics.metric.str.partition(":")[part] for part in range(3))
     chosen = (metrics.aggregation == "pooled") & (kinds == metrics.task.map(prefixes))
@@ -33,7 +32,7 @@ def class_table(metrics: pd.DataFrame, methods: Sequence[str]) -> pd.DataFrame:
     )[chosen & (classes != "")]
     order = list(dict.fromkeys(rows.label))
     ids = ["dataset", "task", "split", "metric", "label"]
-    # groupby.mean leaves NaN out; a class that is NaN for one seed must stay NaN.
+    # groupby.mean skips NaN, but a class that is NaN for one seed must stay NaN.
     means = rows.groupby([*ids, "method"], sort=False).value.agg(lambda v: v.mean(skipna=False))
     table = means.unstack("method")
     table = table[[method for method in methods if method in table]].reset_index()

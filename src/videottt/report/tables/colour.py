@@ -1,4 +1,4 @@
-"""Table 3: how well methods colourise, and the paper's numbers in the same columns."""
+"""Tabulate colorization, the paper's table 3: our numbers, and below them the paper's."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ import pandas as pd
 from videottt.core.errors import InputError
 from videottt.evaluation.metrics import headline
 from videottt.evaluation.metrics.colour import ENOUGH, SPLITS
-from videottt.report.tables.caption import other_than_paper, spread_text
+from videottt.report.tables.caption import MORE, listed, other_than_paper, spread_text
 from videottt.report.tables.numbers import ByMethod, Row, by_seed, check_metrics, spread
 from videottt.report.tables.sheets import ABSENT, Sheet, bold_best, firsts, number, spread_cell
 
@@ -26,11 +26,11 @@ class Column:
     """A metric of table 3.
 
     Attributes:
-        heading: as the paper has it.
-        metric: id of it in `scores.aggregate`.
-        paper: name of it in the paper's numbers.
-        form: in which it is written.
-        sign: 1 if more is better, -1 if less is, 0 where it is not for the table to say.
+        heading: as in the paper.
+        metric: id in `scores.aggregate`.
+        paper: name among the paper's numbers.
+        form: number format.
+        sign: 1 if more is better, -1 if less is, 0 where either may be.
     """
 
     heading: str
@@ -47,7 +47,7 @@ PSNR = Column("PSNR ↑ (dB)", "psnr_frames", "psnr", ".2f", 1)
 SSIM = Column("SSIM ↑", "ssim_frames", "ssim", ".3f", 1)
 IS_SPREAD = "inception_score_std_pooled"
 
-# Of every network of others: what it is needed for, and the metrics that are NaN without it.
+# Network that metrics need -> their names, and the metrics that are NaN without it.
 NETWORKS = {
     "inception": ("FID and IS", (FID.metric, IS.metric, IS_SPREAD)),
     "alexnet": ("LPIPS", (LPIPS.metric,)),
@@ -64,16 +64,16 @@ def colour_table(
 
     Args:
         metrics: as `scores.aggregate` returns it; other tasks are left out.
-        methods: ids, in the order of rows; one without metrics has no row.
+        methods: ids, in the order of rows; a method without metrics has no row.
         paper: method id -> name -> the paper's number.
-        notes: id of `NETWORKS` or of a method -> why it is not there. What a missing network leaves
-            undefined is a number that does not exist.
+        notes: id of `NETWORKS` or of a method -> why it is absent. Metrics that are undefined
+            because their network is absent become None.
 
     Returns:
         dataset, split, aggregation, video, method, seeds, and ``<metric>_mean``, ``<metric>_std``
-        over seeds of every metric there is, costs included; where the aggregation is "pooled" also
-        ``paper_<name>``, whatever the data set. None: there is no such number, such as a deviation
-        of one seed; NaN: not defined.
+        over seeds of every metric, costs included; where the aggregation is "pooled" also
+        ``paper_<name>``, whatever the data set. None: no such number, for example a deviation of
+        one seed. NaN: not defined.
 
     Raises:
         InputError: `metrics` lacks a column, or has no colorization by any of the methods.
@@ -97,7 +97,7 @@ def colour_table(
         raise InputError("metrics: no colorization by any of the methods; score one first")
     order = ["pooled", "frame_weighted", "as_released", "video"]
     rows.sort(key=lambda row: order.index(row["aggregation"]))
-    # Objects, because None and NaN are different things here.
+    # dtype=object keeps None and NaN apart.
     return pd.DataFrame(rows, dtype=object)
 
 
@@ -120,22 +120,22 @@ def colour_sheet(
 
     Args:
         table: of `colour_table`.
-        paper: method id -> name -> the paper's number, in the order of its rows; maybe of none.
-        labels: names to show of methods; one without a name shows its id.
+        paper: method id -> name -> the paper's number, in the order of its rows; may be empty.
+        labels: names to show of methods; a method without a name shows its id.
     """
     ours = pooled_rows(table)
     groups = [f"{row.dataset} {row.split}" for row in ours.itertuples()] + [PAPER] * len(paper)
     methods = [*ours.method, *paper]
-    columns = {"Data": firsts(groups), "Method": [labels.get(each, each) for each in methods]}
+    columns = {"Data": firsts(groups), "Method": [labels.get(method, method) for method in methods]}
     columns[FID.heading] = _fid_cells(ours) + _published(paper, FID.paper, FID.form)
-    columns["frames"] = [number(each, COUNT) for each in ours.frames_mean]
+    columns["frames"] = [number(frames, COUNT) for frames in ours.frames_mean]
     columns["frames"] += _published(paper, "frames", COUNT)
     columns[IS.heading] = _inception_cells(ours) + [
         spread_cell(numbers.get(IS.paper), numbers.get(f"{IS.paper}_std"), IS.form)
         for numbers in paper.values()
     ]
     if max(ours.seeds) > 1:
-        seeds = [number(each, IS.form) for each in ours[f"{IS.metric}_std"]]
+        seeds = [number(value, IS.form) for value in ours[f"{IS.metric}_std"]]
         columns["IS ± seeds"] = seeds + [ABSENT] * len(paper)
     for column in (LPIPS, PSNR, SSIM):
         columns[column.heading] = _bold(ours, column, _cells(ours, column))
@@ -145,7 +145,7 @@ def colour_sheet(
 
 
 def pooled_rows(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of a colour table that are over all videos of a split at once."""
+    """Return the rows of a colour table that pool all videos of a split."""
     return table[table.aggregation == "pooled"].reset_index(drop=True)
 
 
@@ -187,100 +187,86 @@ def colour_caption(
     notes: Mapping[str, str],
     without: Sequence[str],
 ) -> str:
-    """Return what the numbers of table 3 are, what is missing, and what must not be read into it.
+    """Return how to read table 3, and what not to read into it.
 
     Args:
         table: of `colour_table`.
         paper: as for `colour_sheet`.
         labels: likewise.
         model: preset of the study.
-        notes: id of `NETWORKS` or of a method -> why it is not there.
+        notes: id of `NETWORKS` or of a method -> why it is absent.
         without: ids of the methods without metrics.
     """
     ours = pooled_rows(table)
-    sentences = [*_missing(ours, labels, notes, without), *_spreads(ours), *_few(ours), *METRICS]
+    others = [labels.get(method, method) for method in without if method not in notes]
+    sentences = [
+        _spreads(ours),
+        *_few(ours),
+        "FID and IS compare only between equal numbers of frames. LPIPS is a distance; the paper's "
+        "arrow rewards vividness.",
+    ]
     if paper:
-        sentences += _about_paper(ours, model)
-    return " ".join(sentences)
+        datasets = dict.fromkeys(ours.dataset)
+        other = [PAPER_DATASET] if set(datasets) - {PAPER_DATASET} else []
+        difference = other_than_paper(other, model)
+        sentences += [f"The paper's rows are {difference}."] if difference else []
+    if _absent(ours, labels, notes, without):
+        sentences.append(f"{ABSENT} or no row: its network is absent; table3.md lists why.")
+    if others:
+        sentences.append(f"Not run: {listed(others)}.")
+    return " ".join([*sentences, MORE])
 
 
-# What the metrics are, of whatever study.
-METRICS = (
-    "FID compares the Inception features of all coloured frames with those of the originals; IS is "
-    "of the coloured frames alone. Both depend on the number of frames: they compare only where it "
-    "is the same.",
-    "LPIPS (AlexNet) is a distance between a coloured frame and its original: lower is closer. The "
-    "arrow is the paper's, which takes a larger distance for the better: that rewards vividness, "
-    "not fidelity.",
-    "LPIPS, PSNR and SSIM are means over frames of 8-bit RGB. The paper has PSNR and SSIM for "
-    "completeness only: a grey frame has many good colourings (section 5.4).",
-    "NaN: not defined. The CSV has every number, also of each video, and what it costs.",
-)
+def absent_sheets(
+    table: pd.DataFrame,
+    labels: Mapping[str, str],
+    notes: Mapping[str, str],
+    without: Sequence[str],
+) -> list[Sheet]:
+    """Return a sheet of the metrics and methods that lack their network, and why, if any do.
+
+    Args:
+        table: of `colour_table`.
+        labels: names to show of methods.
+        notes: id of `NETWORKS` or of a method -> why it is absent.
+        without: ids of the methods without metrics.
+    """
+    rows = [list(pair) for pair in _absent(pooled_rows(table), labels, notes, without)]
+    return [Sheet([("", "Absent"), ("", "Why")], rows, [""] * len(rows))] if rows else []
 
 
-def _missing(
+def _absent(
     ours: pd.DataFrame,
     labels: Mapping[str, str],
     notes: Mapping[str, str],
     without: Sequence[str],
-) -> list[str]:
-    """Return what the table lacks, and why."""
-    sentences = [
-        f"{ABSENT}: no {needed}, because {_clause(notes[network])}."
+) -> list[tuple[str, str]]:
+    """Return the metrics and methods that lack their network, and why."""
+    metrics = [
+        (needed, notes[network].strip())
         for network, (needed, (metric, *_)) in NETWORKS.items()
         if network in notes and ours[f"{metric}_mean"].isna().any()
     ]
-    sentences += [
-        f"{labels.get(method, method)} has no row of ours, because {_clause(notes[method])}."
-        for method in without
-        if method in notes
+    return metrics + [
+        (labels.get(method, method), notes[method].strip()) for method in without if method in notes
     ]
-    others = [labels.get(method, method) for method in without if method not in notes]
-    if others:
-        sentences.append(f"Not run: {', '.join(others)}.")
-    return sentences
 
 
-def _clause(text: str) -> str:
-    return text.strip().rstrip(".")
-
-
-def _spreads(ours: pd.DataFrame) -> list[str]:
-    splits = f"± of IS: standard deviation over {SPLITS} splits of the frames, as in the paper"
-    if min(ours.frames_mean) < SPLITS:
-        splits += " (of one frame each where there are fewer)"
-    most = max(ours.seeds)
-    if most == 1:
-        return [f"One seed. {splits}."]
-    return [
-        f"Other than of IS: {spread_text(most)}. {splits}, mean over seeds; its deviation over "
-        "seeds has a column of its own.",
-        "Bold: better than every other row of ours on the same data by more than the larger of the "
-        "two deviations over seeds; not in LPIPS, whose better end is open.",
-    ]
+def _spreads(ours: pd.DataFrame) -> str:
+    splits = f"± of IS: over {SPLITS} splits"
+    if max(ours.seeds) == 1:
+        return f"One seed. {splits}."
+    return (
+        f"{spread_text(ours.seeds).capitalize()}; {splits}. Bold: ahead of all others by more than "
+        "a deviation; not in LPIPS."
+    )
 
 
 def _few(ours: pd.DataFrame) -> list[str]:
-    """Return what is wrong with some of the numbers for want of frames, or of errors."""
+    """Return the flaws of numbers of too few frames, or of frames without errors."""
     sentences = []
     if ((ours.frames_mean < ENOUGH) & ours[f"{FID.metric}_mean"].notna()).any():
-        sentences.append(
-            f"{FEW} FID of fewer than {ENOUGH:,} frames, the number of its features, is biased: it "
-            "cannot be compared with the paper's."
-        )
+        sentences.append(f"{FEW} FID is biased below {ENOUGH:,} frames: do not compare it.")
     if (ours.frames_undefined_mean > 0).any():
-        sentences.append("PSNR leaves out frames without any error.")
+        sentences.append("PSNR: frames with an error only.")
     return sentences
-
-
-def _about_paper(ours: pd.DataFrame, model: str) -> list[str]:
-    datasets = list(dict.fromkeys(ours.dataset))
-    others = [f"{PAPER_DATASET}, not {each}" for each in datasets if each != PAPER_DATASET]
-    same = (
-        "" if PAPER_DATASET not in datasets else ", nor which of the released videos its three are"
-    )
-    return [
-        *other_than_paper(others, model),
-        "The paper does not state which network its LPIPS is of, nor over what its PSNR and SSIM "
-        f"are averaged{same}.",
-    ]

@@ -1,4 +1,4 @@
-"""How far the forms of a metric differ for the same predictions, and what mixing them does."""
+"""Score the same predictions in every form of a metric, and compare the forms."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,7 +7,7 @@ import pandas as pd
 
 from videottt.core.errors import InputError
 from videottt.evaluation.metrics import headline
-from videottt.report.tables.caption import forms_of, spread_text
+from videottt.report.tables.caption import MORE, spread_text
 from videottt.report.tables.numbers import (
     PERCENT,
     REFERENCE,
@@ -18,18 +18,19 @@ from videottt.report.tables.numbers import (
     spread,
     streams_of,
 )
-from videottt.report.tables.sheets import ABSENT, Sheet, number, spread_cell
+from videottt.report.tables.sheets import ABSENT, Sheet, number, spreads_of
 
 TITLE = "Conventions: one metric in three forms, for the same predictions"
 
-# Forms of a headline metric, and what they are called where people read.
+# Form of a headline metric -> its name in the readable table.
 FORMS = {
     "pooled": "pooled",
     "videos": "by video",
     "frames": "by frame",
     "released": "by frame, as released",
 }
-# Differences: column -> heading, and the form of a method less that of the method or `REFERENCE`.
+# Column -> heading, and two forms: that of the method, less that of the same method in BETWEEN, of
+# `REFERENCE` in GAINS.
 BETWEEN = {
     "frames_minus_pooled": ("by frame - pooled", "frames", "pooled"),
     "frames_minus_videos": ("by frame - by video", "frames", "videos"),
@@ -47,20 +48,20 @@ def convention_table(metrics: pd.DataFrame, methods: Sequence[str]) -> pd.DataFr
 
     Args:
         metrics: as `scores.aggregate` returns it.
-        methods: ids, in the order of rows; one that does not exist for a task has no row there.
+        methods: ids, in the order of rows; a method without a task has no row for it.
 
     Returns:
         dataset, task, split, metric, method, seeds and ``<name>_mean``, ``<name>_std`` over seeds,
         in percent or points, of
 
         * pooled: all frames of the split at once; videos: all frames of a video at once, mean over
-          videos weighted by their scored frames; frames: every frame by itself, mean over frames;
-          released: likewise, with the lengths of videos that the released code has;
-        * frames_minus_pooled, frames_minus_videos: what the form alone changes;
+          videos weighted by their scored frames; frames: each frame alone, mean over frames;
+          released: as frames, weighted by the lengths of videos in the released code;
+        * frames_minus_pooled, frames_minus_videos: the effect of the form alone;
         * gain_pooled, gain_videos, gain_frames: over `REFERENCE` in one form; gain_mixed: frames of
-          the method less videos of `REFERENCE`, as the authors' released code has them.
+          the method less videos of `REFERENCE`, as the authors' released code compares them.
 
-        Differences are taken seed by seed. None: there is no such number; NaN: not defined.
+        Differences are taken seed by seed. None: no such number. NaN: not defined.
 
     Raises:
         InputError: `metrics` lacks a column, or has none of the methods.
@@ -81,7 +82,7 @@ def convention_table(metrics: pd.DataFrame, methods: Sequence[str]) -> pd.DataFr
                 ]
     if not rows:
         raise InputError("metrics: none of the methods has a pooled metric; score them first")
-    # Objects, because None and NaN are different things here.
+    # dtype=object keeps None and NaN apart.
     return pd.DataFrame(rows, dtype=object)
 
 
@@ -89,10 +90,10 @@ def _forms(pooled: ByMethod, weighted: ByMethod, released: ByMethod, task: str) 
     """Return (method, form) -> seed -> the headline metric, a fraction."""
     line = headline(task)
     form = {line.pooled: "pooled", line.frames: "frames"}
-    found = {(m, form[metric]): values for (m, metric), values in pooled.items() if metric in form}
+    headlines = {(m, form[name]): values for (m, name), values in pooled.items() if name in form}
     videos = {(m, "videos"): v for (m, metric), v in weighted.items() if metric == line.pooled}
     lengths = {(m, "released"): v for (m, metric), v in released.items() if metric == line.frames}
-    return found | videos | lengths
+    return headlines | videos | lengths
 
 
 def _of_method(forms: ByMethod, method: str) -> dict[str, Any]:
@@ -102,7 +103,7 @@ def _of_method(forms: ByMethod, method: str) -> dict[str, Any]:
     for name, (_, one, other) in BETWEEN.items():
         numbers[name] = differences(forms, (method, one), (method, other))
     for name, (_, one, other) in GAINS.items():
-        # The reference gains nothing over itself, but for the change of form.
+        # Over itself, the reference gains only by the change of form.
         itself = method == REFERENCE and one == other
         numbers[name] = [] if itself else differences(forms, (method, one), (REFERENCE, other))
     row: dict[str, Any] = {"method": method, "seeds": len(numbers["pooled"])}
@@ -112,69 +113,59 @@ def _of_method(forms: ByMethod, method: str) -> dict[str, Any]:
 
 
 def convention_sheets(table: pd.DataFrame, labels: Mapping[str, str]) -> list[Sheet]:
-    """Return a table of conventions as text, a sheet for each data set, task and split.
+    """Return a sheet for each data set, task and split of a table of conventions, and a summary.
 
     Args:
         table: of `convention_table`.
-        labels: names to show of methods; one without a name shows its id.
+        labels: names to show of methods; a method without a name shows its id.
     """
-    sheets = []
-    for (dataset, task, split), rows in table.groupby(["dataset", "task", "split"], sort=False):
+    sheets, summary = [], []
+    for ids, rows in table.groupby(["dataset", "task", "split"], sort=False):
         columns = {("", "Method"): [labels.get(method, method) for method in rows.method]}
         metric = rows.metric.iloc[0]
         for name, heading in FORMS.items():
-            columns[metric, heading] = _cells(rows, name, ".1f")
+            columns[metric, heading] = spreads_of(rows, name, ".1f")
         for name, (heading, *_) in BETWEEN.items():
-            columns["difference", heading] = _cells(rows, name, "+.1f")
+            columns["difference", heading] = spreads_of(rows, name, "+.1f")
         for name, (heading, *_) in GAINS.items():
-            columns["gain", heading] = _cells(rows, name, "+.1f")
+            columns["gain", heading] = spreads_of(rows, name, "+.1f")
         kept = {heading: cells for heading, cells in columns.items() if set(cells) != {ABSENT}}
         cells = [list(row) for row in zip(*kept.values(), strict=True)]
-        sheets.append(Sheet(list(kept), cells, [""] * len(cells), f"{dataset}, {task}, {split}"))
-    return sheets
+        sheets.append(Sheet(list(kept), cells, [""] * len(cells), ", ".join(ids)))
+        summary.append([", ".join(ids), *_summary(rows)])
+    headings = [
+        ("", "Data"),
+        ("", "Main Task Only, form alone"),
+        ("", "gains"),
+        ("other sign than pooled", "by frame"),
+        ("other sign than pooled", "mixed"),
+    ]
+    return [*sheets, Sheet(headings, summary, [""] * len(summary), "Effect of the form")]
 
 
-def _cells(rows: pd.DataFrame, name: str, form: str) -> list[str]:
-    pairs = zip(rows[f"{name}_mean"], rows[f"{name}_std"], strict=True)
-    return [spread_cell(mean, deviation, form) for mean, deviation in pairs]
+def _summary(rows: pd.DataFrame) -> list[str]:
+    """Return the effect of the form on `REFERENCE`, and how many mean gains it turns."""
+    reference = rows[rows.method == REFERENCE]
+    shift = reference.gain_mixed_mean.iloc[0] if len(reference) else None
+    learned = rows[rows.method != REFERENCE]
+    gains = learned[["gain_pooled_mean", "gain_frames_mean", "gain_mixed_mean"]].dropna()
+    pooled, *forms = (gains[name].astype(float) for name in gains)
+    turned = [int(((pooled > 0) != (form > 0)).sum()) for form in forms]
+    return [number(shift, "+.1f"), *map(str, (len(gains), *turned))]
 
 
 def convention_caption(table: pd.DataFrame) -> str:
-    """Return what a table of conventions shows, and what its numbers say."""
-    tasks = list(dict.fromkeys(table.task))
+    """Return how to read a table of conventions."""
     sentences = [
-        f"In percent and points, {spread_text(max(table.seeds))}, of the same predictions "
-        "throughout.",
-        *forms_of(tasks),
+        f"Percent and points, {spread_text(table.seeds)}, of the same predictions. "
         "pooled: all frames of the split at once. by video: all frames of a video at once, mean "
-        "over videos weighted by their scored frames. by frame: every frame by itself, mean over "
-        "frames. gain: over Main Task Only, seed by seed. gain, mixed: by frame, less Main Task "
-        "Only by video, as the released code has them on COCO Videos; it is the gain by frame plus "
-        "what the form alone changes for Main Task Only, which is its own mixed gain.",
+        "weighted by scored frames. by frame: each frame alone, averaged.",
+        "gain: over Main Task Only, seed by seed. mixed: by frame, less Main Task Only by video, "
+        "as the released code compares on COCO Videos.",
     ]
     if table.released_mean.notna().any():
         sentences.append(
-            "by frame, as released: the mean over videos weighted as the released code does, whose "
-            "length of KITTI-STEP's 0015 is 476 frames, not 376."
+            "as released: weighted as in the released code, where KITTI-STEP 0015 has 476 frames, "
+            "not 376."
         )
-    groups = table.groupby(["dataset", "task", "split"], sort=False)
-    return " ".join([*sentences, *(_says(ids, rows) for ids, rows in groups)])
-
-
-def _says(ids: tuple[str, str, str], rows: pd.DataFrame) -> str:
-    """Return what the numbers of one split say: sizes and counts, no judgement."""
-    dataset, task, split = ids
-    parts = []
-    reference = rows[rows.method == REFERENCE]
-    if len(reference):
-        shift = reference.gain_mixed_mean.iloc[0]
-        parts.append(f"the form alone changes Main Task Only by {number(shift, '+.1f')} points")
-    learned = rows[rows.method != REFERENCE]
-    gains = learned[["gain_pooled_mean", "gain_frames_mean", "gain_mixed_mean"]].dropna()
-    if len(gains):
-        pooled, frames, mixed = (gains[name].astype(float) for name in gains)
-        count = len(gains)
-        for name, form in (("by frame", frames), ("mixed", mixed)):
-            turned = int(((pooled > 0) != (form > 0)).sum())
-            parts.append(f"{turned} of {count} mean gains have another sign {name} than pooled")
-    return f"{dataset}, {task}, {split}: {'; '.join(parts)}." if parts else ""
+    return " ".join([*sentences, MORE])

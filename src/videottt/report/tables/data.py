@@ -1,4 +1,4 @@
-"""Table 2: how long the videos of each data set are, and the paper's numbers beside ours."""
+"""Tabulate the data sets, as the paper's table 2: length, frames, rate and classes."""
 
 import math
 from collections.abc import Sequence
@@ -9,12 +9,13 @@ import pandas as pd
 
 from videottt.core.errors import InputError, absent
 from videottt.data.check.reports import COLUMNS
+from videottt.report.tables.caption import MORE, listed
 from videottt.report.tables.sheets import ABSENT, Sheet, number
 
 TITLE = "Table 2: video data sets"
 COCO_VIDEOS = "coco_videos"
 
-# Column -> how it is headed, and the form in which it is written. The paper has the same ones.
+# Column, in ours and in the paper's table -> heading, number format.
 COMPARED = {
     "mean_length_s": ("length (s)", ".1f"),
     "frames": ("frames", ",.0f"),
@@ -46,7 +47,7 @@ def _read(file: Path, columns: Sequence[str], what: str) -> pd.DataFrame:
     if not file.is_file():
         raise absent(file)
     try:
-        # Ids of videos are numbers with leading zeros, or look like 1e6.
+        # As numbers, ids of videos would lose leading zeros, or 1e6 become a million.
         table = pd.read_csv(file, dtype={"dataset": str, "split": str, "video": str})
     except ValueError as error:
         raise InputError(f"{file}: not a {what} ({error}); make it again") from None
@@ -57,7 +58,7 @@ def _read(file: Path, columns: Sequence[str], what: str) -> pd.DataFrame:
 
 
 def data_table(reports: pd.DataFrame, paper: pd.DataFrame) -> pd.DataFrame:
-    """Return every number of the data sets: the paper's in its order, then the others.
+    """Return every number of the data sets: those of the paper in its order, then the others.
 
     Args:
         reports: of `read_reports`.
@@ -66,7 +67,7 @@ def data_table(reports: pd.DataFrame, paper: pd.DataFrame) -> pd.DataFrame:
     Returns:
         dataset, label, videos, the columns of `COMPARED`, labelled (frames with labels), problems,
         and ``paper_<name>`` for each of `COMPARED`. ``mean_length_s``: seconds of all videos by
-        their number; ``fps``: frames of all videos by their seconds. None: there is no such number.
+        their number; ``fps``: frames of all videos by their seconds. None: no such number.
 
     Raises:
         InputError: there is neither a report nor a row of the paper.
@@ -82,13 +83,13 @@ def data_table(reports: pd.DataFrame, paper: pd.DataFrame) -> pd.DataFrame:
         rows.append(row | {f"paper_{name}": _known(stated.get(name)) for name in COMPARED})
     if not rows:
         raise InputError("table 2: no data set; check one first, with 'videottt check-data'")
-    # Objects, because of None.
+    # dtype=object keeps None.
     return pd.DataFrame(rows, dtype=object)
 
 
 def _ours(rows: pd.DataFrame) -> dict[str, Any]:
     frames = int(rows.frames.sum())
-    # Not of stills, of which there are none.
+    # Stills have no duration.
     duration_s = float(rows.duration_s.sum()) if rows.duration_s.notna().all() else None
     return {
         "videos": len(rows),
@@ -108,47 +109,42 @@ def _known(value: float | None) -> float | None:
 def data_sheet(table: pd.DataFrame) -> Sheet:
     """Return table 2 as text: ours beside the paper's, column by column."""
     columns = {("", "Data"): list(table.label)}
-    columns["", "videos"] = [number(each, ".0f") for each in table.videos]
+    columns["", "videos"] = [number(value, ".0f") for value in table.videos]
     for name, (heading, form) in COMPARED.items():
-        columns[heading, "ours"] = [number(each, form) for each in table[name]]
-        columns[heading, "paper"] = [number(each, form) for each in table[f"paper_{name}"]]
-    columns["", "labelled"] = [number(each, ",.0f") for each in table.labelled]
+        columns[heading, "ours"] = [number(value, form) for value in table[name]]
+        columns[heading, "paper"] = [number(value, form) for value in table[f"paper_{name}"]]
+    columns["", "labelled"] = [number(value, ",.0f") for value in table.labelled]
     rows = [list(row) for row in zip(*columns.values(), strict=True)]
-    groups = ["paper" if each is None else "ours" for each in table.videos]
+    groups = ["paper" if videos is None else "ours" for videos in table.videos]
     return Sheet(list(columns), rows, groups)
 
 
 def data_caption(table: pd.DataFrame) -> str:
-    """Return what the numbers of table 2 are, and why ours and the paper's may differ."""
+    """Return how to read table 2, and why ours and the paper's numbers may differ."""
     checked = table[table.videos.notna()]
+    rows = checked.to_dict("records")
     sentences = [
-        "length: mean over videos. frames: of all videos. labelled: how many of them have labels. "
-        f"ours: counted in the copy that is used here. {ABSENT}: not used here, not published, or "
-        "no such number.",
-        *(_rounded(row) for row in checked.to_dict("records") if _is_rounded(row)),
+        "length: mean over videos. frames: of all videos. labelled: frames with labels. ours: "
+        f"counted in the copy used here. {ABSENT}: not used here, or not published."
     ]
+    rounded = [_rounded(row) for row in rows if _is_rounded(row)]
+    if rounded:
+        sentences.append(f"The paper's frames and rate give another length: {'; '.join(rounded)}.")
     if COCO_VIDEOS in set(checked.dataset):
+        sentences.append("COCO Videos: the paper reports on three of the ten released videos.")
+    problems = [f"{row['label']} ({row['problems']})" for row in rows if row["problems"]]
+    if problems:
         sentences.append(
-            "COCO Videos: ten are released, the paper reports on three and does not say on which; "
-            "its 134 classes are those of COCO panoptic and void."
+            f"Not the published data, because check-data reports problems: {listed(problems)}."
         )
-    sentences += [
-        f"{row['label']}: {row['problems']} problems were found, so that these are not the "
-        "published data."
-        for row in checked.to_dict("records")
-        if row["problems"]
-    ]
-    return " ".join(sentences)
+    return " ".join([*sentences, MORE])
 
 
 def _is_rounded(row: dict[str, Any]) -> bool:
-    """Return whether the paper's own frames make another length than the paper's."""
+    """Return whether the paper's own frames give another length than the paper states."""
     same = row["frames"] == row["paper_frames"] and row["fps"] is not None
     return same and row["mean_length_s"] != row["paper_mean_length_s"]
 
 
 def _rounded(row: dict[str, Any]) -> str:
-    return (
-        f"{row['label']}: the paper's {row['frames']:,} frames at {row['fps']:.4g} a second are "
-        f"{row['mean_length_s']:.1f} s a video, where it says {row['paper_mean_length_s']:g}."
-    )
+    return f"{row['label']} {row['mean_length_s']:.1f} s, not {row['paper_mean_length_s']:g}"

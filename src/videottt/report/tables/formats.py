@@ -1,8 +1,9 @@
-"""Sheets as Markdown and LaTeX, and a main table as CSV."""
+"""Write sheets as Markdown and LaTeX, and a main table as CSV."""
 
 import itertools
 import math
 import re
+import textwrap
 from collections.abc import Iterable, Sequence
 
 import pandas as pd
@@ -10,10 +11,12 @@ from tabulate import tabulate
 
 from videottt.report.tables.sheets import Sheet
 
-# Headings of columns that are words, and stand left.
-TEXTS = ("Data", "Setting", "Method", "compared with")
+# Headings of columns of words, which are aligned left.
+TEXTS = ("Data", "Method", "compared with")
+# Characters a line of a caption.
+WIDTH = 110
 
-# What a text of a table may hold that means something else in LaTeX.
+# Characters with another meaning in LaTeX, or none.
 LATEX = {
     "\\": r"\textbackslash{}",
     "&": r"\&",
@@ -44,16 +47,16 @@ def markdown(title: str, sheets: Sequence[Sheet], caption: str) -> str:
             sheet.rows,
             headers=[_heading(over, own) for over, own in sheet.headings],
             tablefmt="pipe",
-            # Text as it is: 10.0 stays 10.0.
+            # Otherwise 10.0 becomes 10.
             disable_numparse=True,
         )
         for sheet in sheets
     ]
-    return "\n\n".join([f"**{title}**", *tables, caption]) + "\n"
+    return "\n\n".join([f"**{title}**", *tables, _wrapped(caption)]) + "\n"
 
 
 def latex(identity: str, title: str, sheets: Sequence[Sheet], caption: str) -> str:
-    """Return sheets as one LaTeX table in the looks of booktabs, no wider than the text."""
+    """Return sheets as one LaTeX table in the style of booktabs, no wider than the text."""
     width = r"\ifdim\width>\linewidth\linewidth\else\width\fi"
     tabulars = "\n\n\\medskip\n".join(
         (f"\\textit{{{escaped(sheet.title)}}}\\\\\n" if sheet.title else "")
@@ -65,7 +68,7 @@ def latex(identity: str, title: str, sheets: Sequence[Sheet], caption: str) -> s
         r"\begin{table*}",
         r"\centering\scriptsize\setlength{\tabcolsep}{3pt}",
         tabulars,
-        rf"\caption{{{escaped(f'{title}. {caption}')}}}",
+        rf"\caption{{{_wrapped(escaped(f'{title}. {caption}'))}}}",
         rf"\label{{tab:{identity}}}",
         r"\end{table*}",
     ]
@@ -73,14 +76,19 @@ def latex(identity: str, title: str, sheets: Sequence[Sheet], caption: str) -> s
 
 
 def escaped(text: str) -> str:
-    """Return text as LaTeX shows it; between ``**`` in bold, a minus sign before a number."""
+    """Return text for LaTeX: ``**bold**``, ``*italic*``, and a minus sign before a number."""
     text = "".join(LATEX.get(character, character) for character in text)
     text = re.sub(r"(?<![\w-])-(?=[\d ])", "$-$", text)
-    return re.sub(r"\*\*(.+?)\*\*", r"\\textbf{\1}", text)
+    text = re.sub(r"\*\*(.+?)\*\*", r"\\textbf{\1}", text)
+    return re.sub(r"^\*(.+)\*$", r"\\textit{\1}", text)
+
+
+def _wrapped(caption: str) -> str:
+    return textwrap.fill(caption, WIDTH, break_long_words=False, break_on_hyphens=False)
 
 
 def csv_text(table: pd.DataFrame) -> str:
-    """Return a main table as CSV: empty where there is no number, NaN where it is undefined."""
+    """Return a main table as CSV: empty for None, NaN for an undefined number."""
     result: str = table.map(_csv_cell).to_csv(index=False)
     return result
 
@@ -115,7 +123,7 @@ def _line(cells: Iterable[str]) -> str:
 
 
 def _over_headings(overs: list[str]) -> list[str]:
-    """Return the line that spans columns with something in common, and the rules below it."""
+    """Return the line of shared headings, and the rules below it."""
     spans, rules, column = [], [], 1
     for over, members in itertools.groupby(overs):
         width = len(list(members))

@@ -1,4 +1,4 @@
-"""Which methods stand in which table, and in which order."""
+"""Choose and order the methods of each table."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,13 +14,12 @@ class Layout:
     """The rows of one table.
 
     Attributes:
-        id: of the table, for example "table1".
-        title: what the table shows.
+        id: for example "table1".
+        title: shown above the table.
         settings: ``{"label": ..., "methods": [...]}`` of each group of rows, in order; an empty
             label is not shown.
-        baselines: method id -> id of the method that it is compared with, besides
-            `numbers.REFERENCE`.
-        oracles: ids of methods whose settings were chosen on the labels they are scored with.
+        baselines: method id -> id of the method to compare it with, besides `numbers.REFERENCE`.
+        oracles: ids of methods whose settings were chosen by the labels they are scored with.
     """
 
     id: str
@@ -38,13 +37,13 @@ class Layout:
 
 
 def layout_of(tables: Mapping[str, Any], table: str, methods: Sequence[str]) -> dict[str, Any]:
-    """Return the attributes of one table's Layout, with the rows that a study has.
+    """Return the attributes of the Layout of one table, with the rows of a study.
 
     Args:
-        tables: as in config.yaml.
+        tables: as in the configuration.
         table: id of one of them.
-        methods: ids of the study's methods. One that is in no table becomes a row of the last, in
-            the setting `OTHER`, so that none is lost.
+        methods: ids of the study's methods. A method in no table becomes a row of the last table,
+            in the setting `OTHER`, so that none is lost.
 
     Raises:
         InputError: there is no such table, or none of its methods is in the study.

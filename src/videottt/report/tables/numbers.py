@@ -1,4 +1,4 @@
-"""Every method of a table in numbers: ours over seeds, the paper's, and what each gains."""
+"""Compute the numbers of a main table: metrics over seeds, the paper's numbers, and gains."""
 
 import re
 from collections.abc import Sequence
@@ -12,32 +12,13 @@ from videottt.evaluation.metrics import headline
 from videottt.report.tables.layout import Layout
 from videottt.report.tables.paper import PaperNumbers
 
-# Every gain, ours and the paper's, is over this method: the fixed model without learning.
+# Gains, ours and the paper's, are over this method: the fixed model.
 REFERENCE = "main_task_only"
 PERCENT = 100.0
-MIB = 1 / 2**20
 
-# Metrics over the frames of a split, in all their forms, of whatever task.
+# Metrics over the frames of a split, in all their forms, of any task.
 _OVER_FRAMES = re.compile(r"[^:]+_(pooled|frames)(_gt_or_predicted)?")
 
-# Columns: metric of `scores.aggregate` -> name in the table, unit factor.
-COST = {
-    name: (name, 1.0)
-    for name in (
-        "wall_time_load",
-        "wall_time_adapt",
-        "wall_time_adapt_reset",
-        "wall_time_adapt_sample",
-        "wall_time_adapt_forward",
-        "wall_time_adapt_backward",
-        "wall_time_adapt_optimizer",
-        "wall_time_predict",
-        "wall_time_write",
-        "seconds_per_frame",
-        "resets",
-        "skipped_steps",
-    )
-} | {"frames": ("scored_frames", 1.0), "peak_memory_bytes": ("peak_memory_mib", MIB)}
 IDS = ("dataset", "split", "task", "method", "seed", "aggregation", "video", "metric", "value")
 
 # (method, metric) -> seed -> value.
@@ -54,24 +35,21 @@ def main_table(metrics: pd.DataFrame, layout: Layout, paper: PaperNumbers) -> pd
         paper: published numbers.
 
     Returns:
-        dataset, task, metric, setting, method, baseline, paper_seconds_per_frame, paper_slowdown,
-        and for each split of `metrics` (``<split>_`` before the name): seeds; ``<name>_mean`` and
-        ``<name>_std`` over seeds of these names: ``pooled`` and ``frames``, the two forms of the
-        task's headline metric, which the column `metric` names, the id of every other metric over
-        the split's frames (percent all), and those of `COST` (seconds a frame, counts, MiB);
-        paper and minus_paper (ours less the paper's); gain_mean, gain_std, paper_gain and
-        paper_claim over `REFERENCE`, and baseline_gain_mean ... over the row's baseline; slowdown
-        (seconds a frame relative to `REFERENCE`); iteration_min and iteration_max over videos and
-        seeds. Gains are taken seed by seed: both methods of one seed start from the same training.
-        None is "there is no such number", such as a deviation of one seed or a metric of another
-        task; NaN is a number that is not defined.
+        dataset, task, metric, setting, method, baseline, and for each split of `metrics`
+        (``<split>_`` before the name): seeds; ``<name>_mean`` and ``<name>_std`` over seeds of
+        ``pooled`` and ``frames``, the two forms of the headline metric named in the column
+        `metric`, of every other metric over the split's frames (all in percent), and of
+        ``scored_frames``; paper and minus_paper (ours less the paper's); gain_mean, gain_std,
+        paper_gain and paper_claim over `REFERENCE`, and baseline_gain_mean ... over the row's
+        baseline. Gains are taken seed by seed, because both methods of one seed start from the same
+        training. None: no such number, for example a deviation of one seed or a metric of another
+        task. NaN: not defined.
 
     Raises:
         InputError: `metrics` lacks a column, or has a task without a headline metric.
     """
     check_metrics(metrics)
     pooled = by_seed(metrics[metrics.aggregation == "pooled"])
-    iterations = _iterations(metrics)
     splits, others = list(dict.fromkeys(metrics.split)), _other_metrics(metrics)
     present = set(metrics[["dataset", "task", "method"]].itertuples(index=False, name=None))
     rows = []
@@ -82,26 +60,21 @@ def main_table(metrics: pd.DataFrame, layout: Layout, paper: PaperNumbers) -> pd
             baseline = layout.baselines.get(method)
             row: Row = {"dataset": dataset, "task": task, "metric": headline(task).name}
             row |= {"setting": setting, "method": method, "baseline": baseline}
-            row["paper_seconds_per_frame"] = paper.wall_time.get(method)
-            row["paper_slowdown"] = paper.slowdown(method, REFERENCE)
             for split in splits:
                 ours = pooled.get((dataset, task, split), {})
                 numbers = _quality(ours, task, method, others)
                 numbers |= _beside_others(numbers, ours, (task, split), method, baseline, paper)
-                found = iterations.get((dataset, task, split, method), [])
-                numbers["iteration_min"] = min(found, default=None)
-                numbers["iteration_max"] = max(found, default=None)
                 row |= {f"{split}_{name}": value for name, value in numbers.items()}
             rows.append(row)
-    # Objects, because None and NaN are different things here.
+    # dtype=object keeps None and NaN apart.
     return pd.DataFrame(rows, dtype=object)
 
 
 def check_metrics(metrics: pd.DataFrame) -> None:
-    """Refuse metrics that lack a column.
+    """Check that metrics have every column.
 
     Raises:
-        InputError: they do.
+        InputError: a column is missing.
     """
     missing = [name for name in IDS if name not in metrics]
     if missing:
@@ -109,33 +82,33 @@ def check_metrics(metrics: pd.DataFrame) -> None:
 
 
 def percentages(metrics: pd.DataFrame) -> pd.DataFrame:
-    """Return the metrics of the tasks that are scored in percent; others have tables of their own.
+    """Return the metrics of the tasks scored in percent; other tasks have tables of their own.
 
     Raises:
-        InputError: `metrics` lacks a column, or there is no such task among its tasks.
+        InputError: `metrics` lacks a column, or no task is scored in percent.
     """
     check_metrics(metrics)
     tasks = [task for task in dict.fromkeys(metrics.task) if headline(task).unit == "%"]
     if not tasks:
         raise InputError(
-            "metrics: of no task that is scored in percent; colorization is in table 3, which "
-            "'colour-table' makes"
+            "metrics: no task is scored in percent; make table 3, of colorization, with "
+            "'colour-table'"
         )
     return metrics[metrics.task.isin(tasks)]
 
 
 def streams_of(table: pd.DataFrame) -> list[tuple[str, str]]:
-    """Return every (data set, task) that metrics or a main table are of, in their order."""
+    """Return every (data set, task) of metrics or of a main table, in their order."""
     return list(dict.fromkeys(zip(table.dataset, table.task, strict=True)))
 
 
 def splits_of(table: pd.DataFrame) -> list[str]:
-    """Return the splits that a main table has columns of."""
+    """Return the splits of a main table."""
     return [name.removesuffix("_seeds") for name in table if name.endswith("_seeds")]
 
 
 def without_metrics(metrics: pd.DataFrame, layout: Layout) -> list[str]:
-    """Return the methods of a table that have no metrics, and therefore no row in a main table."""
+    """Return the methods of a table without metrics, which have no row in a main table."""
     known = set(metrics.method)
     return [method for _, method in layout.rows if method not in known]
 
@@ -146,28 +119,19 @@ def by_seed(metrics: pd.DataFrame) -> dict[tuple[str, str, str], ByMethod]:
     Args:
         metrics: of one aggregation over the videos of a split.
     """
-    found: dict[tuple[str, str, str], ByMethod] = {}
+    streams: dict[tuple[str, str, str], ByMethod] = {}
     for row in metrics.itertuples(index=False):
-        numbers = found.setdefault((row.dataset, row.task, row.split), {})
+        numbers = streams.setdefault((row.dataset, row.task, row.split), {})
         numbers.setdefault((row.method, row.metric), {})[row.seed] = row.value
-    return found
+    return streams
 
 
 def _other_metrics(metrics: pd.DataFrame) -> list[str]:
-    """Return the metrics over frames that are no task's headline metric, in their order."""
+    """Return the metrics over frames that are not a task's headline metric, in their order."""
     lines = [headline(task) for task in dict.fromkeys(metrics.task)]
     shown = {name for line in lines for name in (line.pooled, line.frames)}
-    found = dict.fromkeys(metrics.metric)
-    return [name for name in found if name not in shown and _OVER_FRAMES.fullmatch(name)]
-
-
-def _iterations(metrics: pd.DataFrame) -> dict[tuple[str, str, str, str], list[float]]:
-    """Return (dataset, task, split, method) -> iteration of every video and seed."""
-    chosen = (metrics.aggregation == "video") & (metrics.metric == "iteration")
-    # NaN says that a method is not an offline one.
-    of_videos = metrics[chosen & metrics.value.notna()]
-    groups = of_videos.groupby(["dataset", "task", "split", "method"]).value
-    return {ids: list(values) for ids, values in groups}
+    names = dict.fromkeys(metrics.metric)
+    return [name for name in names if name not in shown and _OVER_FRAMES.fullmatch(name)]
 
 
 def _quality(ours: ByMethod, task: str, method: str, others: Sequence[str]) -> Row:
@@ -176,7 +140,8 @@ def _quality(ours: ByMethod, task: str, method: str, others: Sequence[str]) -> R
     columns = {line.pooled: ("pooled", PERCENT), line.frames: ("frames", PERCENT)}
     columns |= {name: (name, PERCENT) for name in others}
     row: Row = {"seeds": len(ours.get((method, line.pooled), {})) or None}
-    for metric, (name, factor) in {**columns, **COST}.items():
+    columns["frames"] = ("scored_frames", 1.0)
+    for metric, (name, factor) in columns.items():
         values = ours.get((method, metric), {}).values()
         row[f"{name}_mean"], row[f"{name}_std"] = spread([v * factor for v in values])
     return row
@@ -190,10 +155,9 @@ def _beside_others(
     baseline: str | None,
     paper: PaperNumbers,
 ) -> Row:
-    """Return how a method on one (task, split) compares with the paper and with other methods."""
+    """Return the paper's number of a method on one (task, split), and its gains."""
     row: Row = {"paper": paper.value(*place, method)}
     row["minus_paper"] = _difference(numbers["pooled_mean"], row["paper"])
-    row["slowdown"] = _slowdown(ours, method)
     metric = headline(place[0]).pooled
     for prefix, other in (("", REFERENCE), ("baseline_", baseline)):
         gains = (
@@ -211,16 +175,8 @@ def differences(ours: ByMethod, one: tuple[str, str], other: tuple[str, str]) ->
     return [(values[seed] - base[seed]) * PERCENT for seed in values if seed in base]
 
 
-def _slowdown(ours: ByMethod, method: str) -> float | None:
-    values, base = (
-        spread(list(ours.get((each, "seconds_per_frame"), {}).values()))[0]
-        for each in (method, REFERENCE)
-    )
-    return None if values is None or not base else values / base
-
-
 def spread(values: Sequence[float]) -> tuple[float | None, float | None]:
-    """Return mean and standard deviation, with n - 1, of numbers; NaN if one of them is."""
+    """Return mean and standard deviation (n - 1) of numbers, NaN if one of them is NaN."""
     array = np.asarray(values, dtype=np.float64)
     mean = float(array.mean()) if array.size else None
     return mean, float(array.std(ddof=1)) if array.size > 1 else None

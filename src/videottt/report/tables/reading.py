@@ -1,4 +1,4 @@
-"""The table of metrics that `aggregate` writes, read again and checked."""
+"""Read and check the table of metrics that `aggregate` writes."""
 
 from pathlib import Path
 
@@ -7,20 +7,20 @@ import pandas as pd
 from videottt.core.errors import InputError, absent
 from videottt.evaluation.metrics import headline
 
-# Of which every row has its own.
+# Together, these identify a row.
 IDS = ("dataset", "split", "task", "method", "seed", "aggregation", "video", "metric")
-# A video may be called 0012, or null.
+# Read as text: a video may be called 0012, or null.
 TEXTS = {name: str for name in IDS if name != "seed"}
 UNDEFINED = {"value": ["", "nan", "NaN"]}
 AGAIN = "make it again with 'aggregate'"
 
 
 def read_metrics(path: Path) -> pd.DataFrame:
-    """Return a table of metrics: a row a number, with the columns `IDS` and `value`.
+    """Return a table of metrics, one number a row, with the columns `IDS` and `value`.
 
     Raises:
-        InputError: the file is absent or no such table, a number is none, a task is unknown, or a
-            number is there twice.
+        InputError: the file is absent or has another format, a value is not a number, a task is
+            unknown, or a number is listed twice.
     """
     if not path.is_file():
         raise absent(path)
@@ -46,7 +46,7 @@ def read_metrics(path: Path) -> pd.DataFrame:
     twice = metrics[metrics.duplicated(list(IDS))]
     if not twice.empty:
         ids = " ".join(map(str, twice[list(IDS)].iloc[0]))
-        raise InputError(f"{path}: '{ids}' is there twice; {AGAIN}")
+        raise InputError(f"{path}: '{ids}' is listed twice; {AGAIN}")
     return metrics
 
 
@@ -54,4 +54,4 @@ def _check_numbers(path: Path, column: pd.Series) -> None:
     numbers = pd.to_numeric(column, errors="coerce")
     wrong = column[numbers.isna() & column.notna()]
     if not wrong.empty:
-        raise InputError(f"{path}: a {column.name} is '{wrong.iloc[0]}', no number; {AGAIN}")
+        raise InputError(f"{path}: a {column.name} is '{wrong.iloc[0]}', not a number; {AGAIN}")

@@ -1,4 +1,4 @@
-"""Write the tables of a study from its metrics: CSV, Markdown and LaTeX."""
+"""Write the tables of a study as CSV, Markdown and LaTeX."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,23 +8,23 @@ import pandas as pd
 
 from videottt.core.errors import InputError
 from videottt.core.files import write_csv, write_text
-from videottt.report.tables import classes, colour, conventions, data, formats
+from videottt.report.tables import classes, colour, conventions, cost, data, formats
 from videottt.report.tables.caption import caption
 from videottt.report.tables.layout import Layout
 from videottt.report.tables.numbers import main_table, percentages, without_metrics
-from videottt.report.tables.paper import PaperSource, read_columns, read_paper
+from videottt.report.tables.paper import PaperSource, read_columns, read_paper, read_seconds
 from videottt.report.tables.reading import read_metrics
 from videottt.report.tables.sheets import Sheet, sheets_of
 
 
 @dataclass(frozen=True)
 class TableFiles:
-    """Where a table is written.
+    """The files of a table.
 
     Attributes:
         csv: every number.
-        markdown: to read.
-        latex: the same; None of a table that has no such form.
+        markdown: a selection to read.
+        latex: the same selection; None for a table without this form.
     """
 
     csv: Path
@@ -34,12 +34,12 @@ class TableFiles:
 
 @dataclass(frozen=True)
 class Shown:
-    """What stands in a table beside its numbers.
+    """The names and the published numbers of a table.
 
     Attributes:
         labels: method -> name to show.
-        model: preset that the metrics are of.
-        beside: task -> whose published numbers stand beside ours.
+        model: preset of the study.
+        beside: task -> source of the published numbers beside ours.
     """
 
     labels: Mapping[str, str]
@@ -56,11 +56,11 @@ def write_main_table(
         metrics_file: CSV of `aggregate`.
         layout: which methods are its rows.
         paper_files: CSV of published numbers.
-        shown: labels, and whose published numbers are shown.
+        shown: labels, and the sources of published numbers.
         files: to write.
 
     Raises:
-        InputError: a file is not what it should be, or has no number of any method of the table.
+        InputError: a file has another format, or no number of any method of the table.
     """
     metrics = percentages(read_metrics(metrics_file))
     tasks = set(metrics.task)
@@ -68,7 +68,9 @@ def write_main_table(
     paper = read_paper(paper_files, sources)
     numbers = main_table(metrics, layout, paper)
     if numbers.empty:
-        raise InputError(f"{metrics_file}: no metrics of a method of table '{layout.id}'")
+        raise InputError(
+            f"{metrics_file}: no metrics of a method of table '{layout.id}'; score one first"
+        )
     sheets = sheets_of(numbers, layout, shown.labels)
     without = [shown.labels.get(method, method) for method in without_metrics(metrics, layout)]
     below = caption(numbers, layout, paper, shown.model, without)
@@ -76,7 +78,7 @@ def write_main_table(
 
 
 def write_data_table(reports: Sequence[Path], paper_file: Path, files: TableFiles) -> str:
-    """Write table 2, what data sets consist of; return it as Markdown.
+    """Write table 2, the data sets; return it as Markdown.
 
     Args:
         reports: CSV of `check-data`.
@@ -84,7 +86,7 @@ def write_data_table(reports: Sequence[Path], paper_file: Path, files: TableFile
         files: to write.
 
     Raises:
-        InputError: a file is not what it should be.
+        InputError: a file is absent or has another format.
     """
     numbers = data.data_table(data.read_reports(reports), data.read_paper(paper_file))
     sheets, below = [data.data_sheet(numbers)], data.data_caption(numbers)
@@ -99,18 +101,18 @@ def write_colour_table(
     shown: Shown,
     files: TableFiles,
 ) -> str:
-    """Write table 3, how well methods colourise; return it as Markdown.
+    """Write table 3, colorization; return it as Markdown.
 
     Args:
         metrics_file: CSV of `aggregate`.
         methods: ids in the order of rows.
         paper_file: CSV of the paper's table 3.
         notes: inception, alexnet or a method -> why it is absent.
-        shown: labels, and whose published numbers are shown.
+        shown: labels, and the sources of published numbers.
         files: to write.
 
     Raises:
-        InputError: a file is not what it should be.
+        InputError: a file is absent or has another format.
     """
     source = shown.beside.get(colour.TASK)
     paper = read_columns(paper_file, source.dataset, colour.TASK) if source else {}
@@ -118,7 +120,32 @@ def write_colour_table(
     without = [method for method in methods if method not in set(numbers.method)]
     sheets = [colour.colour_sheet(numbers, paper, shown.labels)]
     below = colour.colour_caption(numbers, paper, shown.labels, shown.model, notes, without)
-    return _write(files, numbers, "table3", colour.TITLE, sheets, below)
+    absent = colour.absent_sheets(numbers, shown.labels, notes, without)
+    return _write(files, numbers, "table3", colour.TITLE, sheets, below, absent)
+
+
+def write_cost_table(
+    metrics_file: Path,
+    methods: Sequence[str],
+    paper_file: Path,
+    labels: Mapping[str, str],
+    files: TableFiles,
+) -> str:
+    """Write seconds a frame, memory and other costs of every method; return them as Markdown.
+
+    Args:
+        metrics_file: CSV of `aggregate`.
+        methods: ids in the order of rows.
+        paper_file: CSV of the paper's table 1.
+        labels: method -> name to show.
+        files: to write.
+
+    Raises:
+        InputError: a file is absent or has another format.
+    """
+    numbers = cost.cost_table(read_metrics(metrics_file), methods, read_seconds(paper_file))
+    sheets, below = cost.cost_sheets(numbers, labels), cost.cost_caption(numbers)
+    return _write(files, numbers, "cost", cost.TITLE, sheets, below)
 
 
 def write_class_table(metrics_file: Path, methods: Sequence[str], output: Path) -> None:
@@ -152,8 +179,10 @@ def _write(
     title: str,
     sheets: Sequence[Sheet],
     below: str,
+    notes: Sequence[Sheet] = (),
 ) -> str:
-    text = formats.markdown(title, sheets, below)
+    """Write the forms of a table, `notes` into the Markdown only; return the Markdown."""
+    text = formats.markdown(title, [*sheets, *notes], below)
     write_text(files.csv, formats.csv_text(numbers))
     if files.latex is not None:
         write_text(files.latex, formats.latex(identity, title, sheets, below))
