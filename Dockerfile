@@ -1,24 +1,26 @@
-# The package and all that a run needs, at the versions of requirements.lock:
+# The package and everything that a run needs, at the versions of requirements.lock:
 #   docker build --tag videottt .
 #   docker run --rm --user "$(id -u):$(id -g)" --volume "$PWD":/work videottt \
 #     snakemake --cores all --config study=demo
-# apptainer.def makes the same of it for Apptainer.
+# apptainer.def builds the same image for Apptainer.
 FROM python:3.11-slim-bookworm
 
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 
 WORKDIR /opt/videottt
-# By themselves, so that a change of the code does not install every package anew.
+# Installed first, so that a change of the code does not install every package again.
 COPY requirements.lock requirements-no-deps.lock ./
 RUN python -m pip install -r requirements.lock && \
     python -m pip install --no-deps -r requirements-no-deps.lock
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml README.md LICENSE config.yaml ./
+COPY envs ./envs
+COPY rules ./rules
 COPY src ./src
-RUN python -m pip install --no-deps . && \
-    rm -rf build src/videottt.egg-info
+COPY workflow ./workflow
+RUN python -m pip install --no-deps .
 
-# With --user, this may be anyone: HOME and LOGNAME are for those who have neither home nor name
-# here. NVML, which finds the GPUs, is of the capability `utility`.
+# With --user, anyone may run the image: HOME and LOGNAME serve users without a home or a name in it.
+# NVML, which finds the GPUs, needs the capability `utility`.
 ENV HOME=/tmp \
     LOGNAME=videottt \
     MPLBACKEND=agg \

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# detectron2 at the commit that videottt.crosscheck.reference names. Its evaluators run from source:
-# installing it would compile operators that they do not need, and need a compiler for it.
+# Get detectron2 at the commit that videottt.evaluation.crosscheck.reference names. Its evaluators run
+# from source: installing it would need a compiler, for operators that they do not use.
 set -euo pipefail
 place="$CONDA_PREFIX/share/detectron2"
 git clone --quiet --filter=blob:none https://github.com/facebookresearch/detectron2 "$place"

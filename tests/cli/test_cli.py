@@ -405,7 +405,7 @@ def test_a_process_with_bad_input_exits_with_2_and_prints_one_line(tmp_path):
         ({"settings": {**ONLINE, "reset": "sometimes"}}, ["reset", "never"]),
         ({"settings": {**ONLINE, "window": 0}}, ["window", "at least 1"]),
         ({"settings": {**ONLINE, "window": "4"}}, ["window"]),
-        ({"settings": {**ONLINE, "crop": [30, 64]}}, ["crop", "multiples of 32"]),
+        ({"settings": {**ONLINE, "crop": [30, 64]}}, ["crop", "multiple of 32"]),
         ({"settings": {"window": 4}}, ["'objective' is missing"]),
         ({"task": "semntic"}, ["did you mean 'semantic'"]),
         ({"device": "cuda:77"}, ["cuda:77", "auto or cpu"]),

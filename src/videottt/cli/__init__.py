@@ -1,39 +1,62 @@
-"""Run one verb of the command line: a file each, imported only when it is asked for."""
+"""Run one verb of the command line; each verb has a file, imported only when it is asked for."""
 
 import argparse
+import ast
 import importlib
 import logging
 import os
 import signal
 import sys
+import textwrap
 from collections.abc import Sequence
-from types import FrameType, ModuleType
+from pathlib import Path
+from types import FrameType
 from typing import NoReturn
 
-from videottt.core.errors import InputError, visible
+import videottt
+from videottt.cli.extras import advice
+from videottt.core.errors import InputError, nearest, visible
 from videottt.runtime.interruption import SAVING, STOPPED, Stopped
 from videottt.runtime.out_of_memory import is_out_of_memory
 
-# In the order of `videottt --help`. Each is the module of that name, with `_` for `-`.
-VERBS = (
-    "run",
-    "plan",
-    "doctor",
-    "fetch",
-    "check-data",
-    "render",
-    "ingest",
-    "import-checkpoint",
-    "export-checkpoint",
-    "train",
-    "predict",
+DESCRIPTION = "Test-time training on video streams: a model learns from a video as it predicts it."
+# Each verb is the module of that name, with `_` for `-`.
+GROUPS = {
+    "Run a model on a video": (
+        "run",
+        "predict",
+        "train",
+        "render-video",
+        "render-prediction",
+    ),
+    "Reproduce the paper": (
+        "plan",
+        "doctor",
+        "fetch",
+        "render",
+    ),
+    "Inspect data and results": (
+        "check-data",
+        "score",
+        "trace",
+        "theory",
+        "crosscheck",
+    ),
+    "Convert videos and checkpoints": (
+        "ingest",
+        "import-checkpoint",
+        "export-checkpoint",
+    ),
+}
+# Snakemake calls them, with the settings of a study; `videottt --help` only names them.
+WORKFLOW = (
     "predict-zhang2016",
     "predict-left-grey",
     "predict-segmenter",
-    "score",
     "aggregate",
     "select",
     "table",
+    "cost-table",
     "make-data-table",
     "colour-table",
     "class-table",
@@ -46,13 +69,16 @@ VERBS = (
     "plot-strips",
     "plot-steps",
     "plot-colours",
-    "render-video",
-    "render-prediction",
-    "trace",
-    "theory",
     "plot-theory",
-    "crosscheck",
 )
+VERBS = (*(verb for verbs in GROUPS.values() for verb in verbs), *WORKFLOW)
+EXAMPLES = """\
+examples:
+  videottt run clip.mp4 --checkpoint joint.safetensors
+  videottt run clip.mp4 --checkpoint joint.safetensors --method online_ttt_mae,window=4
+  videottt import-checkpoint --help
+  videottt plan --study paper
+  snakemake --cores all --config study=demo"""
 
 
 def module_of(verb: str) -> str:
@@ -63,26 +89,41 @@ def module_of(verb: str) -> str:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one verb.
 
-    Bad input is one line on standard error and exit status 2. A job that was asked to stop and has
-    saved its state is one line and exit status 75: the same command goes on from there.
+    Bad input, or a library that is not installed, is one line on standard error and exit status 2.
+    A job that was asked to stop and has saved its state is one line and exit status 75: the same
+    command goes on from there.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
-    # With a verb, only its module is imported; without one, all are, for their first lines.
-    asked = [arguments[0]] if arguments and arguments[0] in VERBS else VERBS
-    options = parser(asked).parse_args(arguments)
+    verb = arguments[0] if arguments else "--help"
+    if verb in ("-h", "--help"):
+        print(help_text())
+        return
+    if verb == "--version":
+        print(f"videottt {videottt.__version__}")
+        return
+    if verb not in VERBS:
+        hint = nearest(verb, VERBS)
+        meant = f"{hint} " if hint.startswith("did you mean") else ""
+        sys.exit(_complain(f"unknown verb '{verb}'; {meant}see videottt --help"))
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_OneLine("%(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     # transformers must neither fetch anything nor chat.
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    # So that files half written are removed; a job that can save its state sees to it itself.
+    # Files half written are removed on the way out; a job that can save its state handles it.
     signal.signal(signal.SIGTERM, _leave)
-    # Asks to save: where there is nothing to save, it must not end the job.
+    # The signal asks to save: where there is nothing to save, it must not end the job.
     signal.signal(SAVING, signal.SIG_IGN)
     try:
+        options = parser([verb]).parse_args(arguments)
         options.run(options)
     except InputError as error:
         sys.exit(_complain(str(error)))
+    except ModuleNotFoundError as error:
+        missing = advice(error.name or "")
+        if missing is None:
+            raise
+        sys.exit(_complain(f"{verb} needs {missing}"))
     except Stopped as stopped:
         print(
             f"videottt: stopped {stopped}: the state is saved, the same command goes on from it",
@@ -103,23 +144,49 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def parser(verbs: Sequence[str] = VERBS) -> argparse.ArgumentParser:
     """Return the parser of some verbs; what it parses has the function to call as `run`."""
-    top = argparse.ArgumentParser(prog="videottt", description=__doc__)
+    top = argparse.ArgumentParser(prog="videottt")
     subparsers = top.add_subparsers(dest="verb", required=True, metavar="verb")
     for verb in verbs:
         module = importlib.import_module(module_of(verb))
-        text = _described(module)
-        parser = subparsers.add_parser(verb, help=text.splitlines()[0], description=text)
+        parser = subparsers.add_parser(
+            verb, description=(module.__doc__ or "").strip(), formatter_class=_Paragraphs
+        )
         module.add_arguments(parser)
         parser.set_defaults(run=module.run)
     return top
 
 
-def _described(module: ModuleType) -> str:
-    return (module.__doc__ or "").strip()
+def help_text() -> str:
+    """Return what `videottt --help` prints, without importing the verbs."""
+    lines = ["usage: videottt VERB ...", "", DESCRIPTION]
+    for title, verbs in GROUPS.items():
+        lines += ["", f"{title}:", *(f"  {verb:18} {_first_line(verb)}" for verb in verbs)]
+    names = textwrap.wrap(", ".join(WORKFLOW), width=96, break_on_hyphens=False)
+    lines += ["", "Steps of the workflow, which Snakemake calls:", *(f"  {row}" for row in names)]
+    lines += ["", "videottt VERB --help explains a verb, videottt --version prints the version."]
+    return "\n".join([*lines, "", EXAMPLES])
+
+
+def _first_line(verb: str) -> str:
+    """Return the first line of the docstring of a verb's module."""
+    file = Path(__file__).with_name(f"{verb.replace('-', '_')}.py")
+    docstring = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
+    return docstring.partition("\n")[0].removesuffix(".")
+
+
+class _Paragraphs(argparse.HelpFormatter):
+    """Help that keeps paragraphs apart, and indented lines, such as commands, as they are."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        # A paragraph with indented lines has commands in it.
+        return "\n\n".join(
+            part if "\n  " in part else super(_Paragraphs, self)._fill_text(part, width, indent)
+            for part in text.split("\n\n")
+        )
 
 
 class _OneLine(logging.Formatter):
-    """Show what is in the names of others' files, as it might end a line or colour the screen."""
+    """Escape characters of file names that might end a line or colour the screen."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:
         return visible(super().formatMessage(record))

@@ -1,4 +1,4 @@
-"""Make one tidy table of every metric of every video and split."""
+"""Write every metric of every video and split as one tidy table."""
 
 import argparse
 from pathlib import Path
@@ -7,13 +7,13 @@ from videottt.cli.arguments import expanded, products
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what the verb takes."""
+    """Add the verb's arguments."""
     parser.add_argument("--scores", required=True, nargs="+", help="files; or with --of one "
                         "pattern, such as scores/{dataset}/{method}/{video}.h5")  # fmt: skip
     parser.add_argument("--of", type=products, help="JSON: [{name in the pattern: values}]; every "
                         "combination is a file")  # fmt: skip
-    parser.add_argument("--published", type=Path, help="YAML of what is published about data sets: "
-                        "also average with the lengths of the released code")  # fmt: skip
+    parser.add_argument("--published", type=Path, help="YAML with published facts about data sets: "
+                        "also average with the video lengths of the released code")  # fmt: skip
     parser.add_argument("--output", required=True, type=Path, help="CSV, one row a number")
 
 

@@ -1,4 +1,4 @@
-"""Kinds of arguments that several verbs take."""
+"""Read the arguments that several verbs share."""
 
 import argparse
 import dataclasses
@@ -41,11 +41,11 @@ def products(text: str) -> list[dict[str, list[Any]]]:
 
 
 def _parsed(text: str) -> Any:
-    """Return what JSON says, which says nothing twice and knows no NaN.
+    """Parse JSON strictly: no key twice, no NaN or infinity.
 
     Raises:
-        ValueError: it is not JSON, names a key twice, or has a number that JSON has not.
-        RecursionError: it is nested too deep.
+        ValueError: the text is not JSON, has a key twice, or has a number that is not finite.
+        RecursionError: the text is nested too deep.
     """
     return json.loads(text, object_pairs_hook=_once, parse_constant=_no_number, parse_float=_finite)
 
@@ -54,7 +54,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in pairs:
         if key in found:
-            raise ValueError(f"the key '{key}' is there twice; remove one")
+            raise ValueError(f"the key '{key}' stands there twice; remove one")
         found[key] = value
     return found
 
@@ -65,18 +65,18 @@ def _finite(text: str) -> float:
 
 
 def _no_number(text: str) -> NoReturn:
-    raise ValueError(f"{text} is no number of JSON; write another")
+    raise ValueError(f"{text} is not a finite number; write one that is")
 
 
 def expanded(paths: list[str], of: list[dict[str, list[Any]]] | None) -> list[Path]:
-    """Return paths with ``{name}`` in them filled in, for every combination of values.
+    """Return paths with each ``{name}`` filled in, for every combination of values.
 
     Args:
         paths: file names, with braces only if there are values.
-        of: name -> values, once for each group of combinations; None: the paths are as they are.
+        of: name -> values, one mapping a group of combinations; None: return the paths unchanged.
 
     Raises:
-        InputError: a path names something that has no value.
+        InputError: a path has a name in braces without values.
     """
     if of is None:
         return [Path(path) for path in paths]
@@ -92,25 +92,25 @@ def expanded(paths: list[str], of: list[dict[str, list[Any]]] | None) -> list[Pa
 
 
 def names(text: str) -> list[str]:
-    """Read names separated by commas; a comma before ``setting=`` is part of a method's id."""
+    """Split names at commas; a comma before ``setting=`` belongs to a method's id."""
     return [name.strip() for name in re.split(r",(?!\s*[\w.]+=)", text)]
 
 
 def add_saving(parser: argparse.ArgumentParser) -> None:
-    """Add where and how often the state of a job is saved."""
+    """Add the arguments that say where and how often a job saves its state."""
     parser.add_argument(
-        "--state", type=Path, help="folder for the state to resume from; without it none is kept"
+        "--state", type=Path, help="folder of the state to resume from; by default no state is kept"
     )
     parser.add_argument("--save-every", type=float, default=60.0, help="seconds between two states")
 
 
 def add_device(parser: argparse.ArgumentParser) -> None:
-    """Add what a job runs on."""
-    parser.add_argument("--device", default="auto")
-    parser.add_argument("--threads", type=int, default=1)
+    """Add the arguments for the device and the threads of a job."""
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads")
 
 
 def from_options(kind: type[Settings], options: argparse.Namespace) -> Settings:
-    """Return a dataclass made of the options that have the names of its fields."""
+    """Build a dataclass from the options that are named like its fields."""
     fields = {field.name for field in dataclasses.fields(kind)}
     return kind(**{name: value for name, value in vars(options).items() if name in fields})

@@ -1,7 +1,10 @@
-"""Check a copy of a data set, and compare it with what is published about it.
+"""Check a copy of a data set and compare it with the published facts about it.
 
-Reads the header of every file and some frames whole, and lists every problem. The exit status is 1
-if there is one.
+Reads the header of every file and some frames in full, and lists every problem. The exit status is
+1 if there is a problem.
+
+Example:
+    videottt check-data kitti_step --data-root /data
 """
 
 import argparse
@@ -12,10 +15,17 @@ from videottt.cli.arguments import settings
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what the verb takes."""
-    parser.add_argument("dataset", help="id in config.yaml")
-    parser.add_argument("--config", default=Path("config.yaml"), type=Path)
-    parser.add_argument("--data-root", type=Path, help="instead of config.yaml's")
+    """Add the verb's arguments."""
+    parser.add_argument("dataset", help="id of a data set")
+    parser.add_argument(
+        "--config",
+        type=Path,
+        help="YAML file on top of the default settings; by default config.yaml of this folder, if "
+        "there is one",
+    )
+    parser.add_argument(
+        "--data-root", type=Path, help="folder of all data, instead of the one in config.yaml"
+    )
     parser.add_argument(
         "--settings",
         type=settings,
@@ -24,12 +34,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--published", default=Path("workflow/resources/published.yaml"), type=Path,
-        help="what is published of data sets",
+        help="YAML with the published facts about data sets",
     )  # fmt: skip
     parser.add_argument(
-        "--sample", default=8, type=int, help="frames of each video that are read whole"
+        "--sample", default=8, type=int, help="frames of each video to read in full"
     )
-    parser.add_argument("--output", type=Path, help="CSV of what was found, a row a video")
+    parser.add_argument("--output", type=Path, help="CSV of the findings, one row a video")
 
 
 def run(options: argparse.Namespace) -> None:

@@ -8,7 +8,7 @@ from videottt.cli.report_arguments import add_metrics
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what the verb takes."""
+    """Add the verb's arguments."""
     add_metrics(parser)
     parser.add_argument("--methods", required=True, type=names, help="ids in the order of columns")
     parser.add_argument("--output", required=True, type=Path)

@@ -1,4 +1,4 @@
-"""Write table 3, how well methods colourise, as CSV, Markdown and LaTeX."""
+"""Write table 3, the scores of colorization, as CSV, Markdown and LaTeX."""
 
 import argparse
 from pathlib import Path
@@ -8,7 +8,7 @@ from videottt.cli.report_arguments import add_files, add_metrics, add_paper
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what the verb takes."""
+    """Add the verb's arguments."""
     add_metrics(parser)
     parser.add_argument("--methods", required=True, type=names, help="ids in the order of rows")
     parser.add_argument("--paper", required=True, type=Path, help="CSV of table 3")

@@ -1,4 +1,4 @@
-"""Write each method's metric in every form, and its gain in each, as CSV and Markdown."""
+"""Write each method's metric and gain under every way to average, as CSV and Markdown."""
 
 import argparse
 
@@ -7,7 +7,7 @@ from videottt.cli.report_arguments import add_files, add_metrics
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what the verb takes."""
+    """Add the verb's arguments."""
     add_metrics(parser)
     parser.add_argument("--methods", required=True, type=names, help="ids in the order of rows")
     parser.add_argument("--labels", required=True, type=settings, help="JSON: method id -> label")

@@ -1,4 +1,4 @@
-"""Compare scores with what detectron2's evaluators make of the same predictions and labels.
+"""Compare scores with those of detectron2's evaluators on the same predictions and labels.
 
 The exit status is 1 if a number differs.
 """
@@ -12,7 +12,7 @@ from videottt.core.errors import InputError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what the verb takes."""
+    """Add the verb's arguments."""
     for kind in ("frames", "predictions", "scores"):
         parser.add_argument(f"--{kind}", required=True, nargs="+",
                             help="one file a job; the n-th of each kind belong together; or with "
@@ -39,10 +39,10 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _paths(options: argparse.Namespace) -> tuple[list[Path], list[Path], list[Path]]:
-    """Return the files of each kind, as many of each.
+    """Return the files of each kind, the same number of each.
 
     Raises:
-        InputError: there are more of one kind than of another.
+        InputError: the kinds have different numbers of files.
     """
     of, others = options.of, options.predictions_of
     predicting = of and [

@@ -1,7 +1,11 @@
-"""Say what of this machine, or of the cluster that it belongs to, would stop or slow a run.
+"""Check this machine, or the cluster around it, for what would stop or slow a run.
 
-The exit status is 1 if anything would. To be called where config.yaml and slurm.yaml are; on a
-cluster also inside a job: `srun --gpus=1 videottt doctor`.
+The exit status is 1 if something would stop a run. Call it in the folder of config.yaml and
+slurm.yaml; on a cluster also inside a job.
+
+Examples:
+    videottt doctor
+    srun --gpus=1 videottt doctor
 """
 
 import argparse
@@ -10,10 +14,8 @@ from pathlib import Path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what the verb takes."""
-    parser.add_argument(
-        "--results", type=Path, default=Path("results"), help="folder that results are written to"
-    )
+    """Add the verb's arguments."""
+    parser.add_argument("--results", type=Path, default=Path("results"), help="folder for results")
 
 
 def run(options: argparse.Namespace) -> None:

@@ -1,11 +1,15 @@
-"""Write a checkpoint under detectron2's names, as the authors' release reads it."""
+"""Write a checkpoint for the authors' release, under detectron2's names.
+
+Example:
+    videottt export-checkpoint --checkpoint joint.safetensors --output joint.pkl
+"""
 
 import argparse
 from pathlib import Path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what the verb takes."""
+    """Add the verb's arguments."""
     parser.add_argument("--checkpoint", required=True, type=Path)
     parser.add_argument("--output", required=True, type=Path, help="pickle for detectron2")
 

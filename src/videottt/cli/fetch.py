@@ -1,6 +1,9 @@
-"""Ensure that a source is present below the data root, and record what it is.
+"""Download and verify a source, unpack it below the data root, and record its checksum.
 
-Downloads resume, are verified and appear whole or not at all; archives are unpacked.
+Downloads resume, and appear whole or not at all. A source that is already present is only checked.
+
+Example:
+    videottt fetch SOURCE --data-root /data --output SOURCE.json
 """
 
 import argparse
@@ -8,7 +11,7 @@ from pathlib import Path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what the verb takes."""
+    """Add the verb's arguments."""
     parser.add_argument("source", help="id in the list of sources")
     parser.add_argument(
         "--sources", type=Path, default=Path("workflow/resources/datasets.yaml"), help="the list"

@@ -1,4 +1,9 @@
-"""Turn a checkpoint of Mask2Former, of the authors' release or of Swin into one of ours."""
+r"""Convert a checkpoint of Mask2Former, the authors' release or Swin to this package's format.
+
+Example:
+    videottt import-checkpoint --from model_final.pkl --task semantic \
+      --settings @classes.json --output start.safetensors
+"""
 
 import argparse
 from pathlib import Path
@@ -7,12 +12,14 @@ from videottt.cli.arguments import settings
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what the verb takes."""
+    """Add the verb's arguments."""
     parser.add_argument(
         "--from", dest="source", required=True, type=Path, metavar="FILE",
         help="Mask2Former (detectron2 or Hugging Face), the authors' release, or Swin Transformer",
     )  # fmt: skip
-    parser.add_argument("--task", required=True, help="that the head is, or will be, trained for")
+    parser.add_argument(
+        "--task", required=True, help="task that the head is, or will be, trained for"
+    )
     parser.add_argument("--model", help="preset whose sizes the file must have; by default any")
     parser.add_argument(
         "--settings", required=True, type=settings,
@@ -20,9 +27,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--fourth-channel", choices=("zeros", "scratch"),
-        help="of a patch embedding of three channels: zeros, or drawn anew as in the paper",
+        help="how to add it to a patch embedding of three: zeros, or random weights "
+        "as in the paper",
     )  # fmt: skip
-    parser.add_argument("--seed", type=int, default=0, help="of weights that the file has not")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="seed of the weights that the file lacks"
+    )
     parser.add_argument("--output", required=True, type=Path)
 
 

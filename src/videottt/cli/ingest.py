@@ -1,4 +1,9 @@
-"""Read one video of a data set into a frame store."""
+r"""Read a video of a data set into a frame store.
+
+Example:
+    videottt ingest --dataset own --split own --video clip.mp4 --root . \
+      --settings '{"layout": "video_file"}' --output frames.h5
+"""
 
 import argparse
 from pathlib import Path
@@ -7,7 +12,7 @@ from videottt.cli.arguments import settings
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what the verb takes."""
+    """Add the verb's arguments."""
     parser.add_argument("--dataset", required=True)
     parser.add_argument("--split", required=True)
     parser.add_argument("--video", required=True)

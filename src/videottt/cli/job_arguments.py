@@ -1,4 +1,4 @@
-"""Arguments of the verbs that run a model on a video."""
+"""Add the arguments of the verbs that run a model on a video."""
 
 import argparse
 from pathlib import Path
@@ -7,23 +7,25 @@ from videottt.cli.arguments import add_device, add_saving, settings
 
 
 def add_stream(parser: argparse.ArgumentParser) -> None:
-    """Add which video a method learns from, what the method is, and what its draws start from."""
+    """Add the arguments for the video, the checkpoint, the method and the seed."""
     parser.add_argument("--frames", required=True, type=Path, help="frame store of the video")
     parser.add_argument("--checkpoint", required=True, type=Path)
     parser.add_argument("--task", required=True)
     parser.add_argument(
         "--method", required=True, help="id of the method, for the result's attributes"
     )
-    parser.add_argument("--settings", required=True, type=settings, help="JSON: of the method")
+    parser.add_argument(
+        "--settings", required=True, type=settings, help="JSON: settings of the method"
+    )
     parser.add_argument("--selection", nargs="*", default=[], type=Path,
-                        help="JSON of selected values, the later the stronger")  # fmt: skip
+                        help="JSON of selected values; the last file wins")  # fmt: skip
     parser.add_argument("--override", default={}, type=settings,
-                        help="JSON: {dotted setting: value} that overrides everything")  # fmt: skip
+                        help="JSON: {dotted setting: value}; these values win")  # fmt: skip
     parser.add_argument("--seed", required=True, type=int)
 
 
 def add_fixed_job(parser: argparse.ArgumentParser) -> None:
-    """Add the video that a network predicts that learns nothing, and where the result goes."""
+    """Add the arguments of a network that does not learn: its video, device and output."""
     parser.add_argument("--frames", required=True, type=Path, help="frame store of the video")
     parser.add_argument("--seed", required=True, type=int, help="for the result's attributes only")
     add_device(parser)

@@ -1,4 +1,4 @@
-"""Write table 2, what data sets consist of, as CSV, Markdown and LaTeX."""
+"""Write table 2, the sizes of the data sets, as CSV, Markdown and LaTeX."""
 
 import argparse
 from pathlib import Path
@@ -8,7 +8,7 @@ from videottt.cli.report_arguments import add_files
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what the verb takes."""
+    """Add the verb's arguments."""
     parser.add_argument("--reports", nargs="*", default=[], type=Path, help="CSV of `check-data`")
     parser.add_argument("--paper", required=True, type=Path, help="CSV of table 2")
     add_files(parser, "csv", "markdown", "latex")

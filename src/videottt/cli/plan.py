@@ -1,7 +1,11 @@
-"""Price a study before it is run: jobs, hours, disk and network, by stage.
+"""Estimate the jobs, hours, disk space and downloads of a study before it runs.
 
-Jobs that are done already are counted and cost nothing. Nothing is run or fetched. To be called
-where config.yaml is.
+Finished jobs are counted and cost nothing. Nothing is run or downloaded. Call it in the folder of
+config.yaml.
+
+Examples:
+    videottt plan
+    videottt plan --study paper --output plan.csv
 """
 
 import argparse
@@ -16,13 +20,13 @@ WORKFLOW = Path("workflow")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what the verb takes."""
+    """Add the verb's arguments."""
     parser.add_argument(
-        "targets", nargs="*", help="files or rules, as of snakemake; by default the whole study"
+        "targets", nargs="*", help="files or rules, as for snakemake; by default the whole study"
     )
-    parser.add_argument("--study", help="of config.yaml; by default the one that it names")
+    parser.add_argument("--study", help="id of a study; by default the one that config.yaml names")
     parser.add_argument("--config-values", nargs="+", default=[], metavar="KEY=VALUE",
-                        help="override config.yaml, as snakemake's --config")  # fmt: skip
+                        help="override config.yaml, like snakemake's --config")  # fmt: skip
     parser.add_argument("--output", type=Path, help="CSV")
     parser.add_argument("--workflow", type=Path, default=WORKFLOW, help="folder of the Snakefile")
 
@@ -45,8 +49,10 @@ def _value(pair: str) -> tuple[str, Any]:
     """Read ``key=value``, the value as in YAML."""
     key, equals, value = pair.partition("=")
     if not (key and equals):
-        raise InputError(f"--config-values: '{pair}' is not KEY=VALUE")
+        raise InputError(
+            f"--config-values: '{pair}' is not KEY=VALUE; write for example study=demo"
+        )
     try:
         return key, yaml.safe_load(value)
     except yaml.YAMLError:
-        raise InputError(f"--config-values: the value of '{pair}' is not one of YAML") from None
+        raise InputError(f"--config-values: the value of '{pair}' is not YAML; quote it") from None

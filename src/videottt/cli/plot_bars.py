@@ -7,7 +7,7 @@ from videottt.cli.report_arguments import add_files, add_methods, add_metrics
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what the verb takes."""
+    """Add the verb's arguments."""
     add_metrics(parser)
     add_methods(parser)
     parser.add_argument("--baseline", help="method whose mean is a line across all bars")

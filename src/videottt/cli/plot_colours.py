@@ -1,4 +1,4 @@
-"""Plot frames of a video in the colours that each of several methods gives it."""
+"""Plot frames of a video as several methods colourise them."""
 
 import argparse
 from pathlib import Path
@@ -8,7 +8,7 @@ from videottt.cli.report_arguments import add_files, add_frames, add_labels, add
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what the verb takes."""
+    """Add the verb's arguments."""
     add_frames(parser)
     parser.add_argument(
         "--predictions", required=True, nargs="+", type=Path, help="images, a row each"

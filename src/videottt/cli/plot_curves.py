@@ -1,4 +1,4 @@
-"""Plot how well each method does over the course of one video."""
+"""Plot the score of each method over the course of a video."""
 
 import argparse
 from pathlib import Path
@@ -8,7 +8,7 @@ from videottt.cli.report_arguments import add_files, add_methods
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what the verb takes."""
+    """Add the verb's arguments."""
     parser.add_argument("--scores", required=True, nargs="+", type=Path)
     add_methods(parser)
     parser.add_argument("--baseline", help="method that the lower panel subtracts")

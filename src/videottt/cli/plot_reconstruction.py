@@ -1,4 +1,4 @@
-"""Plot what the model saw, what it reconstructed and what it predicted, frame by frame."""
+"""Plot the masked input, the reconstruction and the prediction of frames of a video."""
 
 import argparse
 
@@ -7,7 +7,7 @@ from videottt.cli.report_arguments import add_files, add_pair, add_unscored
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what the verb takes."""
+    """Add the verb's arguments."""
     add_pair(parser)
     add_unscored(parser)
     add_files(parser, "png", "pdf")

@@ -1,4 +1,4 @@
-"""Plot how the hyper-parameters of each method were selected, trial by trial."""
+"""Plot the trials from which the hyper-parameters of each method were selected."""
 
 import argparse
 from pathlib import Path
@@ -8,10 +8,10 @@ from videottt.cli.report_arguments import add_files, add_labels
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what the verb takes."""
+    """Add the verb's arguments."""
     parser.add_argument("--grids", required=True, nargs="+", type=Path, help="CSV of `select`")
     parser.add_argument("--methods", required=True, type=names, help="ids, one a grid")
-    parser.add_argument("--task", required=True, help="whose metric was maximised")
+    parser.add_argument("--task", required=True, help="task whose metric was maximised")
     add_labels(parser)
     add_files(parser, "png", "pdf")
 

@@ -1,4 +1,4 @@
-"""Plot reconstruction, loss and the task's metric through gradient steps on single frames."""
+"""Plot reconstruction, loss and metric over the gradient steps on single frames."""
 
 import argparse
 from pathlib import Path
@@ -8,9 +8,9 @@ from videottt.cli.report_arguments import add_files, add_frames, add_unscored
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what the verb takes."""
+    """Add the verb's arguments."""
     add_frames(parser)
-    parser.add_argument("--traces", required=True, type=Path, help="of `trace`")
+    parser.add_argument("--traces", required=True, type=Path, help="file of `trace`")
     add_unscored(parser)
     add_files(parser, "png", "pdf")
 

@@ -1,4 +1,4 @@
-"""Plot adjacent frames on which a method gains most over the fixed model, and loses most."""
+"""Plot the adjacent frames where a method gains and loses most against the fixed model."""
 
 import argparse
 
@@ -7,7 +7,7 @@ from videottt.cli.report_arguments import add_files, add_pair
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what the verb takes."""
+    """Add the verb's arguments."""
     add_pair(parser)
     add_files(parser, "png", "pdf")
 

@@ -1,4 +1,4 @@
-"""Plot how well a method does against one of its settings, such as the window size."""
+"""Plot the score of a method against one of its settings, such as the window size."""
 
 import argparse
 
@@ -7,7 +7,7 @@ from videottt.cli.report_arguments import add_files, add_labels, add_metrics
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what the verb takes."""
+    """Add the verb's arguments."""
     add_metrics(parser)
     parser.add_argument("--method", required=True, help="id of the method that was varied")
     parser.add_argument("--setting", required=True, help="for example window")

@@ -1,4 +1,4 @@
-"""Plot the theorem's bias and variance as measured, and its best windows beside figure 4."""
+"""Plot the measured bias and variance of the theorem, and its best windows beside figure 4."""
 
 import argparse
 from pathlib import Path
@@ -8,7 +8,7 @@ from videottt.cli.report_arguments import add_files, add_labels
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what the verb takes."""
+    """Add the verb's arguments."""
     parser.add_argument("--theory", required=True, nargs="+", type=Path, help="videos and seeds")
     parser.add_argument("--sweep", required=True, type=Path, help="CSV of the sweep of the window")
     parser.add_argument("--split", required=True, help="split of the sweep that the videos are in")

@@ -1,6 +1,7 @@
-"""Stream one video through one method and cache every frame's prediction and time.
+"""Run a method on a frame store and save the prediction and time of every frame.
 
-Killed at any moment, the same command goes on where the last state was saved.
+After a kill, the same command goes on from the last saved state. `videottt run` prints the commands
+of this verb that it runs, with all their settings.
 """
 
 import argparse
@@ -11,9 +12,11 @@ from videottt.cli.job_arguments import add_stream
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what the verb takes."""
+    """Add the verb's arguments."""
     add_stream(parser)
-    parser.add_argument("--looks", type=int, default=4, help="reconstructions to keep for a figure")
+    parser.add_argument(
+        "--looks", type=int, default=4, help="number of reconstructions to keep for a figure"
+    )
     add_device(parser)
     add_saving(parser)
     parser.add_argument("--output", required=True, type=Path)

@@ -1,4 +1,4 @@
-"""Leave one video grey: the control, which tells what scores are worth."""
+"""Leave a video grey: the control for the scores of colorization."""
 
 import argparse
 
@@ -7,7 +7,7 @@ from videottt.cli.job_arguments import add_fixed_job
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what the verb takes."""
+    """Add the verb's arguments."""
     add_fixed_job(parser)
 
 

@@ -1,4 +1,4 @@
-"""Segment one video frame by frame with a published network for Cityscapes."""
+"""Segment a video frame by frame with a published network for Cityscapes."""
 
 import argparse
 import functools
@@ -12,14 +12,18 @@ NETWORKS = ("segformer_b4", "deeplabv3plus_r101")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what the verb takes."""
+    """Add the verb's arguments."""
     parser.add_argument("--network", required=True, choices=NETWORKS)
     parser.add_argument(
         "--method", required=True, help="id of the method, for the result's attributes"
     )
     parser.add_argument("--weights", required=True, type=Path, help="as its authors published them")
-    parser.add_argument("--shortest-edge", required=True, type=int, help="of a frame, in pixels")
-    parser.add_argument("--longest-edge", required=True, type=int, help="at most, in pixels")
+    parser.add_argument(
+        "--shortest-edge", required=True, type=int, help="shortest edge of a frame, in pixels"
+    )
+    parser.add_argument(
+        "--longest-edge", required=True, type=int, help="most pixels of the longest edge"
+    )
     add_fixed_job(parser)
 
 

@@ -1,4 +1,4 @@
-"""Colourise one video frame by frame with the published network of Zhang et al. 2016."""
+"""Colourise a video frame by frame with the published network of Zhang et al., 2016."""
 
 import argparse
 import functools
@@ -9,7 +9,7 @@ from videottt.cli.job_arguments import add_fixed_job
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what the verb takes."""
+    """Add the verb's arguments."""
     parser.add_argument("--weights", required=True, type=Path,
                         help="the published colorization_release_v2-9b330a0b.pth")  # fmt: skip
     add_fixed_job(parser)

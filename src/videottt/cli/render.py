@@ -1,6 +1,10 @@
-"""Render a video (or, without phases, training stills) of the embedded benchmark.
+r"""Render a video of the embedded benchmark, or training stills where there are no phases.
 
-Written in the layout of a real data set below the output folder.
+The output folder has the layout of a real data set.
+
+Example:
+    videottt render --split test --video short_0 --output street --settings \
+      '{"size": [96, 128], "seed": 0, "frames": 9, "phases": [{"place": "park", "light": "day"}]}'
 """
 
 import argparse
@@ -10,7 +14,7 @@ from videottt.cli.arguments import settings
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what the verb takes."""
+    """Add the verb's arguments."""
     parser.add_argument("--split", required=True)
     parser.add_argument("--video", required=True)
     parser.add_argument(

@@ -1,4 +1,4 @@
-"""Render predicted images as a film by themselves, such as an old one in colour."""
+"""Render predicted images as a film, such as an old film in colour."""
 
 import argparse
 from pathlib import Path
@@ -7,7 +7,7 @@ from videottt.cli.report_arguments import add_film, add_frames
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what the verb takes."""
+    """Add the verb's arguments."""
     add_frames(parser)
     parser.add_argument("--predictions", required=True, type=Path, help="images")
     add_film(parser)

@@ -1,4 +1,9 @@
-"""Render the predictions of the fixed model and of a method side by side, as a video."""
+r"""Render the predictions of a method beside those of the fixed model as a video.
+
+Example:
+    videottt render-video --unscored --frames frames.h5 --fixed without_learning.h5 \
+      --predictions online_ttt_mae.h5 --output side_by_side.mp4
+"""
 
 import argparse
 
@@ -7,7 +12,7 @@ from videottt.cli.report_arguments import add_film, add_pair, add_unscored
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what the verb takes."""
+    """Add the verb's arguments."""
     add_pair(parser)
     add_unscored(parser)
     add_film(parser)

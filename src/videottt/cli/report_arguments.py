@@ -1,4 +1,4 @@
-"""Arguments of the verbs that write tables, figures and videos."""
+"""Add the arguments of the verbs that write tables, figures and videos."""
 
 import argparse
 from pathlib import Path
@@ -18,36 +18,38 @@ def add_metrics(parser: argparse.ArgumentParser) -> None:
 
 
 def add_methods(parser: argparse.ArgumentParser) -> None:
-    """Add which methods are shown, and under which names."""
+    """Add the methods to show, and their names."""
     parser.add_argument("--methods", required=True, type=names, help="ids, in the order shown")
     add_labels(parser)
 
 
 def add_labels(parser: argparse.ArgumentParser) -> None:
-    """Add the names of methods."""
+    """Add the names to show for methods."""
     parser.add_argument("--labels", default={}, type=labels, help="JSON: {method: name to show}")
 
 
 def add_paper(parser: argparse.ArgumentParser) -> None:
-    """Add what stands in a table beside its numbers."""
+    """Add the labels, the model and the published numbers of a table."""
     parser.add_argument("--labels", required=True, type=settings, help="JSON: method id -> label")
-    parser.add_argument("--model", required=True, help="preset that the metrics are of")
+    parser.add_argument(
+        "--model", required=True, help="preset of the model that the metrics are of"
+    )
     parser.add_argument("--beside", default={}, type=_sources,
-                        help="whose published numbers stand beside ours: JSON, "
+                        help="published numbers to show beside ours: JSON, "
                         '{task: {"dataset": ..., "splits": {ours: theirs}}}')  # fmt: skip
 
 
 def add_files(parser: argparse.ArgumentParser, *kinds: str) -> None:
-    """Add one file to write for each kind."""
+    """Add an output file of each kind."""
     for kind in kinds:
         parser.add_argument(f"--{kind}", required=True, type=Path)
 
 
 def add_pair(parser: argparse.ArgumentParser) -> None:
-    """Add a video, and what is predicted of it with and without learning."""
+    """Add a video and its predictions with and without learning."""
     add_frames(parser)
     parser.add_argument("--fixed", required=True, type=Path, help="predictions without learning")
-    parser.add_argument("--predictions", required=True, type=Path, help="... of the method")
+    parser.add_argument("--predictions", required=True, type=Path, help="predictions of the method")
     add_labels(parser)
 
 
@@ -57,7 +59,7 @@ def add_frames(parser: argparse.ArgumentParser) -> None:
 
 
 def add_unscored(parser: argparse.ArgumentParser) -> None:
-    """Add whether there is a ground truth; the option `scored` says so."""
+    """Add the flag for a video without ground truth; it clears the option `scored`."""
     parser.add_argument(
         "--unscored", action="store_false", dest="scored",
         help="the video has no ground truth: show none",
@@ -65,19 +67,19 @@ def add_unscored(parser: argparse.ArgumentParser) -> None:
 
 
 def add_film(parser: argparse.ArgumentParser) -> None:
-    """Add a video to write, and whose sound it has."""
+    """Add the video to write, and the source of its sound."""
     parser.add_argument("--sound", type=Path, help="the source video, for its sound if it has any; "
                         "with or without its suffix")  # fmt: skip
     parser.add_argument("--output", required=True, type=Path, help="mp4")
 
 
 def labels(text: str) -> dict[str, str]:
-    """Read the names to show of methods."""
+    """Read the names to show for methods."""
     return {method: str(label) for method, label in settings(text).items()}
 
 
 def _sources(text: str) -> "dict[str, PaperSource]":
-    """Read whose published numbers stand beside ours."""
+    """Read the published numbers to show beside ours."""
     from videottt.report.tables.paper import PaperSource
 
     given = settings(text)

@@ -1,9 +1,13 @@
-"""Run one method on a video of one's own; no labels are needed.
+"""Run a method on your own video; no labels are needed.
 
-Writes, into the output folder: frames.h5, the predictions of the method and of the same model
-without learning, side_by_side.mp4, and the film in colour where that is the task. Every step is the
-command that it says, which works by hand. Stopped or killed, the same command goes on inside the
-video.
+Writes into the output folder: frames.h5, the predictions of the method and those of the same model
+without learning, side_by_side.mp4, and for colorization the film in colour. Each step prints the
+command that does it alone. After a stop or a kill, the same command goes on inside the video.
+
+Examples:
+    videottt run clip.mp4 --checkpoint joint.safetensors
+    videottt run clip.mp4 --checkpoint joint.safetensors --method online_ttt_mae,window=4
+    videottt run frames/ --fps 10 --checkpoint joint.safetensors --device cuda
 """
 
 import argparse
@@ -13,28 +17,38 @@ from videottt.cli.arguments import add_device, from_options, settings
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what the verb takes."""
+    """Add the verb's arguments."""
     parser.add_argument("video", type=Path, help="a video file, or a folder of images")
     parser.add_argument(
-        "--task", required=True, help="semantic, instance, panoptic or colorization"
+        "--task",
+        help="semantic, instance, panoptic or colorization; by default the task that the "
+        "checkpoint was trained for",
     )
     parser.add_argument(
-        "--checkpoint", required=True, type=Path, help="of that task; joint, for TTT-MAE"
+        "--checkpoint",
+        required=True,
+        type=Path,
+        help="file of a checkpoint; TTT-MAE needs one of joint training",
     )
     parser.add_argument(
         "--method",
         default="online_ttt_mae",
-        help="of config.yaml, or a variant such as online_ttt_mae,window=4",
+        help="id of a method, or a variant such as online_ttt_mae,window=4",
     )
     parser.add_argument(
         "--fps",
         type=float,
-        help="frames a second that are taken at most, by default all; of a folder: their rate",
+        help="most frames a second to use, by default all; for a folder of images: their rate",
     )
-    parser.add_argument("--config", default=Path("config.yaml"), type=Path)
+    parser.add_argument(
+        "--config",
+        type=Path,
+        help="YAML file on top of the default settings; by default config.yaml of this folder, if "
+        "there is one",
+    )
     parser.add_argument(
         "--study",
-        help="whose settings are used; by default the first in config.yaml with that model",
+        help="study whose settings are used; by default that for models like the checkpoint's",
     )
     parser.add_argument(
         "--override", default={}, type=settings, help="JSON: {dotted setting of the method: value}"

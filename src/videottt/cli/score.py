@@ -1,4 +1,4 @@
-"""Compare cached predictions with labels and write sufficient statistics."""
+"""Compare predictions with labels and write the statistics that every metric is made of."""
 
 import argparse
 from pathlib import Path
@@ -7,11 +7,11 @@ from videottt.cli.arguments import from_options, settings
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what the verb takes."""
+    """Add the verb's arguments."""
     parser.add_argument("--frames", required=True, type=Path)
     parser.add_argument("--predictions", required=True, type=Path)
     parser.add_argument("--split", required=True)
-    parser.add_argument("--method", help="id to score them as; by default that of the predictions")
+    parser.add_argument("--method", help="id for the scores; by default that of the predictions")
     parser.add_argument("--job", default={}, type=settings, help="JSON: {dataset, task, method, "
                         "seed or video: what the predictions must be of}")  # fmt: skip
     parser.add_argument("--iteration", default="last", type=_iteration,
@@ -19,9 +19,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         "these very scores) or selected (in --selection)")  # fmt: skip
     parser.add_argument("--selection", type=Path, help="JSON that `videottt select` wrote")
     parser.add_argument("--networks", default={}, type=settings,
-                        help="of colorization: JSON: {inception or alexnet: file of its weights}; "
-                        "scores that need one that is not given are NaN")  # fmt: skip
-    parser.add_argument("--device", default="auto", help="where the networks are to run")
+                        help="for colorization, JSON: {inception or alexnet: file of its weights}; "
+                        "scores of an absent network are NaN")  # fmt: skip
+    parser.add_argument("--device", default="auto", help="device of the networks")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--output", required=True, type=Path)
 

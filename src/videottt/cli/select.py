@@ -1,6 +1,6 @@
-"""Choose the hyper-parameters of a method by their score on the validation videos.
+"""Select the hyper-parameters of a method by their score on the validation videos.
 
-Every rung of an offline method's ladder is a candidate of its own.
+For an offline method, every number of updates in its ladder is a candidate.
 """
 
 import argparse
@@ -11,7 +11,7 @@ from videottt.core.settings import build_settings
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what the verb takes."""
+    """Add the verb's arguments."""
     parser.add_argument("--method", required=True)
     parser.add_argument("--metric", required=True, help="for example miou_pooled; the larger the "
                         "better")  # fmt: skip

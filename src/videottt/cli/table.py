@@ -1,4 +1,4 @@
-"""Write one table of a study as CSV, Markdown and LaTeX."""
+"""Write a table of a study as CSV, Markdown and LaTeX."""
 
 import argparse
 from pathlib import Path
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what the verb takes."""
+    """Add the verb's arguments."""
     add_metrics(parser)
     parser.add_argument("--layout", required=True, type=_layout,
                         help="JSON: tables.layout.Layout")  # fmt: skip

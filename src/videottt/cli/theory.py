@@ -1,7 +1,7 @@
 """Measure the gradients of both losses on every labelled frame of a video.
 
-At the weights of the checkpoint (theta_0), with respect to the encoder. Writes the inner
-products of the gradients, from which `plot-theory` makes every estimate in seconds.
+The gradients are taken at the weights of the checkpoint (theta_0), with respect to the encoder. The
+output holds their inner products, from which `plot-theory` computes every estimate in seconds.
 """
 
 import argparse
@@ -11,7 +11,7 @@ from videottt.cli.arguments import add_device, from_options, settings
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what the verb takes."""
+    """Add the verb's arguments."""
     parser.add_argument("--frames", required=True, type=Path, help="frame store of the video")
     parser.add_argument("--checkpoint", required=True, type=Path, help="joint checkpoint")
     parser.add_argument("--task", required=True)

@@ -1,4 +1,4 @@
-"""Learn from single frames of a video, each from the checkpoint, and keep every step."""
+"""Learn from single frames of a video, each from the checkpoint, and save every step."""
 
 import argparse
 from pathlib import Path
@@ -8,7 +8,7 @@ from videottt.cli.job_arguments import add_stream
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what the verb takes."""
+    """Add the verb's arguments."""
     add_stream(parser)
     parser.add_argument(
         "--frame", type=_indices, default=[], dest="indices",

@@ -1,8 +1,10 @@
 """Train a Y-shaped model on still images: main task only, or jointly with reconstruction.
 
-`torchrun --standalone --nproc-per-node N -m videottt train ...` trains it with N processes, each on
-a GPU of its own; the numbers are the same but for the order of sums. Killed at any moment, the same
-command goes on where the last state was saved.
+With torchrun, N processes train on a GPU each; the numbers are equal up to the order of sums. After
+a kill, the same command goes on from the last saved state.
+
+Example:
+    torchrun --standalone --nproc-per-node 2 -m videottt train ...
 """
 
 import argparse
@@ -12,7 +14,7 @@ from videottt.cli.arguments import add_device, add_saving, from_options, setting
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what the verb takes."""
+    """Add the verb's arguments."""
     parser.add_argument(
         "--frames",
         required=True,
@@ -26,7 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--settings", required=True, type=settings, help="JSON: training, augmentation"
     )
     parser.add_argument("--seed", required=True, type=int)
-    parser.add_argument("--initial", type=Path, help="checkpoint to start f and h from")
+    parser.add_argument(
+        "--initial", type=Path, help="checkpoint whose encoder and head the training starts from"
+    )
     add_device(parser)
     add_saving(parser)
     parser.add_argument("--history", required=True, type=Path, help="CSV of the losses")
