@@ -1,10 +1,12 @@
-# make demo   set up .venv and run the embedded benchmark, from rendering to tables, figures, video
-# make setup  set up .venv only
-# make test   set up .venv with the test tools and run every test
-# make test-slurm   run the demo's workflow on a SLURM of this machine alone (Debian's packages; root or sudo)
-# make rehearsal   run the whole study `paper` on miniature copies of every data set (see README.md)
-# make lint   ruff, import-linter, mypy, snakefmt, snakemake --lint
-# make lock   write requirements*.lock anew from pyproject.toml
+# make demo       set up .venv and run the embedded benchmark, from rendering to tables, figures, video
+# make setup      set up .venv only
+# make test       set up .venv with the test tools and run every test
+# make test-slurm run the demo's workflow on a SLURM of this machine alone (Debian's packages; root or sudo)
+# make rehearsal  run the whole study `paper` on miniature copies of every data set (docs/paper_run.md)
+# make docs       build the documentation as a site, in site/
+# make reference  write the reference page of all settings and the schema for editors
+# make lint       ruff, import-linter, mypy, snakefmt, snakemake --lint
+# make lock       write requirements*.lock from pyproject.toml
 
 PYTHON ?= python3
 VENV := .venv
@@ -14,7 +16,7 @@ export OMP_NUM_THREADS ?= 1
 export MPLBACKEND := agg
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: demo setup test test-slurm rehearsal lint lock clean
+.PHONY: demo setup test test-slurm rehearsal docs reference lint lock clean
 
 demo: $(VENV)/.run
 	$(BIN)/snakemake --cores all --config study=demo
@@ -39,6 +41,12 @@ test-slurm: $(VENV)/.test
 rehearsal: $(VENV)/.test
 	VIDEOTTT_SLOW=1 $(BIN)/python -m pytest tests/workflow/test_rehearsal.py -s
 
+docs: $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+reference: $(VENV)/.run
+	$(BIN)/python -m videottt.study.reference
+
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -60,17 +68,27 @@ $(VENV)/.test: $(VENV)/.run requirements-test.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-test.lock
 	@touch $@
 
+$(VENV)/.docs: $(VENV)/.run requirements-docs.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-docs.lock
+	@touch $@
+
+# All that is installed, but for torch's CUDA libraries, which other platforms lack.
+FREEZE = .venv-lock/bin/pip freeze --exclude videottt | grep -v -i -E '^(nvidia-(cu|n)|cuda-|triton)'
+
 lock:
 	rm -rf .venv-lock && $(PYTHON) -m venv .venv-lock
-	.venv-lock/bin/python -m pip install --quiet .
-	@{ sed -n '/^#/p' requirements.lock; .venv-lock/bin/pip freeze --exclude videottt | \
-	  grep -v -i -E '^(nvidia-(cu|n)|cuda-|triton)'; } > .venv-lock/run
-	.venv-lock/bin/python -m pip install --quiet '.[test]'
-	@{ sed -n '/^#/p' requirements-test.lock; echo '-r requirements.lock'; \
-	  .venv-lock/bin/pip freeze --exclude videottt | grep -v -i -E '^(nvidia-(cu|n)|cuda-|triton)' | \
-	  grep -v -x -F -f .venv-lock/run; } > .venv-lock/test
-	mv .venv-lock/run requirements.lock && mv .venv-lock/test requirements-test.lock
+	.venv-lock/bin/python -m pip install --quiet '.[all]'
+	@$(FREEZE) > .venv-lock/run
+	@for extra in test docs; do \
+	  .venv-lock/bin/python -m pip install --quiet ".[$$extra]" && \
+	  $(FREEZE) | grep -v -x -F -f .venv-lock/run > .venv-lock/$$extra && \
+	  .venv-lock/bin/python -m pip uninstall --quiet --yes -r .venv-lock/$$extra && \
+	  { sed -n '/^#/p' requirements-$$extra.lock; echo '-r requirements.lock'; cat .venv-lock/$$extra; } \
+	    > .venv-lock/lock && mv .venv-lock/lock requirements-$$extra.lock || exit 1; \
+	done
+	@{ sed -n '/^#/p' requirements.lock; cat .venv-lock/run; } > .venv-lock/lock
+	mv .venv-lock/lock requirements.lock
 	rm -rf .venv-lock
 
 clean:
-	rm -rf .venv .snakemake results/[!R]*
+	rm -rf .venv .snakemake site results/[!R]*
