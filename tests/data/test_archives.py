@@ -1,4 +1,4 @@
-"""Unpacking: what is wanted, whole or not at all, and nothing that could do harm."""
+"""Unpacking only wanted members, completely or not at all, and refusing unsafe archives."""
 
 import gzip
 import stat
@@ -31,12 +31,12 @@ def root(tmp_path):
 
 
 @FORMATS
-def test_only_what_is_wanted_is_unpacked_whatever_the_archive_is_called(make, tmp_path, root):
+def test_only_wanted_members_are_unpacked_whatever_the_archive_is_called(make, tmp_path, root):
     archive = make(tmp_path / "archive.bin", {"./data/skipped": b"", **MEMBERS})
     unpack(archive, WANTED, root, "set/images")
     expected = {f"set/images/{name[-5:]}": content for name, content in IMAGES.items()}
     assert below(root) == expected
-    # What is there is left as it is, and what is missing is added.
+    # Existing files are unchanged, and missing ones are added.
     (root / "set/images/a.png").write_bytes(b"my own")
     (root / "set/images/b.png").unlink()
     unpack(archive, WANTED, root, "set/images")
@@ -66,9 +66,9 @@ def test_archives_in_an_archive_are_unpacked_by_their_names(tmp_path, root):
 @pytest.mark.parametrize(
     "name", ["/etc/passwd", "data/images/../../../x", "..", "C:/x", "c:x", "data\\x", "data/\n"]
 )
-def test_names_that_lead_elsewhere_are_refused_wanted_or_not(make, name, tmp_path, root):
+def test_names_that_lead_out_of_the_folder_are_refused_wanted_or_not(make, name, tmp_path, root):
     archive = make(tmp_path / "archive", {**MEMBERS, name: b"x"})
-    refuse(archive, root, "a name that leads elsewhere, which no data set needs")
+    refuse(archive, root, "a name that leads out of its folder, which no data set needs")
 
 
 @pytest.mark.parametrize(
@@ -87,13 +87,13 @@ def test_links_and_devices_are_refused_wherever_they_point(kind, tmp_path, root)
 @pytest.mark.parametrize(
     "name", ["data/images/A.PNG", "data/images/a.png/b", "data/images/./a.png"]
 )
-def test_names_that_a_file_system_may_hold_for_one_are_refused(make, name, tmp_path, root):
+def test_names_that_differ_by_case_alone_are_refused(make, name, tmp_path, root):
     archive = make(tmp_path / "archive", {**MEMBERS, name: b"x"})
     refuse(archive, root, "more than one member for")
 
 
 @FORMATS
-def test_more_than_is_declared_is_refused(make, tmp_path, root):
+def test_more_bytes_or_files_than_declared_are_refused(make, tmp_path, root):
     archive = make(tmp_path / "archive", MEMBERS)
     places = {"data/images/": "set/images/"}
     refuse(archive, root, "more than the 11999 bytes", Unpacking(places, 11_999, 10))
@@ -101,12 +101,12 @@ def test_more_than_is_declared_is_refused(make, tmp_path, root):
     unpack(archive, Unpacking(places, 12_000, 3), root, "set/images")
 
 
-def test_bytes_are_counted_as_they_come_not_as_headers_say(tmp_path, root):
+def test_bytes_are_counted_as_they_are_written_not_by_headers(tmp_path, root):
     bomb = make_zip(tmp_path / "inner.zip", {"maps/x": bytes(10_000_000)})
     outer = make_zip(tmp_path / "outer.zip", {"inner.zip": bomb.read_bytes()})
     nested = Unpacking({}, 1_000_000, 10, {"inner.zip": {"maps/": "set/images/"}})
     refuse(outer, root, "more than the 1000000 bytes", nested)
-    # Neither may what is only there to be looked into.
+    # Nested archives count, too.
     unwanted = make_zip(tmp_path / "inner.zip", {"maps/x": b"x", "y": bytes(2_000_000)}, 0)
     outer = make_zip(tmp_path / "outer.zip", {"inner.zip": unwanted.read_bytes()})
     refuse(outer, root, "more than the 1000000 bytes", nested)
@@ -118,7 +118,7 @@ def test_bytes_are_counted_as_they_come_not_as_headers_say(tmp_path, root):
 
 
 @FORMATS
-def test_what_is_cut_short_or_damaged_is_refused(make, tmp_path, root):
+def test_truncated_and_damaged_archives_are_refused(make, tmp_path, root):
     whole = make(tmp_path / "archive", MEMBERS).read_bytes()
     archive = tmp_path / "damaged"
     for cut in (0, 1, 100, len(whole) // 2, len(whole) - (11_000 if make is make_tar else 1)):
@@ -147,12 +147,12 @@ def test_bad_checksums_and_encrypted_members_of_zips_are_refused(tmp_path, root)
 
 
 @FORMATS
-def test_another_archive_than_was_meant_is_refused(make, tmp_path, root):
+def test_an_archive_without_the_wanted_members_is_refused(make, tmp_path, root):
     archive = make(tmp_path / "archive", {"data/else.png": b"x"})
     refuse(archive, root, "holds nothing named 'data/images/'")
 
 
-def test_a_killed_run_leaves_nothing_that_counts_and_the_next_removes_it(tmp_path, root):
+def test_a_killed_run_leaves_only_a_staging_folder_which_the_next_run_removes(tmp_path, root):
     archive = make_zip(tmp_path / "archive.zip", MEMBERS)
     left = root / "set" / ".archive.zip.unpacking" / "set/images"
     left.mkdir(parents=True)
@@ -162,7 +162,7 @@ def test_a_killed_run_leaves_nothing_that_counts_and_the_next_removes_it(tmp_pat
     assert [path.name for path in (root / "set").iterdir()] == ["images"]
 
 
-def test_what_shall_appear_last_does(tmp_path, root, monkeypatch):
+def test_the_first_place_appears_last(tmp_path, root, monkeypatch):
     """If a run is killed between two moves, its last place is not there."""
     (root / "set/notes").mkdir(parents=True)
     archive = make_zip(tmp_path / "archive.zip", {"a/x": b"x", "b/y": b"y", "z": b"z"})
@@ -176,9 +176,9 @@ def test_what_shall_appear_last_does(tmp_path, root, monkeypatch):
     assert moved == ["b", "z", "a"]
 
 
-def test_too_little_space_is_said_before_anything_is_written(tmp_path, root):
+def test_too_little_space_is_reported_before_anything_is_written(tmp_path, root):
     huge = tmp_path / "huge.tar"
     make_tar(huge, MEMBERS)
     with huge.open("r+b") as file:
         file.truncate(1 << 43)  # of nothing
-    refuse(huge, root, r"needs 8\.8 TB, and .* free space or choose another data_root")
+    refuse(huge, root, r"needs 8\.8 TB, but .* free space or choose another data_root")

@@ -1,4 +1,4 @@
-"""The list of sources, and getting them: what is at hand, fetched, logged in for and recorded."""
+"""The list of sources, and fetching, verifying and recording them."""
 
 import contextlib
 import json
@@ -12,7 +12,7 @@ import yaml
 
 from archive_files import below
 from source_list import PAIR, WEIGHTS, sha256
-from support import ROOT
+from support import ROOT, whole_config
 from videottt.core.errors import InputError
 from videottt.core.files import complete_file
 from videottt.data.fetch import downloads
@@ -21,16 +21,16 @@ from videottt.data.fetch.catalogue import read_sources
 LIST = ROOT / "workflow/resources/datasets.yaml"
 
 
-def test_the_list_is_whole_and_every_source_can_be_got():
+def test_the_list_is_complete_and_every_source_can_be_fetched():
     sources = read_sources(LIST)
-    films = yaml.safe_load((ROOT / "config.yaml").read_text())["datasets"]["lumiere"]["splits"]
+    films = whole_config()["datasets"]["lumiere"]["splits"]
     assert {f"lumiere_{film}" for film in films["test"]} <= set(sources)
     assert len({source.provides[0] for source in sources.values()}) == len(sources)
     for name, source in sources.items():
         assert source.licence, name
         assert source.unpack or source.provides[0].count("/") == 1, name
         if source.unpack:
-            # What counts as at hand is made.
+            # Unpacking makes the place that counts as present.
             made = [each.partition("{")[0].rstrip("/") for each in source.unpack.places]
             first = Path(source.provides[0])
             assert any(first.is_relative_to(each) for each in made), name
@@ -43,15 +43,15 @@ def test_the_list_is_whole_and_every_source_can_be_got():
         ({"byte": 3}, "weights: unknown setting 'byte'; did you mean 'bytes'"),
         ({"purpose": None}, "the setting 'purpose' is missing"),
         ({"access": "opne"}, "unknown access 'opne'; did you mean 'open'"),
-        ({"sha256": 12345678}, "'sha256' is 12345678, but must be a text or null"),
+        ({"sha256": 12345678}, "sha256: 12345678 is not allowed; it must be a text or null"),
         ({"sha256": "1234567"}, "sha256 must be 8 to 64 hexadecimal digits"),
         ({"md5": "a407fg"}, "md5 must be 6 to 32"),
         ({"urls": []}, "urls are needed"),
-        ({"urls": ["file:///etc/passwd"]}, "no address of http"),
+        ({"urls": ["file:///etc/passwd"]}, "not an address of http"),
         ({"instructions": "Do"}, "instructions are needed where access is not open"),
         ({"file": "../w.pth"}, "file must be a plain name"),
-        ({"provides": ["../w.pth"]}, "no place below data_root"),
-        ({"provides": ["weights/*"]}, "the first of provides is made"),
+        ({"provides": ["../w.pth"]}, "not a path below data_root"),
+        ({"provides": ["weights/*"]}, "fetching makes the first of provides"),
         ({"bytes": 0}, "bytes must be a number above 0"),
         ({"unpack": {"members": {"a/": "b"}, "most_bytes": 1, "most_files": 1}}, "both end in '/'"),
         (
@@ -60,7 +60,7 @@ def test_the_list_is_whole_and_every_source_can_be_got():
         ),
     ],
 )
-def test_an_entry_that_cannot_be_right_is_refused_by_its_name(sources, change, message):
+def test_an_invalid_entry_is_refused_by_its_name(sources, change, message):
     path = sources.folder / "datasets.yaml"
     entry = sources.entries["weights"] | change
     path.write_text(yaml.safe_dump({"sources": {"weights": entry}}))
@@ -82,7 +82,7 @@ def test_a_file_is_fetched_once_and_its_record_stays_the_same(sources):
     assert len(sources.server.requests) == 1
 
 
-def test_what_is_fetched_without_a_published_checksum_is_trusted_once(sources, capsys):
+def test_a_file_without_a_published_checksum_is_trusted_once(sources, capsys):
     assert sources.fetch("film")["checksum"] == "first use"
     assert sources.fetch("film")["checksum"] == "first use"
     # A hard link: writing through it would change both.
@@ -93,13 +93,13 @@ def test_what_is_fetched_without_a_published_checksum_is_trusted_once(sources, c
     assert "move it away" in line
 
 
-def test_a_users_own_copy_is_taken_wherever_it_counts_and_only_if_it_is_right(sources, capsys):
+def test_a_users_own_copy_is_used_in_every_valid_place_if_its_checksum_matches(sources, capsys):
     own = sources.root / "weights/w.pth"
     own.parent.mkdir(parents=True)
     own.write_bytes(WEIGHTS)
     assert sources.fetch("weights")["origin"] == "own copy"
     own.write_bytes(WEIGHTS[:-1] + b"!")
-    assert "is expected: it is damaged, or not the file" in sources.refusal(capsys, "weights")
+    assert "is expected: it is damaged, or another file" in sources.refusal(capsys, "weights")
 
     film = sources.root / "films/film.ogv"
     film.parent.mkdir(parents=True)
@@ -108,7 +108,7 @@ def test_a_users_own_copy_is_taken_wherever_it_counts_and_only_if_it_is_right(so
     assert (record["place"], record["checksum"]) == ("films/film.ogv", "none")
     assert record["sha256"] == sha256(b"mine")
 
-    # An empty folder is nothing at hand; one with anything in it is.
+    # An empty folder does not count as present.
     (sources.root / "set/other_maps").mkdir(parents=True)
     assert sources.fetch("labels")["place"] == "set/maps"
     shutil.rmtree(sources.root / "set/maps")
@@ -118,7 +118,7 @@ def test_a_users_own_copy_is_taken_wherever_it_counts_and_only_if_it_is_right(so
     assert (record["origin"], record["sha256"], record["checksum"]) == ("own copy", None, "none")
 
 
-def test_an_archive_is_unpacked_and_what_was_put_into_downloads_needs_no_network(sources):
+def test_an_archive_is_unpacked_and_a_file_in_downloads_needs_no_network(sources):
     record = sources.fetch("labels")
     archive = (sources.folder / "served/maps.tar.gz").read_bytes()
     assert record["sha256"] == sha256(archive)
@@ -132,10 +132,10 @@ def test_an_archive_is_unpacked_and_what_was_put_into_downloads_needs_no_network
     assert not sources.server.requests
 
 
-def test_offline_nothing_is_asked_of_any_server(sources, capsys):
+def test_no_server_is_asked_offline(sources, capsys):
     for name in sources.entries:
         line = sources.refusal(capsys, name, "--offline", "--mirror", sources.server.url)
-        assert f"source '{name}' (a test) is not at hand" in line
+        assert f"source '{name}' (a test) is missing" in line
     assert not sources.server.requests
     assert "Register first" in sources.refusal(capsys, "city", "--offline")
 
@@ -149,16 +149,16 @@ def test_a_mirror_comes_first_and_needs_no_login(sources):
     options = ("--mirror", f"{sources.server.url}/mirror/")
     for name in ("weights", "byhand", "city"):
         assert sources.fetch(name, *options)["origin"].startswith(f"{sources.server.url}/mirror/")
-    # What the mirror does not have, or has wrong, comes from where it is published.
+    # A file that the mirror lacks, or has in another version, comes from its publisher.
     assert sources.fetch("film", *options)["origin"] == f"{sources.server.url}/film.webm"
     shutil.rmtree(sources.root)
     (mirror / "w.pth").write_bytes(WEIGHTS[::-1])
     assert sources.fetch("weights", *options)["origin"] == f"{sources.server.url}/w.pth"
 
 
-def test_what_needs_a_person_says_what_to_do(sources, capsys):
-    assert "cannot be fetched without you. Ask its authors" in sources.refusal(capsys, "byhand")
-    assert "cannot be fetched without you. Register first" in sources.refusal(capsys, "city")
+def test_a_source_that_needs_the_user_gives_instructions(sources, capsys):
+    assert "cannot be fetched automatically. Ask its authors" in sources.refusal(capsys, "byhand")
+    assert "cannot be fetched automatically. Register first" in sources.refusal(capsys, "city")
     line = sources.refusal(capsys, "byhand", "--mirror", sources.server.url)
     assert "hand.pkl: the server answers 404" in line
     assert not sources.root.joinpath("weights").exists()
@@ -195,7 +195,7 @@ def test_a_login_that_is_refused_is_one_line_without_the_password(sources, capsy
     assert "a password is sent over https only" in sources.refusal(capsys, "city")
 
 
-def test_what_is_at_hand_may_be_on_a_disk_that_cannot_be_written_to(sources):
+def test_data_may_be_on_a_read_only_disk(sources):
     sources.fetch("weights")
     for path in (sources.root / "downloads").iterdir():
         path.unlink()

@@ -192,7 +192,7 @@ def copy_of(tmp_path, source_frames):
         ("films", 1, 50, 0, ("48", "64"), "5"),
     ],
 )
-def test_a_whole_copy_is_counted_and_nothing_is_wrong_with_it(
+def test_a_complete_copy_is_counted_and_has_no_problems(
     copy_of, capsys, kind, videos, frames, labelled, size, seconds
 ):
     copy = copy_of(kind)
@@ -269,7 +269,7 @@ DAMAGES = [
     ("kitti", no_labels, "kitti: video '0003' has no labels"),
     ("derived_kitti", replaced(MAP.replace(".png", "_sem.png"), grey(64, 96)[..., 0]),
      "000001_sem.png: has class 120"),
-    ("derived_kitti", lost(MAP.replace(".png", ".json")), "000001.json: missing file of its size"),
+    ("derived_kitti", lost(MAP.replace(".png", ".json")), "000001.json: missing JSON file"),
     ("cityscapes", replaced(f"{STILL}_labelIds.png", np.full((8, 12), 40, np.uint8)),
      f"{STILL}_labelIds.png: has label 40"),
     ("cityscapes", replaced(f"{STILL}_instanceIds.png", np.full((8, 12), 26, np.uint8)),
@@ -306,7 +306,7 @@ def test_each_kind_of_damage_is_one_line_with_its_file(copy_of, capsys, kind, sp
 
 
 @pytest.mark.parametrize("place", [FRAME, MAP, "imagenet/train/n01/3.JPEG"])
-def test_a_file_that_is_cut_off_is_found_without_a_sample(copy_of, capsys, place):
+def test_a_truncated_file_is_found_without_a_sample(copy_of, capsys, place):
     copy = copy_of(place.partition("/")[0])
     cut(place, -40)(copy.root)
     assert copy.check("--sample", "0") == 1
@@ -409,13 +409,15 @@ def test_what_follows_a_whole_image_is_no_damage(tmp_path):
     assert read_header(tmp_path / "x.png").size == (4, 6)
 
 
-def test_settings_are_those_of_config_yaml(tmp_path, capsys, monkeypatch, source_frames):
+def test_settings_come_from_config_yaml(tmp_path, capsys, monkeypatch, source_frames):
     entry, _ = kitti_copy(tmp_path / "mine", source_frames)
     config = {
         "data_root": str(tmp_path / "mine"),
-        "datasets": {"kitti_step": {**entry, "sources": ["x"]}, "made": {"render": {}}},
+        "datasets": {"kitti_step": {**entry, "sources": ["x"]}},
     }
-    config["datasets"]["made"] |= {"layout": "kitti_step", "splits": {"val": ["v"]}}
+    render = {"size": [64, 96], "seed": 0, "videos": {"v": {"frames": 3}}}
+    made = {"layout": "kitti_step", "fps": 10, "splits": {"val": ["v"]}, "render": render}
+    config["datasets"]["made"] = made
     config["datasets"]["absent"] = {**entry, "root": "nowhere"}
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
     monkeypatch.chdir(tmp_path)
@@ -426,7 +428,7 @@ def test_settings_are_those_of_config_yaml(tmp_path, capsys, monkeypatch, source
     assert "video '0002' has 5 frames, published are 233" in capsys.readouterr().err
     for dataset, message in (
         ("made", "'made' is rendered here: there is no copy"),
-        ("absent", "mine/nowhere: data set 'absent' is not there"),
+        ("absent", "mine/nowhere: no such folder, so data set 'absent' is missing"),
         ("kiti_step", "did you mean 'kitti_step'"),
     ):
         with pytest.raises(SystemExit) as ended:
@@ -435,7 +437,7 @@ def test_settings_are_those_of_config_yaml(tmp_path, capsys, monkeypatch, source
         assert message in capsys.readouterr().err
 
 
-# What is published
+# The published facts
 
 
 @pytest.fixture(scope="module")
@@ -520,8 +522,9 @@ def test_table_2_has_ours_beside_the_paper_s(tmp_path, capsys):
     text = outputs["markdown"].read_text()
     cells = [cell.strip() for cell in text.split("\n| KITTI-STEP")[1].splitlines()[0].split("|")]
     assert cells[1:-1] == ["2", "30.0", "40.0", "600", "600", "10", "10", "19", "19", "600"]
-    assert "600 frames at 10 a second are 30.0 s a video, where it says 40." in text
-    assert "films: 2 problems were found" in text
+    caption = " ".join(text.split())
+    assert "frames and rate give another length: KITTI-STEP 30.0 s, not 40." in caption
+    assert "check-data reports problems: films (2)." in caption
     assert text == capsys.readouterr().out[:-1]
     assert r"\label{tab:table2}" in outputs["latex"].read_text()
 

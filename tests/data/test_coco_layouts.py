@@ -172,18 +172,18 @@ def again(key):
     return lambda document, root: document[key].append(dict(document[key][0]))
 
 
-# What both layouts of segments share: the changes are of image 13 or 1.
+# Cases of both layouts with segments: the changes are of image 13 or 1.
 BROKEN_MAPS = [
     (lambda d, r: segments_of(d).pop(1), r"segment 300 has pixels, but is not in"),
     (lambda d, r: segments_of(d).append({"id": 77, "category_id": 3}), "segment 77 .*has no pixel"),
     (lambda d, r: segments_of(d).append(dict(segments_of(d)[0])), "segment 5 is 2 times"),
     (in_segment(1, id=0), "segment 0 is 1 times"),
     (in_segment(1, category_id=4), "segment 300 has category 4, which is not among the 3"),
-    (in_segment(1, category_id="3"), "segment 300: 'category_id' is not there or not an integer"),
+    (in_segment(1, category_id="3"), "segment 300: 'category_id' is missing or not an integer"),
     (in_segment(0, instance_id=70000), "segment 5 has instance_id 70000"),
     (lambda d, r: [each.update(instance_id=4) for each in segments_of(d)[1:3]],
      "instance_id 4, as segment 300"),
-    (lambda d, r: d["annotations"][0].pop("segments_info"), "'segments_info' is not there"),
+    (lambda d, r: d["annotations"][0].pop("segments_info"), "'segments_info' is missing"),
     (lambda d, r: d["annotations"][0].pop("file_name"), "entry 0 of 'annotations': 'file_name'"),
     (lambda d, r: d["annotations"][0].update(image_id=99), "belongs to image 99, which is not in"),
     (again("annotations"), "image 1?[13] .*has two annotations"),
@@ -194,9 +194,9 @@ BROKEN_MAPS = [
     (again("images"), "has this id too"),
     (lambda d, r: d["images"][0].update(file_name=d["images"][1]["file_name"]),
      r"image \d+ .*image \d+ is '.*' too"),
-    (lambda d, r: d["images"][0].pop("height"), "entry 0 of 'images': 'height' is not there"),
-    (lambda d, r: d["categories"].append(d["categories"][0]), "category 1 is there twice"),
-    (lambda d, r: d["categories"][0].pop("name"), "category 1: 'name' is not there"),
+    (lambda d, r: d["images"][0].pop("height"), "entry 0 of 'images': 'height' is missing"),
+    (lambda d, r: d["categories"].append(d["categories"][0]), "category 1 is listed twice"),
+    (lambda d, r: d["categories"][0].pop("name"), "category 1: 'name' is missing"),
     (lambda d, r: d["categories"][1].update(name="cart"), "'cart', which is no class.*mean 'car'"),
     (lambda d, r: d["categories"][2].update(isthing=1), "'sky', a thing in .* but stuff in"),
 ]  # fmt: skip
@@ -204,7 +204,7 @@ BROKEN = [
     *(("coco_videos", change, message) for change, message in BROKEN_MAPS),
     *(("coco_panoptic", change, message) for change, message in BROKEN_MAPS),
     ("coco_videos", without("panoptic_images/bar/bar_0003.png"),
-     r"bar_0003\.png: this map of segments is missing, of image 13 of .*bar\.json"),
+     r"bar_0003\.png: this map of segments of image 13 in .*bar\.json is missing"),
     ("coco_videos", redrawn("panoptic_images/bar/bar_0003.png", (4, 7)),
      r"panoptic_images/bar/bar_0003\.png: is 7x4, but image 13 of .* is 6x4"),
     ("coco_videos", redrawn("raw_images/bar/bar_0003.png", (5, 6)),
@@ -217,13 +217,13 @@ BROKEN = [
     ("coco_videos", lambda d, r: picture(
         r / "panoptic_images/bar/bar_0001.png", np.zeros(SIZE, np.uint8)), "mode L, expected RGB"),
     ("coco_panoptic", without("panoptic_val2017/x.png"),
-     r"panoptic_val2017/x\.png: this map of segments is missing, of image 1 "),
-    ("coco_panoptic", without("val2017/y.jpg"), r"y\.jpg: this file is missing, it is image 2 of"),
+     r"panoptic_val2017/x\.png: this map of segments of image 1 in"),
+    ("coco_panoptic", without("val2017/y.jpg"), r"y\.jpg: this file of image 2 in"),
     ("coco_panoptic", redrawn("val2017/y.jpg", (5, 6)), r"y\.jpg: is 6x5, but image 2"),
     ("coco_panoptic", in_images(file_name="x.png"), r"image 1 .*image 2 is 'x\.png' too"),
-    ("coco_instances", without("val2017/y.jpg"), r"y\.jpg: this file is missing, it is image 2 of"),
+    ("coco_instances", without("val2017/y.jpg"), r"y\.jpg: this file of image 2 in"),
     ("coco_instances", in_images(width=7), r"y\.jpg: is 6x4, but image 2 of .* is 7x4"),
-    ("coco_instances", again("annotations"), "annotation 7 is there twice"),
+    ("coco_instances", again("annotations"), "annotation 7 is listed twice"),
     ("coco_instances", again("images"), "image 2 .*has this id too"),
     ("coco_instances", dropped("images"), "has no list 'images'"),
     ("coco_instances", lambda d, r: d["annotations"][1].update(image_id=5),
@@ -329,7 +329,7 @@ def test_one_video_is_the_same_in_both_layouts_where_it_is_labelled(tmp_path, so
             assert kitti.instances(index).masks == coco.instances(index).masks
 
 
-def test_what_is_written_is_the_layout_of_the_authors(tmp_path, source_frames):
+def test_the_layout_of_the_authors_is_written(tmp_path, source_frames):
     coco_videos.write(tmp_path, "test", "bar", source_frames[:3], SPACE)
     names = {"bar_000001.png", "bar_000002.png", "bar_000003.png"}
     for kind in ("raw", "panoptic", "semantic"):
@@ -380,7 +380,7 @@ def test_the_benchmark_is_rendered_and_ingested_with_sparse_labels(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"label_every": 0}, "label_every must be at least 1, got 0"),
+        ({"label_every": 0}, "label_every: 0 is not allowed; it must be at least 1"),
         ({"label_every": 2}, "frame 1 of video 'v' has no labels, but kitti_step"),
         ({"layout": "camvid"}, "layout 'camvid' cannot be written"),
     ],

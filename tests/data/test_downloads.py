@@ -1,4 +1,4 @@
-"""Downloads against a server on this machine: what is kept, completed, tried again and refused."""
+"""Downloads from a server on this machine: completed, retried, verified and refused."""
 
 import contextlib
 import hashlib
@@ -59,7 +59,7 @@ def kept(path):
     "wanted",
     [Wanted(sha256=SHA256), Wanted(len(CONTENT), SHA256[:8].upper(), MD5), Wanted(md5=MD5[:6])],
 )
-def test_a_file_is_kept_if_it_is_the_one_that_was_published(server, path, wanted):
+def test_a_file_is_kept_if_its_checksum_matches(server, path, wanted):
     server.redirections["/moved"] = "/file"
     url, verified = fetch(server, path, wanted, "/nowhere", "/moved")
     assert path.read_bytes() == CONTENT
@@ -77,26 +77,24 @@ def test_a_file_is_kept_if_it_is_the_one_that_was_published(server, path, wanted
         ("/file", Wanted(md5="000000"), f"has md5 {MD5}, but 000000 is expected"),
         ("/file", Wanted(7), f"has a file of {len(CONTENT)} bytes, but 7 are expected"),
         ("/nowhere", Wanted(), r"the server answers 404 Not Found; check the address"),
-        ("/loop", Wanted(), "leads elsewhere .*redirects"),
-        ("/outside", Wanted(), "leads elsewhere .*ftp"),
-        ("/page", Wanted(), "answers with a page, not with the file; it may want a login"),
-        ("ftp://127.0.0.1/file", Wanted(), "no address of http"),
+        ("/loop", Wanted(), "unusable redirects .*redirects"),
+        ("/outside", Wanted(), "unusable redirects .*ftp"),
+        ("/page", Wanted(), "got an HTML page instead of the file"),
+        ("ftp://127.0.0.1/file", Wanted(), "not an address of http"),
     ],
 )
-def test_what_no_patience_helps_is_refused_at_once_in_one_line(
-    server, path, place, wanted, message
-):
+def test_permanent_failures_are_refused_at_once_in_one_line(server, path, place, wanted, message):
     server.redirections |= {"/loop": "/loop", "/outside": "ftp://127.0.0.1/file"}
     server.pages["/page"] = "<html>Please log in"
     with pytest.raises(InputError, match=message) as raised:
         fetch(server, path, wanted, place, patience=PATIENCE)
     assert "\n" not in str(raised.value)
     assert not path.exists()
-    # What was received of the wrong file is no part of the right one.
+    # A part of the wrong file is removed.
     assert not [name for name in kept(path) if "part" in name]
 
 
-def test_what_breaks_off_is_completed(server, path):
+def test_a_broken_transfer_is_completed(server, path):
     server.drop("/file", 400_000, 0, 500_000)
     server.busy("/file", 2)
     _, verified = fetch(server, path, Wanted())
@@ -132,7 +130,7 @@ def test_a_part_of_a_file_that_has_changed_is_not_completed(
     (server.folder / "file").write_bytes(OTHER)
     wanted = Wanted(sha256=hashlib.sha256(OTHER).hexdigest()) if published else Wanted()
     if published and not versions:
-        # Nothing but the checksum tells; then the next run begins anew.
+        # Only the checksum reveals the change; the next run starts from the beginning.
         with pytest.raises(InputError, match="is expected"):
             fetch(server, path, wanted)
         requests += 1
@@ -154,14 +152,14 @@ def test_another_server_completes_a_part_only_if_a_checksum_will_tell(server, pa
         path.unlink()
 
 
-def test_a_server_that_knows_no_ranges_sends_all_of_it_again(server, path):
+def test_a_server_without_ranges_sends_the_whole_file_again(server, path):
     server.ranges = False
     server.drop("/file", 400_000)
     fetch(server, path, Wanted())
     assert path.read_bytes() == CONTENT
 
 
-def test_the_server_says_how_long_to_wait(server, path):
+def test_the_server_sets_the_delay_of_a_retry(server, path):
     server.busy("/file", 1, retry_after="1")
     before = time.monotonic()
     fetch(server, path, Wanted())
@@ -170,7 +168,7 @@ def test_the_server_says_how_long_to_wait(server, path):
     fetch(server, path, Wanted())
 
 
-def test_patience_ends(server, path):
+def test_retries_end(server, path):
     server.busy("/file", 100)
     with pytest.raises(InputError, match="answers 503 Service Unavailable; try again later"):
         fetch(server, path, Wanted())
@@ -188,7 +186,7 @@ def test_a_server_that_is_silent_or_absent_is_named_and_the_next_is_asked(server
     assert url == server.url + "/file"
 
 
-def test_an_unknown_server_is_not_asked_again_and_again(server, path, monkeypatch, caplog):
+def test_an_unknown_server_is_asked_once(server, path, monkeypatch, caplog):
     caplog.set_level("INFO")
     known = socket.getaddrinfo
 
@@ -200,7 +198,7 @@ def test_an_unknown_server_is_not_asked_again_and_again(server, path, monkeypatc
     monkeypatch.setattr(socket, "getaddrinfo", resolved)
     url, _ = fetch(server, path, Wanted(), "http://files.invalid/file", "/file")
     assert url == server.url + "/file"
-    assert "no such server is known here" in caplog.text
+    assert "this server is unknown" in caplog.text
     assert "trying again" not in caplog.text
 
 
@@ -211,7 +209,7 @@ def test_proxies_are_those_of_the_environment(server, path, monkeypatch):
     assert [asked for _, asked, _ in server.requests] == ["http://files.invalid/file"]
 
 
-def test_the_first_download_is_trusted_and_no_other_after_it(server, path):
+def test_the_first_download_is_trusted_and_later_ones_must_match(server, path):
     fetch(server, path, Wanted())
     path.unlink()
     (server.folder / "file").write_bytes(OTHER)

@@ -57,7 +57,7 @@ def test_a_split_without_panoptic_maps_is_read_without_labels(kitti):
     assert all(frame.semantic is None and frame.instance is None for frame in frames)
 
 
-# Which forms there are, and what can lie in each.
+# The layouts of KITTI-STEP, and the files of each.
 
 
 def as_deeplab2_arranges_it(root):
@@ -104,7 +104,7 @@ def test_every_form_of_kitti_step_holds_the_same(kitti, source_frames, rearrange
             assert not instances or np.array_equal(read.instance, frame.instance)
 
 
-def test_all_that_is_missing_is_listed_and_reading_stops_at_the_first(tmp_path):
+def test_all_missing_files_are_listed_and_reading_stops_at_the_first(tmp_path):
     for number in (0, 2, 6, 7):
         picture(tmp_path / f"images/test/0000/{number:06d}.png", np.zeros((*SIZE, 3), np.uint8))
     picture(tmp_path / "images/test/0000/last.png", np.zeros((*SIZE, 3), np.uint8))
@@ -158,7 +158,7 @@ def stated_size_without_width(root):
 def lose_a_stated_size(root):
     as_the_authors_derive_it(root)
     (root / "panoptic_maps/val/0002/000002.json").unlink()
-    return "000002.json: missing file of its size"
+    return "000002.json: missing JSON file"
 
 
 def lose_a_derived_map(root):
@@ -239,7 +239,7 @@ def text_for_a_frame(root):
         lose_an_unpacked_video,
     ],
 )
-def test_a_spoilt_copy_of_kitti_step_is_refused_by_the_name_of_what_is_wrong(kitti, spoil):
+def test_a_damaged_copy_of_kitti_step_is_refused_by_the_file(kitti, spoil):
     culprit = spoil(kitti)
     with pytest.raises(InputError) as caught:
         read_kitti(kitti)
@@ -316,7 +316,7 @@ def test_cityscapes_is_read_from_label_ids_and_instance_ids(cityscapes_root):
         # The group, and no other car, is a crowd.
         assert panoptic.crowd.sum() == 1
         assert panoptic.crowd[panoptic.ids[0, 3] - 1]
-    # What is no thing of the data set has no objects.
+    # Classes that are no things of the data set have no objects.
     first = read_cityscapes(cityscapes_root, SPACE)[0]
     assert first.instance.tolist() == [[0, 1, 2, 0], [0, 0, 0, 0]]
 
@@ -327,7 +327,7 @@ def test_train_ids_are_those_of_the_official_table(tmp_path):
     assert made.tolist() == [[TRAIN_IDS.get(label, VOID) for label in range(34)] + [VOID]]
 
 
-def test_train_ids_that_are_there_are_read_and_no_others_needed(cityscapes_root):
+def test_maps_of_train_ids_are_read_without_maps_of_label_ids(cityscapes_root):
     folder = cityscapes_root / "gtFine/val/aachen"
     picture(
         folder / f"{CITY_NAMES[0]}_gtFine_labelTrainIds.png", np.full(LABELS.shape, 10, np.uint8)

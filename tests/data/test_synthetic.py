@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from videottt.core.errors import InputError
-from videottt.data.synthetic import LIGHTS, PLACES, Phase, render_stills, render_video
+from videottt.data.synthetic import LIGHTS, PLACES, render_stills, render_video
+from videottt.settings.dataset import Phase
 
 CLASSES = {0, 1, 2, 3, 4, 5, 7, 8, 9, 10, 11, 13}
 PERSON, CAR, SKY, ROAD = 11, 13, 10, 0
@@ -118,10 +119,10 @@ def test_light_does_not_change_labels_but_place_does():
     [
         (lambda: render_video("v", [Phase("parc", "day")], 5, SIZE, 0), "did you mean 'park'"),
         (lambda: render_video("v", [Phase("park", "dust")], 5, SIZE, 0), "did you mean 'dusk'"),
-        (lambda: render_video("v", [], 5, SIZE, 0), "at least one phase"),
-        (lambda: render_video("v", TOUR, 0, SIZE, 0), "at least 1, got 0"),
-        (lambda: render_video("v", TOUR, 5, (31, 96), 0), "size 31x96"),
-        (lambda: render_stills(0, SIZE, 0), "at least 1, got 0"),
+        (lambda: render_video("v", [], 5, SIZE, 0), "has no phases"),
+        (lambda: render_video("v", TOUR, 0, SIZE, 0), "is 0, but must be at least 1"),
+        (lambda: render_video("v", TOUR, 5, (31, 96), 0), "size: is 31x96"),
+        (lambda: render_stills(0, SIZE, 0), "is 0, but must be at least 1"),
     ],
 )
 def test_unusable_arguments_are_refused_at_the_call(call, message):

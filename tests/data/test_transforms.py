@@ -17,10 +17,9 @@ from videottt.core.errors import InputError
 from videottt.core.randomness import generator, numpy_generator
 from videottt.core.segments import VOID
 from videottt.data.transforms.colour_jitter import SsdColours, draw_ssd, ssd_recoloured
-from videottt.data.transforms.recipe import Augmentation, augment, draw_view
+from videottt.data.transforms.recipe import augment, draw_view
 from videottt.data.transforms.resize import input_size, resize_image, scaled_size
 from videottt.data.transforms.update_views import (
-    Views,
     fixed_size_crop,
     random_crop,
     random_view,
@@ -29,7 +28,8 @@ from videottt.data.transforms.update_views import (
 )
 from videottt.data.transforms.view import apply_view, invert_view
 from videottt.models.inputs import normalise, pad_to_stride
-from videottt.ttt.method import method_from
+from videottt.settings.augmentation import Augmentation, Views
+from videottt.settings.method import method_from
 
 KITTI, COCO = (1024, 2048), (800, 1333)
 SHORTEST_EDGE = [
@@ -99,7 +99,7 @@ def test_frames_are_resized_as_detectron2_resizes_them(transforms, size, edges):
     assert np.array_equal(found, expected.apply_image(image))
 
 
-def test_shrinking_averages_what_it_shrinks():
+def test_shrinking_averages_pixels():
     chequered = np.indices((64, 64)).sum(axis=0)[..., None].repeat(3, axis=2) % 2 * 255
     shrunk = resize_image(chequered.astype(np.uint8), (16, 16))
     assert np.abs(shrunk.astype(int) - 128).max() <= 1
@@ -117,7 +117,7 @@ def test_a_frame_is_normalised_then_padded_with_0_as_the_authors_model_does_it()
     assert torch.equal(pad_to_stride(normalise(torch.from_numpy(image[None])))[0], padded)
 
 
-# What an update is shown
+# The frames of an update
 
 
 @pytest.mark.parametrize(
@@ -236,16 +236,16 @@ def test_a_cut_is_placed_by_one_number_for_both_axes():
     ("settings", "named"),
     [
         ({"crop": [64, 96], "views": {}}, ["crop and views", "null"]),
-        ({"crop": [64, 90]}, ["crop", "[64, 90]", "multiples of 32"]),
-        ({"views": {"crop": [0, 64]}}, ["views.crop", "multiples of 32"]),
-        ({"views": {"scales": [2.0, 0.1]}}, ["views.scales"]),
-        ({"views": {"flip": 1.5}}, ["views.flip", "0..1"]),
-        ({"views": {"padding": 300}}, ["views.padding", "0..255"]),
+        ({"crop": [64, 90]}, ["crop.1", "90", "a multiple of 32"]),
+        ({"views": {"crop": [0, 64]}}, ["views.crop.0", "at least 32"]),
+        ({"views": {"scales": [2.0, 0.1]}}, ["views", "scales", "smallest"]),
+        ({"views": {"flip": 1.5}}, ["views.flip", "at most 1"]),
+        ({"views": {"padding": 300}}, ["views.padding", "at most 255"]),
         ({"views": {"flips": 1}}, ["views", "did you mean 'flip'"]),
     ],
     ids=json.dumps,
 )
-def test_what_an_update_cannot_be_shown_is_refused(settings, named):
+def test_invalid_settings_of_views_are_refused(settings, named):
     with pytest.raises(InputError) as raised:
         method_from({"objective": "mae", **settings})
     assert all(each in str(raised.value) for each in named)
@@ -280,7 +280,7 @@ def labels_of(height, width):
     return red // 16, green.astype(np.uint16) * 250
 
 
-def test_recipes_from_before_detectron2_s_geometry_give_the_samples_they_gave():
+def test_recipes_older_than_detectron2_s_geometry_give_the_same_samples():
     recipe = Augmentation(96, 256, (96, 128), scales=(0.9, 1.4), flip=0.5, colour=0.5)
     jitter = Augmentation(
         96, 256, (96, 128), scales=(0.8, 1.6), scale_to="crop", padding=128, colour=0.5
@@ -396,7 +396,7 @@ def pil(pixels):
     return Image.fromarray(pixels)
 
 
-def test_each_of_ssd_s_changes_is_what_it_says():
+def test_each_of_ssd_s_changes_has_its_effect():
     image = picture(32, 48)
     plain = {"brightness": 0, "contrast": 1, "saturation": 1, "turn": 0, "contrast_last": False}
 
@@ -434,7 +434,7 @@ def test_ssd_s_changes_have_its_ranges_and_probabilities():
     [
         ({"geometry": "detectron"}, ["geometry", "did you mean 'detectron2'"]),
         ({"colours": "sdd"}, ["colours", "did you mean 'ssd'"]),
-        ({"scales": (1.0,)}, ["scales", "smallest"]),
+        ({"scales": (1.0,)}, ["scales", "at least 2"]),
     ],
 )
 def test_a_recipe_that_does_not_exist_is_refused(settings, named):

@@ -90,13 +90,13 @@ def test_time_stamps_are_as_exact_after_ten_hours(tmp_path):
     assert np.allclose(seconds, np.arange(10) / 25 + 36000 * (np.arange(10) >= 3), atol=1e-3)
 
 
-def test_time_that_stands_still_is_refused(tmp_path):
+def test_equal_time_stamps_are_refused(tmp_path):
     source = "testsrc=s=16x16:r=25:d=0.4,settb=1/1000,setpts=40*min(N\\,6)"
     path = made(tmp_path / "v.mkv", source, "-fps_mode", "passthrough", *LOSSLESS)
     assert "at frame 7 (0.24 s, then 0.24 s)" in complaint(path)
 
 
-def test_pixels_that_are_not_square_are_told(tmp_path, caplog):
+def test_pixels_that_are_not_square_are_logged(tmp_path, caplog):
     path = made(tmp_path / "v.mkv", "testsrc=s=64x48:r=5:d=0.4,setsar=4/3", *LOSSLESS)
     with caplog.at_level("INFO"):
         assert next(read_video(path)).image.shape == (48, 64, 3)
@@ -121,7 +121,7 @@ def test_two_readings_are_equal(tmp_path):
         "http:x.mp4", "concat:a|b.mp4", "é.mp4", "[0:v]null;.mp4", "a*?.mp4",
     ],
 )  # fmt: skip
-def test_any_file_name_is_only_a_name(tmp_path, monkeypatch, name):
+def test_a_file_name_is_never_a_pattern_or_an_option(tmp_path, monkeypatch, name):
     made(tmp_path / "plain.mkv", "testsrc=s=16x16:r=10:d=0.3", *LOSSLESS)
     (tmp_path / "plain.mkv").rename(tmp_path / name)
     monkeypatch.chdir(tmp_path)
@@ -165,7 +165,7 @@ def test_memory_does_not_grow_with_the_length(tmp_path):
     assert late - early < 100 * frame
 
 
-# What is no video, or not a whole one
+# Files that are no video, truncated or damaged
 
 
 @pytest.mark.parametrize(
@@ -179,7 +179,7 @@ def test_memory_does_not_grow_with_the_length(tmp_path):
         (b"#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\nother.mkv\n", "no video that ffmpeg can"),
     ],
 )
-def test_what_is_no_video_is_refused(tmp_path, content, what):
+def test_a_file_that_is_no_video_is_refused(tmp_path, content, what):
     made(tmp_path / "other.mkv", PATTERN, *LOSSLESS)
     path = tmp_path / "v.mp4"
     if content is not None:
@@ -212,7 +212,7 @@ def test_a_cover_picture_is_no_video(tmp_path, suffix):
         (".mkv", LOSSLESS),
     ],
 )
-def test_wherever_a_file_is_cut_off_it_is_noticed(tmp_path, suffix, options, sound):
+def test_a_truncated_file_is_noticed_wherever_it_ends(tmp_path, suffix, options, sound):
     extra = ("-f", "lavfi", "-i", "sine=d=2") if sound else ()
     whole = made(tmp_path / f"whole{suffix}", PATTERN, *extra, *options)
     assert sum(1 for _ in read_video(whole)) == 50
@@ -270,7 +270,7 @@ def test_a_track_without_a_frame_is_refused(tmp_path):
     assert "not a single frame" in complaint(path)
 
 
-def test_an_ffmpeg_that_is_not_there_is_named(tmp_path, monkeypatch):
+def test_a_missing_ffmpeg_is_named(tmp_path, monkeypatch):
     path = made(tmp_path / "v.mp4", PATTERN, *H264)
     for executable in (tmp_path / "none", path):
         monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(executable))
@@ -279,7 +279,7 @@ def test_an_ffmpeg_that_is_not_there_is_named(tmp_path, monkeypatch):
         assert "IMAGEIO_FFMPEG_EXE" in line
 
 
-# Which file, and folders of images
+# Finding the file, and folders of images
 
 
 def test_a_video_is_found_by_its_name_whatever_its_suffix(tmp_path):
@@ -311,7 +311,7 @@ def test_images_are_read_in_natural_order_without_time_stamps(tmp_path):
     assert all(frame.timestamp is None for frame in frames)
     assert frames_expected(tmp_path, "test", "clip") == 5
     Image.new("RGB", (32, 16)).save(folder / "frame2.png")
-    assert "are one frame" in complaint(folder)
+    assert "has the same name as" in complaint(folder)
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif", ".webp"])

@@ -22,10 +22,11 @@ from videottt.models.checkpoint import Checkpoint, load_checkpoint
 from videottt.models.convert import export_checkpoint
 from videottt.models.convert.exporting import detectron2_arrays
 from videottt.models.convert.layouts import DETECTRON2, HUGGING_FACE
+from videottt.models.mask2former_config import mask2former_config
 from videottt.models.pickles import read_pickle
-from videottt.models.presets import PRESETS, mask2former_config
 from videottt.models.weights import read_tensors
 from videottt.models.y_shaped import YShapedModel
+from videottt.settings.presets import PRESETS
 
 PATCHES = "backbone.patch_embed.proj.weight"
 # What no file tells: the paper's.
@@ -34,7 +35,7 @@ SIZES = dataclasses.replace(SMALLEST, drop_path_rate=0.3, loss_points=12544, mas
 
 @torch.no_grad()
 def stirred(model):
-    """Make every parameter its own: norms start equal, and could be taken for each other."""
+    """Give every parameter distinct values: new norms are equal and could be swapped unnoticed."""
     draws = generator("stirred")
     for name, parameter in model.named_parameters():
         if ".swin.layernorm." not in name:
@@ -55,7 +56,7 @@ def arrays(joint):
 
 @pytest.fixture
 def zoo(arrays):
-    """What a file of Mask2Former's model zoo holds: RGB, no g, the old name of the queries."""
+    """Return a file of Mask2Former's model zoo: RGB input, no g, the old name of the queries."""
     names = [name for name in arrays if not name.startswith("recon_head.")]
     model = {name.replace(".query_feat.", ".static_query."): arrays[name] for name in names}
     return model | {PATCHES: model[PATCHES][:, :3]}
@@ -78,7 +79,7 @@ def same_weights(first, second, parts):
 # detectron2
 
 
-def test_a_model_of_the_zoo_predicts_what_it_did_when_its_fourth_channel_is_zero(
+def test_a_model_zoo_checkpoint_with_a_zero_fourth_channel_keeps_its_predictions(
     zoo, joint, tmp_path
 ):
     path = pickled(tmp_path / "model_final_a407fd.pkl", zoo)
@@ -98,7 +99,7 @@ def test_a_model_of_the_zoo_predicts_what_it_did_when_its_fourth_channel_is_zero
         )
 
 
-def test_a_fourth_channel_from_scratch_is_that_of_a_new_model_and_only_it_is_new(zoo, tmp_path):
+def test_a_fourth_channel_from_scratch_has_new_weights_and_nothing_else_has(zoo, tmp_path):
     path = pickled(tmp_path / "x.pkl", zoo)
     found, same, other = (
         import_for(path, "semantic", SPACE, fourth_channel="scratch", seed=seed).model
@@ -112,7 +113,7 @@ def test_a_fourth_channel_from_scratch_is_that_of_a_new_model_and_only_it_is_new
     assert torch.equal(weights[:, :3], torch.from_numpy(zoo[PATCHES]))
 
 
-def test_three_channels_without_a_word_on_the_fourth_are_an_error_that_explains(zoo, tmp_path):
+def test_three_channels_without_the_option_fourth_channel_are_refused(zoo, tmp_path):
     path = pickled(tmp_path / "x.pkl", zoo)
     with pytest.raises(InputError, match=r"three channels.*--fourth-channel scratch"):
         import_for(path, "semantic", SPACE)
@@ -144,7 +145,7 @@ def as_parameters(model):
 
 @pytest.mark.parametrize("variant", [doubled, wrapped, as_tensors, as_parameters])
 @pytest.mark.parametrize("protocol", [2, 4, 5])
-def test_the_ways_in_which_the_authors_may_have_stored_theirs_all_come_in(
+def test_every_form_in_which_the_authors_may_store_a_checkpoint_is_imported(
     arrays, joint, tmp_path, variant, protocol
 ):
     content = {"model": variant(arrays), "matching_heuristics": True}
@@ -155,7 +156,7 @@ def test_the_ways_in_which_the_authors_may_have_stored_theirs_all_come_in(
 
 
 @pytest.mark.parametrize("zipped", [True, False])
-def test_what_torch_saved_comes_in_with_whatever_else_a_training_saves(
+def test_a_checkpoint_that_torch_saved_beside_other_training_data_is_imported(
     arrays, joint, tmp_path, zipped
 ):
     content = {"model": as_tensors(arrays), "iteration": 7, "optimizer": {"state": {}}}
@@ -165,7 +166,7 @@ def test_what_torch_saved_comes_in_with_whatever_else_a_training_saves(
 
 
 @pytest.mark.parametrize("decoder", [True, False], ids=["joint", "main_task"])
-def test_exported_and_imported_again_a_model_is_the_same_bit_for_bit(joint, tmp_path, decoder):
+def test_a_model_survives_export_and_import_bit_for_bit(joint, tmp_path, decoder):
     path = tmp_path / "x.pkl"
     export_checkpoint(path, dataclasses.replace(joint, has_decoder=decoder))
     found = import_for(path, "semantic", SPACE)
@@ -177,14 +178,14 @@ def test_exported_and_imported_again_a_model_is_the_same_bit_for_bit(joint, tmp_
 
 
 class OldNumpy(pickle.Unpickler):
-    """Knows as little of numpy as version 1.23, which the authors' release needs."""
+    """An unpickler with the names of numpy 1.23, which the authors' release needs."""
 
     def find_class(self, module, name):
         assert not module.startswith("numpy._core")
         return super().find_class(module, name)
 
 
-def test_an_exported_file_is_what_the_release_loads(joint, tmp_path):
+def test_an_exported_file_has_the_structure_that_the_release_loads(joint, tmp_path):
     path = tmp_path / "x.pkl"
     export_checkpoint(path, joint)
     with path.open("rb") as file:
@@ -252,7 +253,7 @@ def test_every_parameter_has_one_name_in_detectron2_and_every_rule_is_used(joint
         ("recon_head.predictor.class_embed.bias", []),
     ],
 )
-def test_names_of_detectron2_mean_what_they_say(theirs, ours):
+def test_detectron2_names_map_to_our_names(theirs, ours):
     assert list(DETECTRON2.ours(theirs)) == ours
     assert [DETECTRON2.theirs(name) for name in ours] == [theirs] * len(ours)
 
@@ -262,14 +263,14 @@ def test_names_of_detectron2_mean_what_they_say(theirs, ours):
 
 @pytest.fixture(scope="module")
 def hugging_face():
-    """A model as transformers builds it, for RGB."""
+    """Return transformers' own model, with RGB input."""
     config = mask2former_config(SMALLEST, SMALLEST.queries, 19)
     config.backbone_config.num_channels = 3
     return stirred(transformers.Mask2FormerForUniversalSegmentation(config)).eval()
 
 
 def with_published_names(model, folder):
-    """transformers still writes the names of older versions, those of the published files."""
+    """Save a model with transformers, which writes the older names of the published files."""
     model.save_pretrained(folder)
     names = safetensors.torch.load_file(folder / "model.safetensors")
     assert any(".attention.self.query." in name for name in names)
@@ -285,7 +286,7 @@ def with_published_buffers(model, folder):
     return folder / "pytorch_model.bin"
 
 
-def with_names_of_today(model, folder):
+def with_current_names(model, folder):
     folder.mkdir()
     tensors = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
     safetensors.torch.save_file(tensors, folder / "model.safetensors")
@@ -293,9 +294,11 @@ def with_names_of_today(model, folder):
 
 
 @pytest.mark.parametrize(
-    "write", [with_published_names, with_published_buffers, with_names_of_today]
+    "write", [with_published_names, with_published_buffers, with_current_names]
 )
-def test_a_model_of_hugging_face_says_what_transformers_says(hugging_face, tmp_path, write):
+def test_an_imported_hugging_face_model_predicts_as_transformers_does(
+    hugging_face, tmp_path, write
+):
     path = write(hugging_face, tmp_path / "model")
     found = import_for(path, "semantic", SPACE, fourth_channel="zeros")
     assert found.title == HUGGING_FACE.title
@@ -312,7 +315,7 @@ def test_a_model_of_hugging_face_says_what_transformers_says(hugging_face, tmp_p
 
 @pytest.fixture
 def imagenet(arrays, tmp_path):
-    """What Swin Transformer's authors publish: a classifier, and no norms of the four maps."""
+    """Return a checkpoint of Swin Transformer's authors: a classifier, no norms of the maps."""
     names = [n for n in arrays if n.startswith("backbone.") and "backbone.norm" not in n]
     model = {name.removeprefix("backbone."): torch.tensor(arrays[name]) for name in names}
     model["patch_embed.proj.weight"] = model["patch_embed.proj.weight"][:, :3].clone()
@@ -324,10 +327,10 @@ def imagenet(arrays, tmp_path):
     return tmp_path / "swin_small_patch4_window7_224.pth"
 
 
-def test_of_a_swin_transformer_comes_the_encoder_and_the_heads_are_new(imagenet, joint):
+def test_a_swin_transformer_gives_the_encoder_and_both_heads_are_new(imagenet, joint):
     found = import_for(imagenet, "colorization", ClassSpace(()), fourth_channel="zeros", seed=1)
     assert (found.has_head, found.has_decoder) == (False, False)
-    assert (found.model.says, found.classes) == ("colours", [])
+    assert (found.model.head_kind, found.classes) == ("colours", [])
     # Sizes that an encoder does not tell are the paper's.
     preset = found.model.preset
     assert (preset.embed_dim, preset.hidden_dim) == (SMALLEST.embed_dim, 256)
@@ -343,7 +346,7 @@ def test_of_a_swin_transformer_comes_the_encoder_and_the_heads_are_new(imagenet,
 # What does not fit
 
 
-def test_everything_that_does_not_fit_is_listed_in_one_error(arrays, tmp_path):
+def test_all_misfits_of_an_imported_file_are_listed_in_one_error(arrays, tmp_path):
     model = dict(arrays)
     for layer in range(4):
         del model[f"backbone.layers.{layer}.blocks.0.mlp.fc2.bias"]
@@ -410,7 +413,7 @@ def test_a_file_of_another_model_is_refused(arrays, tmp_path, spoil):
     assert str(path) in str(caught.value)
 
 
-def test_a_preset_is_checked_against_the_file_and_gives_what_no_shape_tells(arrays, tmp_path):
+def test_a_preset_is_checked_against_the_file_and_supplies_sizes_without_a_shape(arrays, tmp_path):
     path = pickled(tmp_path / "x.pkl", arrays)
     with pytest.raises(InputError, match=r"depths is \[1, 1, 1, 1\], not \[2, 2, 18, 2\]"):
         import_for(path, "semantic", SPACE, model="swin_small")
@@ -421,7 +424,7 @@ def test_a_preset_is_checked_against_the_file_and_gives_what_no_shape_tells(arra
     assert import_for(path, "semantic", SPACE).model.preset.drop_path_rate == 0.3
 
 
-def test_a_head_that_names_classes_cannot_paint_and_one_that_paints_is_not_exported(
+def test_a_class_head_is_refused_for_colorization_and_a_colour_head_is_not_exported(
     arrays, tmp_path
 ):
     path = pickled(tmp_path / "x.pkl", arrays)
@@ -452,7 +455,7 @@ HELD["again"] = HELD["model"]
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
 @pytest.mark.parametrize("numpy", ["numpy._core", "numpy.core"])
-def test_arrays_and_plain_containers_come_back_as_they_were(tmp_path, protocol, numpy):
+def test_arrays_and_plain_containers_are_read_unchanged(tmp_path, protocol, numpy):
     content = pickle.dumps(HELD, protocol)
     if protocol < 4:
         content = content.replace(b"cnumpy._core.", f"c{numpy}.".encode())
@@ -483,7 +486,7 @@ def test_a_pickle_of_python_2_is_read(tmp_path):
 
 
 class Calls:
-    """Pickled, it asks for a function to be called when it is read."""
+    """An object whose pickle asks the reader to call a function."""
 
     def __init__(self, function, *arguments):
         self._asked = function, arguments
@@ -504,14 +507,14 @@ def elsewhere():
 
 
 def torch_saved(value):
-    """A pickle within a pickle, which torch would read without looking."""
+    """Return a pickle inside a pickle, which torch would read without checking it."""
     file = io.BytesIO()
     torch.save(value, file)
     return pickle.dumps(Calls(torch.storage._load_from_bytes, file.getvalue()))
 
 
 def enlarged(size):
-    """A tensor of two numbers that claims to have more."""
+    """Return the pickle of a tensor of two numbers that claims to have more."""
     storage = torch.ones(2).untyped_storage()
     typed = torch.storage.TypedStorage(wrap_storage=storage, dtype=torch.float32, _internal=True)
     return pickle.dumps(Calls(torch._utils._rebuild_tensor_v2, typed, 0, size, (0,), False, None))
@@ -532,7 +535,7 @@ ARRAY = pickle.dumps(np.ones(3, "<f4"), 3)
         (pickle.dumps(Calls(os.mkdir, "made")), f"asks for '{os.mkdir.__module__}.mkdir'"),
         (pickle.dumps(Calls(eval, "1 + 1")), "asks for 'builtins.eval'"),
         (pickle.dumps({"model": small_model}), "asks for 'support.small_model'"),
-        (pickle.dumps(dataclasses.replace(SMALLEST)), "asks for 'videottt.models.presets.Preset'"),
+        (pickle.dumps(dataclasses.replace(SMALLEST)), "asks for 'videottt.settings.pre"),
         (pickle.dumps({"a": {1, 2}}), "a function or a class"),
         (pickle.dumps({"a": OrderedDict}), "a function or a class"),
         (pickle.dumps({"a": np.ndarray}), "a function or a class"),
@@ -556,7 +559,7 @@ ARRAY = pickle.dumps(np.ones(3, "<f4"), 3)
     ],
     ids=lambda value: value[:24] if isinstance(value, str) else "",
 )
-def test_everything_else_in_a_pickle_is_refused_and_nothing_is_run(
+def test_other_content_of_a_pickle_is_refused_and_no_code_is_run(
     tmp_path, monkeypatch, content, reason
 ):
     monkeypatch.chdir(tmp_path)
@@ -569,7 +572,7 @@ def test_everything_else_in_a_pickle_is_refused_and_nothing_is_run(
     assert [each.name for each in tmp_path.iterdir()] == ["x.pkl"]
 
 
-def test_a_container_held_many_times_is_gone_through_once(tmp_path):
+def test_a_shared_container_is_converted_once(tmp_path):
     held = [np.ones(1)]
     for _ in range(60):
         held = [held, held]
@@ -595,7 +598,7 @@ def test_a_container_held_many_times_is_gone_through_once(tmp_path):
         (pickle.dumps({"model": {"a": "text"}}), "entry 'a' is no array of numbers but a str"),
     ],
 )
-def test_what_is_no_file_of_weights_is_refused(tmp_path, content, reason):
+def test_a_file_without_weights_is_refused(tmp_path, content, reason):
     path = tmp_path / "x.pkl"
     path.write_bytes(content)
     with pytest.raises(InputError, match=reason):
@@ -604,7 +607,7 @@ def test_what_is_no_file_of_weights_is_refused(tmp_path, content, reason):
         read_tensors(tmp_path / "absent.pkl")
 
 
-def test_what_torch_saved_may_hold_tensors_only(tmp_path):
+def test_a_file_that_torch_saved_may_hold_only_tensors(tmp_path):
     torch.save({"model": Calls(os.mkdir, str(tmp_path / "made"))}, tmp_path / "x.pth")
     with pytest.raises(InputError, match="safely"):
         read_tensors(tmp_path / "x.pth")
@@ -614,7 +617,7 @@ def test_what_torch_saved_may_hold_tensors_only(tmp_path):
 # The command line
 
 
-def test_a_checkpoint_goes_out_and_comes_back_on_the_command_line(joint_checkpoint, tmp_path):
+def test_a_checkpoint_is_exported_and_imported_on_the_command_line(joint_checkpoint, tmp_path):
     exported, imported = tmp_path / "x.pkl", tmp_path / "x.safetensors"
     main([
         "export-checkpoint", "--checkpoint", str(joint_checkpoint), "--output", str(exported),
@@ -630,7 +633,7 @@ def test_a_checkpoint_goes_out_and_comes_back_on_the_command_line(joint_checkpoi
     assert after.provenance["untrained"] == []
 
 
-def test_a_wrong_file_is_one_line_on_the_command_line(tmp_path, capsys):
+def test_a_wrong_file_gives_a_one_line_error_on_the_command_line(tmp_path, capsys):
     path = pickled(tmp_path / "x.pkl", Calls(os.mkdir, "made"))
     with pytest.raises(SystemExit) as caught:
         main([

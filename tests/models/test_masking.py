@@ -61,7 +61,7 @@ def example():
     return pixels, images, random_visible(3, (40, 56), 16, 0.75, draws)
 
 
-def test_the_loss_is_the_mean_squared_error_of_the_pixels_it_names(example):
+def test_the_loss_is_the_mean_squared_error_of_masked_or_all_pixels(example):
     pixels, images, visible = (each.numpy().astype(np.float64) for each in example)
     error = (pixels - images) ** 2
     masked = np.broadcast_to(visible == 0, error.shape)
@@ -72,7 +72,7 @@ def test_the_loss_is_the_mean_squared_error_of_the_pixels_it_names(example):
 
 
 @pytest.mark.parametrize("region", ["visible", "masked"])
-def test_only_masked_pixels_count_unless_all_do(example, region):
+def test_visible_pixels_count_only_when_all_pixels_do(example, region):
     pixels, images, visible = example
     spoilt = pixels + 5 * (visible if region == "visible" else 1 - visible)
     for loss_on, counts in (("masked", region == "masked"), ("all", True)):
@@ -119,7 +119,7 @@ def test_masked_pixels_do_not_reach_the_encoder_but_the_mask_does():
         assert not torch.equal(model.reconstruct(black, torch.ones_like(visible)), shown)
 
 
-def test_pixels_survive_normalisation_there_and_back():
+def test_pixels_survive_normalising_and_denormalising():
     images = torch.arange(256, dtype=torch.uint8).repeat(3, 1).T.reshape(1, 16, 16, 3).contiguous()
     normalised = normalise(images)
     assert normalised.shape == (1, 3, 16, 16)
@@ -131,7 +131,7 @@ def test_pixels_survive_normalisation_there_and_back():
     assert padded[..., 16:, :].abs().sum() == 0
 
 
-def test_masked_pixels_are_the_mean_colour_or_black_and_the_others_are_themselves():
+def test_masked_pixels_are_the_mean_colour_or_black_and_visible_ones_are_unchanged():
     draws = generator("filling")
     images = torch.randn(2, 3, 32, 64, generator=draws)
     visible = random_visible(2, (32, 64), 8, 0.5, draws)
@@ -145,7 +145,7 @@ def test_masked_pixels_are_the_mean_colour_or_black_and_the_others_are_themselve
     assert black.movedim(1, 3)[hidden].unique(dim=0).tolist() == [[0, 0, 0]]
 
 
-def test_what_masked_pixels_are_reaches_the_encoder():
+def test_the_colour_of_masked_pixels_reaches_the_encoder():
     model = small_model().eval()
     draws = generator("filling")
     images = torch.randn(1, 3, 32, 64, generator=draws)

@@ -1,7 +1,7 @@
-"""The architectures of section 5.1: their published names, their arithmetic, and their predictions.
+"""Test the architectures of section 5.1: published names, arithmetic and predictions.
 
-Weights are random, but have the names and shapes of the published files. What the authors' own code
-makes of the very same weights is written down here: `THEIRS`.
+Weights are random, but have the names and shapes of the published files. `THEIRS` has the outputs
+of the authors' own code with the same weights.
 """
 
 import argparse
@@ -38,7 +38,7 @@ def drawn(shapes):
 def draw(name, shape):
     """Return a weight: a window that slides over random numbers, so that files are small.
 
-    RandomState, because its numbers are promised to stay the same.
+    The numbers come from RandomState, whose sequence numpy promises to keep.
     """
     if not shape:
         return torch.tensor(7)
@@ -79,7 +79,7 @@ def frame():
 
 @pytest.fixture(scope="module")
 def published(tmp_path_factory):
-    """Return the files of both networks in the forms in which they are published."""
+    """Write the files of both networks in their published formats; return the paths."""
     folder = tmp_path_factory.mktemp("published")
     paths = {"segformer_b4": folder / "pytorch_model.bin", "deeplabv3plus_r101": folder / "r.pth"}
     torch.save(drawn(segformer_shapes(**B4)), paths["segformer_b4"])
@@ -133,7 +133,7 @@ def test_the_numbers_of_parameters_are_those_of_the_paper_with_150_classes():
     assert round(millions(nn.ModuleList([deeplab, auxiliary])), 1) == 62.7
 
 
-def test_published_names_become_those_that_transformers_makes_of_them(tmp_path):
+def test_published_names_become_the_names_of_the_installed_transformers(tmp_path):
     published = {name: each.contiguous() for name, each in drawn(segformer_shapes(**SMALL)).items()}
     config = SegformerConfig(
         depths=SMALL["depths"],
@@ -149,7 +149,7 @@ def test_published_names_become_those_that_transformers_makes_of_them(tmp_path):
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
 
 
-def test_norms_are_as_sharp_as_in_training(networks):
+def test_norms_have_the_epsilon_of_the_training(networks):
     stage = networks["segformer_b4"].network.segformer.stages[2]
     block = stage.blocks[5]
     tokens = torch.tensor([1e-3, -1e-3]).repeat(160)
@@ -226,7 +226,7 @@ def test_a_video_of_other_classes_is_refused(source_frames, published, tmp_path)
         ("deeplabv3plus_r101", "backbone.stem.0.weight", "conv_seg"),
     ],
 )
-def test_what_are_not_these_weights_is_refused_with_every_name(
+def test_weights_of_another_network_are_refused_with_every_name(
     name, first, last, published, tmp_path
 ):
     content = torch.load(published[name], weights_only=True)
@@ -251,7 +251,7 @@ def test_what_are_not_these_weights_is_refused_with_every_name(
     assert message.count("missing") == message.count("unknown") == 1
 
 
-def test_a_file_of_weights_can_run_no_code_and_says_what_is_wrong(published, tmp_path):
+def test_a_file_of_weights_runs_no_code_and_its_error_names_the_fault(published, tmp_path):
     path = tmp_path / "wrong.bin"
     for content, message in (
         (argparse.Namespace(), "no weights that can be read safely"),
@@ -273,7 +273,7 @@ def test_a_file_of_weights_can_run_no_code_and_says_what_is_wrong(published, tmp
         load_deeplabv3plus_r101(tmp_path / "absent.pth")
 
 
-def test_what_is_stored_with_half_precision_or_as_safetensors_is_read_too(tmp_path):
+def test_weights_in_half_precision_or_as_safetensors_are_read_as_float32(tmp_path):
     weights = {"weight": torch.tensor([0.5, -2.0]), "seen": torch.tensor(3)}
     half = {**weights, "weight": weights["weight"].half()}
     torch.save(half, tmp_path / "half.bin")

@@ -12,8 +12,8 @@ from videottt.data.layouts.kitti_step import CITYSCAPES
 from videottt.models.checkpoint import load_checkpoint, save_checkpoint
 from videottt.models.class_scores import semantic_scores
 from videottt.models.inputs import Placement
-from videottt.models.presets import PRESETS, preset_named
 from videottt.models.y_shaped import QueryOutputs, YShapedModel
+from videottt.settings.presets import PRESETS, preset_named
 from videottt.tasks import task_named
 from videottt.tasks.task import LabelMaps
 from videottt.ttt.objectives import list_objectives, objective_named
@@ -26,7 +26,7 @@ def size_of(module):
 
 @pytest.fixture(scope="module")
 def swin_small():
-    """The paper's model without memory for its weights."""
+    """Return the paper's model on the device "meta", without memory for weights."""
     with torch.device("meta"):
         return YShapedModel(PRESETS["swin_small"], 19)
 
@@ -59,7 +59,7 @@ def test_an_unknown_preset_or_objective_is_answered_with_the_nearest_name():
 
 
 @pytest.mark.parametrize("options", [{"loss_on": "maskd"}, {"mask_ratio": 1.5}], ids=str)
-def test_a_value_that_no_objective_understands_is_refused(options):
+def test_an_option_out_of_range_is_refused(options):
     with pytest.raises(InputError, match=next(iter(options))):
         objective_named("mae", options)
 
@@ -75,7 +75,7 @@ def test_initial_weights_depend_on_the_seed_alone():
 
 
 def enlarged(maps, size):
-    """Bilinear enlargement with aligned areas, as two matrices."""
+    """Enlarge maps bilinearly with aligned areas, by two matrix products."""
 
     def matrix(old, new):
         places = np.clip((np.arange(new) + 0.5) * old / new - 0.5, 0, old - 1)
@@ -228,7 +228,7 @@ def test_drop_path_drops_the_attention_and_the_feed_forward_branch_separately(co
 # Checkpoints
 
 
-def test_a_checkpoint_comes_back_bit_for_bit(tmp_path):
+def test_a_checkpoint_is_read_back_bit_for_bit(tmp_path):
     model = small_model(seed=3, queries=5)
     made = {"seed": 3, "settings": {"rate": 1e-3}}
     path = tmp_path / "new" / "model.safetensors"
@@ -316,7 +316,7 @@ def test_every_parameter_that_does_not_fit_is_listed(joint_checkpoint, tmp_path)
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no safetensors at all"], ids=str)
-def test_what_is_no_checkpoint_is_refused(tmp_path, content):
+def test_a_file_that_is_no_checkpoint_is_refused(tmp_path, content):
     path = tmp_path / "x.safetensors"
     if content is not None:
         path.write_bytes(content)
@@ -324,8 +324,8 @@ def test_what_is_no_checkpoint_is_refused(tmp_path, content):
         load_checkpoint(path)
 
 
-def test_presets_are_read_back_as_they_were():
-    from videottt.models.presets import preset_from, sizes_of
+def test_presets_are_read_back_unchanged():
+    from videottt.settings.presets import preset_from, sizes_of
 
     for preset in PRESETS.values():
         assert preset_from(sizes_of(preset)) == preset

@@ -1,4 +1,4 @@
-"""The colourizer of Zhang et al. 2016: its published names, and what it does with a frame."""
+"""Test the network of Zhang et al. 2016: published names, arithmetic and colorized frames."""
 
 import argparse
 import itertools
@@ -50,7 +50,7 @@ def published_shapes():
 
 @pytest.fixture(scope="module")
 def weights():
-    """Random weights under the published names, whose colours differ between places."""
+    """Return random weights under the published names, with colours that vary over the image."""
     draws = torch.Generator().manual_seed(0)
     tensors = {}
     for name, shape in published_shapes().items():
@@ -83,7 +83,7 @@ def test_the_published_weights_fit_with_every_name_and_shape(network, weights):
     assert all(name.endswith("num_batches_tracked") for name in counters)
 
 
-def test_colours_are_the_mean_of_the_bins_where_the_network_sees_them(network):
+def test_colours_are_the_mean_of_the_bins_at_their_place(network):
     lightness = torch.full((1, 1, 64, 64), 50.0)
     with torch.inference_mode():
         assert network(lightness.expand(2, 1, 64, 64)).shape == (2, 2, 64, 64)
@@ -100,7 +100,7 @@ def test_colours_are_the_mean_of_the_bins_where_the_network_sees_them(network):
     assert torch.allclose(b, torch.tensor(-110.0))
 
 
-def test_the_stages_see_as_far_as_their_strides_and_dilations_say(network):
+def test_stages_have_the_receptive_fields_of_their_strides_and_dilations(network):
     stages = torch.nn.Sequential(*[network.get_submodule(f"model{n}") for n in range(1, 8)])
     image = torch.zeros(1, 1, 512, 8)
     with torch.inference_mode():
@@ -150,7 +150,7 @@ def test_the_verb_caches_a_coloured_video_and_what_it_cost(source_frames, path, 
         assert found.provenance["weights"] == sha256(path)
 
 
-def test_what_is_left_grey_has_no_colour(source_frames, tmp_path):
+def test_a_frame_left_grey_has_no_colour(source_frames, tmp_path):
     frames = store_frames(tmp_path / "frames.h5", source_frames[:2])
     predict("predict-left-grey", frames=frames, seed=0, output=tmp_path / "out.h5")
     with PredictionReader(tmp_path / "out.h5") as found:
@@ -158,7 +158,7 @@ def test_what_is_left_grey_has_no_colour(source_frames, tmp_path):
         assert np.array_equal(found.prediction(1), grey_frame(source_frames[1].image))
 
 
-def test_what_are_not_these_weights_is_refused_in_one_line(weights, path, tmp_path):
+def test_weights_of_another_network_are_refused_in_one_line(weights, path, tmp_path):
     wrong = tmp_path / "wrong.pth"
     for content, message in (
         ({**weights, "model9.weight": torch.zeros(1)}, "1 of its parameters .* model9.weight"),

@@ -17,8 +17,9 @@ from transformers.utils import logging
 
 from videottt.core.randomness import global_draws
 from videottt.models.convert.exporting import detectron2_arrays
-from videottt.models.presets import PRESETS, mask2former_config
+from videottt.models.mask2former_config import mask2former_config
 from videottt.models.y_shaped import YShapedModel
+from videottt.settings.presets import PRESETS
 
 PRESET = PRESETS["tiny"]
 

@@ -15,7 +15,7 @@ from torch_fidelity import FeatureExtractorInceptionV3
 from videottt.core.randomness import generator
 from videottt.models.baselines.deeplabv3plus import DeepLabV3PlusR101
 from videottt.models.baselines.zhang2016 import Zhang2016
-from videottt.models.presets import PRESETS
+from videottt.settings.presets import PRESETS
 
 # Swin for 224 x 224 pixels, with the sizes of the preset that the replicas are trained with.
 WINDOW, RESOLUTION, CATEGORIES = 7, 56, 1000

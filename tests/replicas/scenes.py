@@ -6,7 +6,8 @@ import numpy as np
 from scipy import ndimage
 
 from videottt.core.randomness import seed_of
-from videottt.data.synthetic import Phase, RenderedFrame, render_stills, render_video
+from videottt.data.synthetic import RenderedFrame, render_stills, render_video
+from videottt.settings.dataset import Phase
 
 PHASES = (Phase("avenue", "day"), Phase("market", "dusk"))
 

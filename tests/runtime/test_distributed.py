@@ -17,13 +17,13 @@ from support import SPACE, changed, small_model, store_frames
 from videottt.cli import main
 from videottt.core.errors import InputError
 from videottt.data.synthetic import render_stills
-from videottt.data.transforms.recipe import Augmentation
 from videottt.runtime.distributed import Processes, joined
+from videottt.settings.augmentation import Augmentation
+from videottt.settings.training import TrainingSettings
 from videottt.store.frames import FrameStore
 from videottt.store.source_frame import SourceFrame
 from videottt.tasks import task_named
 from videottt.training import joint as training
-from videottt.training.settings import TrainingSettings
 from videottt.training.stills import StillImages
 
 RATE = 2e-5
@@ -50,7 +50,7 @@ def stills(tmp_path_factory):
     return store_frames(tmp_path_factory.mktemp("stills") / "stills.h5", frames, video="stills")
 
 
-# As a user starts them
+# Started by torchrun
 
 
 def test_two_processes_train_as_one(stills, tmp_path):
@@ -150,7 +150,7 @@ def train(stills, tmp_path):
     return trained
 
 
-def test_what_is_resumed_equals_what_was_never_interrupted_bit_for_bit(train, tmp_path):
+def test_a_resumed_training_equals_an_uninterrupted_one_bit_for_bit(train, tmp_path):
     whole = train("whole.pt")
     state = tmp_path / "state.pt"
 
@@ -170,7 +170,7 @@ def test_what_is_resumed_equals_what_was_never_interrupted_bit_for_bit(train, tm
     assert whole["history"][0]["main_task"] != whole["history"][3]["main_task"]
 
 
-def test_a_gradient_that_only_one_process_has_is_that_of_all(tmp_path):
+def test_a_gradient_of_one_process_reaches_all(tmp_path):
     def work(processes):
         weights = [torch.zeros(3) for _ in range(3)]
         if processes.rank == 1:
@@ -185,7 +185,7 @@ def test_a_gradient_that_only_one_process_has_is_that_of_all(tmp_path):
         assert json.loads((tmp_path / str(rank)).read_text()) == [[2.0] * 3, None, [3.0] * 3]
 
 
-def test_what_all_processes_find_wrong_only_one_of_them_says(tmp_path):
+def test_an_error_of_all_processes_is_reported_once(tmp_path):
     def work(processes):
         processes.sum(torch.zeros(1))  # until both have begun
         try:

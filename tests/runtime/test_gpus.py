@@ -1,4 +1,4 @@
-"""Jobs on a machine with several GPUs, whose driver is pretended."""
+"""Jobs on a machine with several GPUs, simulated by a fake driver."""
 
 import os
 import subprocess
@@ -53,14 +53,14 @@ MIXED = (("GPU-aa11", A100), ("GPU-bb22", H100, *PARTS), ("GPU-aa33", A100))
         ("GPU-aa", []),
     ],
 )
-def test_what_cuda_would_see_is_seen(machine, monkeypatch, visible, found):
+def test_visible_gpus_are_those_that_cuda_would_use(machine, monkeypatch, visible, found):
     machine(*MIXED)
     if visible is not None:
         monkeypatch.setenv(gpus.VISIBLE, visible)
     assert [gpu.id for gpu in gpus.visible_gpus()] == found
 
 
-def test_parts_are_named_as_what_they_are_of(machine):
+def test_parts_have_the_name_of_their_gpu(machine):
     machine(*MIXED)
     names = [gpu.name for gpu in gpus.visible_gpus()]
     assert names == [A100, f"{H100} MIG 1g.10gb", f"{H100} MIG 1g.10gb", A100]
@@ -81,7 +81,7 @@ def test_without_a_driver_or_with_a_broken_one_there_is_no_gpu(machine, monkeypa
     caplog.set_level("INFO")
     assert prepare_device("auto", 1).type == "cpu"
     assert [line for line in caplog.messages if "GPU" in line] == [
-        "no GPU is visible: the CPU is used"
+        "no GPU is visible: using the CPU"
     ]
 
 
@@ -125,14 +125,14 @@ def test_each_job_has_a_gpu_of_its_own_and_the_next_waits_until_one_dies(
         assert sorted(later) == ["GPU-aa11\n", "GPU-aa33\n"]
     last = holders.start()
     told = last.stderr.readline()
-    assert told.startswith("every GPU is taken (NVIDIA A100-SXM4-40GB by process ")
+    assert told.startswith("every GPU is in use (NVIDIA A100-SXM4-40GB by process ")
     assert all(str(each.pid) in told for each in running)
-    # However a holder ends: here by SIGKILL.
+    # A lease ends with its process, here by SIGKILL.
     freed = running[0]
     freed.kill()
     freed.wait()
     assert last.stdout.readline() in ("GPU-aa11\n", "GPU-aa33\n")
-    assert last.stderr.readline().endswith("is this job's\n")
+    assert last.stderr.readline().endswith("is leased to this job\n")
 
 
 def test_a_process_takes_one_gpu_however_often_it_asks(machine, monkeypatch):
@@ -155,11 +155,11 @@ def test_an_allocation_of_slurm_has_leases_of_its_own(machine, holders, monkeypa
     assert holders.start().stdout.readline() == "GPU-aa11\n"
 
 
-def test_leases_are_never_kept_in_a_folder_of_somebody_else(machine, tmp_path):
+def test_leases_are_never_kept_in_a_folder_of_another_user(machine, tmp_path):
     machine(MIXED[0])
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / f"videottt-gpus-{os.getuid()}").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(InputError, match="is another user's; set TMPDIR to a folder of your own"):
+    with pytest.raises(InputError, match="belongs to another user; set TMPDIR to your own folder"):
         gpus.lease_gpu()
 
 
@@ -172,7 +172,7 @@ def test_a_gpu_that_this_torch_cannot_use_is_named(machine, caplog):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     if "cuda" in done.stderr:
         pytest.skip("this machine has a GPU")
-    assert "this torch cannot use Pretended: the CPU is used" in done.stderr
+    assert "this torch cannot use Pretended: using the CPU" in done.stderr
 
 
 @pytest.mark.parametrize("text", ["0", "two", "-1", ""])

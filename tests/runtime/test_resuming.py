@@ -1,6 +1,6 @@
-"""A job that is killed goes on where its state was saved, and nothing is lost or mixed up.
+"""A killed job resumes from its saved state, and nothing is lost or mixed up.
 
-That every method goes on bit for bit is in test_methods.py.
+That every method resumes bit for bit is tested in test_methods.py.
 """
 
 import hashlib
@@ -74,9 +74,9 @@ def test_a_damaged_state_falls_back_to_the_one_before_and_says_so(tmp_path, capl
     again = saved_in(tmp_path)
     assert again.load() == {"done": 1}
     assert list(again.parts()) == [[["frame", 0]], [["frame", 1]]]
-    assert f"{newest}: this part of a saved state cannot be used" in caplog.text
-    assert "passed over" in caplog.text
-    # What comes next takes the place of what was damaged.
+    assert f"{newest}: this file of a saved state cannot be used" in caplog.text
+    assert "it is skipped" in caplog.text
+    # The next state replaces the damaged one.
     again.save({"done": 7}, [["frame", 7]])
     final = saved_in(tmp_path)
     assert final.load() == {"done": 7}
@@ -85,11 +85,11 @@ def test_a_damaged_state_falls_back_to_the_one_before_and_says_so(tmp_path, capl
         path.write_bytes(b"")
     caplog.clear()
     assert saved_in(tmp_path).load() is None
-    assert "no state is whole; starting anew" in caplog.text
+    assert "every saved state is damaged; the job starts from the beginning" in caplog.text
     assert not files_in(tmp_path)
 
 
-def test_what_a_killed_process_left_half_is_no_state(tmp_path, caplog):
+def test_a_half_written_file_of_a_killed_process_is_no_state(tmp_path, caplog):
     saved = saved_in(tmp_path)
     saved.save({"done": 1})
     (state,) = files_in(tmp_path)
@@ -100,7 +100,7 @@ def test_what_a_killed_process_left_half_is_no_state(tmp_path, caplog):
     assert not half.exists()
 
 
-def test_a_state_belongs_to_one_target_and_to_what_decides_its_numbers(tmp_path, caplog):
+def test_a_state_belongs_to_one_target_and_to_its_settings_inputs_and_code(tmp_path, caplog):
     caplog.set_level("INFO")
     assert saved_in(tmp_path, key=1).save({"done": 1})
     other = SavedState(tmp_path / "state", tmp_path / "other.h5", {"settings": 1})
@@ -111,7 +111,7 @@ def test_a_state_belongs_to_one_target_and_to_what_decides_its_numbers(tmp_path,
         (tmp_path / "x").mkdir(exist_ok=True)
         assert SavedState(folder, path, {"settings": 1}).load() == {"done": 1}
     assert saved_in(tmp_path, key=2).load() is None
-    assert "had other settings, inputs or code: deleted" in caplog.text
+    assert "deleted the state of an earlier run with other settings, inputs or code" in caplog.text
     assert saved_in(tmp_path, key=1).load() is None
 
 
@@ -174,7 +174,7 @@ def after_signals(*signals, every=1e9):
     return saves, None
 
 
-def test_signals_save_and_stop_between_two_steps_and_are_what_they_were_afterwards(monkeypatch):
+def test_signals_save_and_stop_between_two_steps_and_their_handlers_are_restored(monkeypatch):
     before = {n: signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)}
     assert after_signals() == ([], None)
     assert after_signals(every=0) == ([0, 1, 2], None)
@@ -207,7 +207,7 @@ AWAY = None
         ([AWAY], False),
     ],
 )
-def test_the_queue_is_asked_for_the_end_that_slurm_does_not_tell(
+def test_squeue_is_asked_for_the_end_if_slurm_does_not_set_it(
     tmp_path, monkeypatch, answers, stops
 ):
     def line(answer):

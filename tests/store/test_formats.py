@@ -165,14 +165,12 @@ def changed_frame(frame, **changes):
         ({"instances": lambda f: instances_from(np.ones((1, 9, 9)), [11])},
          "its instances labels are 9x9"),
         ({"instances": lambda f: instances_from(np.ones((1, *SIZE)), [10])},
-         "an instance of class 10, which is no thing of 'synthetic'"),
+         "an instance of class 10, which is not a thing class of 'synthetic'"),
         ({"instances": lambda f: instances_from(np.ones((1, *SIZE)), [VOID])},
-         "an instance of class 255, which is no thing"),
+         "an instance of class 255, which is not a thing"),
     ],
 )  # fmt: skip
-def test_a_frame_that_cannot_be_right_is_named_and_leaves_no_file(
-    tmp_path, source_frames, changes, message
-):
+def test_an_invalid_frame_is_named_and_leaves_no_file(tmp_path, source_frames, changes, message):
     bad = [*source_frames[:2], changed_frame(source_frames[2], **changes)]
     with pytest.raises(InputError, match=message) as caught:
         store_frames(tmp_path / "x.h5", bad)
@@ -361,7 +359,7 @@ def test_one_format_is_not_taken_for_another(store_path, tmp_path, kind):
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no HDF5"], ids=str)
-def test_what_is_no_file_of_ours_is_refused(tmp_path, content):
+def test_a_file_of_another_kind_is_refused(tmp_path, content):
     path = tmp_path / "x.h5"
     if content is not None:
         path.write_bytes(content)
@@ -394,7 +392,7 @@ def half_a_cache(path, frames):
 
 @pytest.mark.parametrize("write_half", [half_a_store, half_a_cache])
 @pytest.mark.parametrize("there_before", [False, True])
-def test_what_breaks_in_the_middle_leaves_things_as_they_were(
+def test_an_error_in_the_middle_leaves_existing_files_unchanged(
     tmp_path, source_frames, write_half, there_before
 ):
     path = tmp_path / "x.h5"
@@ -406,7 +404,7 @@ def test_what_breaks_in_the_middle_leaves_things_as_they_were(
     assert not there_before or path.read_bytes() == b"from an earlier run"
 
 
-def test_a_file_appears_only_when_it_is_whole(tmp_path):
+def test_a_file_appears_only_when_it_is_complete(tmp_path):
     path = tmp_path / "deep" / "down" / "x.txt"
     with complete_file(path) as part:
         part.write_text("half")
@@ -427,6 +425,6 @@ def test_an_output_that_cannot_be_written_is_bad_input(tmp_path):
     assert sorted(os.listdir(tmp_path)) == ["file", "folder"]
 
 
-def test_the_hash_of_a_file_that_is_not_there_is_bad_input(tmp_path):
+def test_hashing_a_missing_file_is_bad_input(tmp_path):
     with pytest.raises(InputError, match="no such file"):
         sha256(tmp_path / "x")

@@ -12,7 +12,7 @@ from videottt.core.segments import VOID
 from videottt.data.ingest import sampled
 from videottt.data.layouts import layout_named
 from videottt.data.layouts.imagenet import StillFolder, fingerprint
-from videottt.data.transforms.recipe import Augmentation
+from videottt.settings.augmentation import Augmentation
 from videottt.store.frames import FrameStore
 from videottt.store.source_frame import SourceFrame
 from videottt.training.stills import StillImages
@@ -65,10 +65,10 @@ def test_a_single_frame_has_the_nominal_rate(tmp_path, fps, rate):
         ([0.2, 0.1], "do not ascend"),
         ([0, None], "missing"),
         ([None, 0.1], "missing"),
-        ([None, None], "how many frames a second"),
+        ([None, None], "give its frames a second"),
     ],
 )
-def test_times_that_make_no_sense_are_refused(tmp_path, seconds, what):
+def test_invalid_time_stamps_are_refused(tmp_path, seconds, what):
     with pytest.raises(InputError, match=what):
         store_frames(tmp_path / "x.h5", stamped(seconds), fps=None)
     assert not list(tmp_path.iterdir())
@@ -108,7 +108,7 @@ def test_on_average_the_rate_is_the_one_wanted():
         assert len(taken([i / 25 for i in range(25 * 60)], fps)) == round(fps * 60)
 
 
-def test_gaps_neither_repeat_a_frame_nor_are_made_up_for():
+def test_a_gap_repeats_no_frame():
     # Nothing between 0.1 and 0.95 s; then each instant takes the first frame not before it.
     assert taken([0, 0.05, 0.1, 0.95, 1.0, 1.05, 1.1], 10) == [0, 2, 3, 4, 6]
 

@@ -11,10 +11,10 @@ from videottt.core.segments import Panoptic, instances_from
 from videottt.models.checkpoint import load_checkpoint
 from videottt.report.figures.steps import steps_figure
 from videottt.report.figures.view import scored_view
+from videottt.settings.method import method_from
 from videottt.store.frames import FrameStore
 from videottt.store.traces import FrameTrace, read_traces, write_traces
 from videottt.tasks import task_named
-from videottt.ttt.method import method_from
 from videottt.ttt.stream import Stream
 
 STEPS = 3
@@ -128,7 +128,7 @@ def test_segments_of_each_frame_and_step_come_back(tmp_path):
                 np.testing.assert_array_equal(*values)
 
 
-def test_what_cannot_be_traced_is_refused(
+def test_invalid_traces_are_refused(
     store_path, joint_checkpoint, main_task_checkpoint, tmp_path, capsys
 ):
     output = tmp_path / "t.h5"

@@ -1,4 +1,4 @@
-"""Colorization: what the model is shown, what it is taught, and what becomes of what it says."""
+"""Test colorization: the model's input, its training and the decoding of its outputs."""
 
 import dataclasses
 import json
@@ -18,13 +18,13 @@ from videottt.evaluation.metrics import label_of, labelled
 from videottt.models.checkpoint import load_checkpoint, save_checkpoint
 from videottt.models.inputs import Placement
 from videottt.models.y_shaped import YShapedModel
+from videottt.settings.decoding import Decoding
+from videottt.settings.method import method_from
 from videottt.store.frames import FrameStore
 from videottt.store.source_frame import SourceFrame
 from videottt.tasks import head_of, model_classes, task_named
 from videottt.tasks.colorization import UNIT
-from videottt.tasks.decoding import Decoding
 from videottt.tasks.task import LabelMaps
-from videottt.ttt.method import method_from
 from videottt.ttt.stream import Stream
 
 KEY = JobKey("synthetic", "semantic", "online_ttt_mae", 0, "video")
@@ -36,7 +36,7 @@ def colour_model(seed=0):
 
 
 def pixels(size=(64, 96), seed=0):
-    """Smooth colours, with a few of every kind."""
+    """Return an image with smooth colours of many hues."""
     draws = np.random.default_rng(seed)
     coarse = torch.from_numpy(draws.uniform(0, 255, (1, 3, 5, 7)))
     smooth = torch.nn.functional.interpolate(coarse, size=size, mode="bicubic")
@@ -51,7 +51,7 @@ def method(**changes):
 # Colour spaces
 
 
-def test_cielab_is_that_of_scikit_image_there_and_back():
+def test_cielab_agrees_with_scikit_image_in_both_directions():
     image = pixels()
     ours = lab_of(torch.from_numpy(image[None]))[0].permute(1, 2, 0).numpy()
     reference = rgb2lab(image)
@@ -61,7 +61,7 @@ def test_cielab_is_that_of_scikit_image_there_and_back():
     assert np.abs(back.astype(int) - image).max() <= 1
 
 
-def test_a_grey_frame_is_as_light_and_has_no_colour():
+def test_a_grey_frame_keeps_its_lightness_and_has_no_colour():
     image = pixels()
     grey = grey_frame(image)
     assert (grey == grey[..., :1]).all()
@@ -119,7 +119,7 @@ def test_training_hides_the_colours_and_learns_them(tmp_path):
 
 
 @pytest.mark.parametrize("inner", [(32, 48), (24, 36)])
-def test_what_the_head_says_becomes_the_colour_of_the_frame_and_padding_is_cut(inner):
+def test_predicted_colours_are_put_on_the_frame_without_the_padding(inner):
     frame, (a, b) = pixels((48, 72)), (12.0, -9.0)
     said = torch.full((1, 2, 32, 64), 99.0)
     said[0, 0, : inner[0], : inner[1]] = a / UNIT
@@ -157,19 +157,19 @@ def test_the_head_paints_two_planes_at_the_size_of_the_input():
         YShapedModel(SMALLEST, 0, head="colour")
 
 
-def test_a_checkpoint_keeps_what_its_head_says(tmp_path):
+def test_a_checkpoint_keeps_the_kind_of_its_head(tmp_path):
     model = colour_model(3)
     path = tmp_path / "colours.safetensors"
     save_checkpoint(path, model, [], SPACE, decoder=True, provenance={})
     found = load_checkpoint(path)
-    assert found.model.says == "colours"
+    assert found.model.head_kind == "colours"
     assert found.classes == []
     images = torch.randn(1, 3, 64, 64)
     with torch.inference_mode():
         assert torch.equal(found.model.predict(images), model.eval().predict(images))
 
 
-def test_methods_and_checkpoints_of_classes_are_refused():
+def test_methods_and_checkpoints_that_need_classes_are_refused():
     assert model_classes("colorization", SPACE) == ()
     with pytest.raises(InputError, match="trained for colorization"):
         task_named("colorization", SPACE, SPACE.classes, Decoding())
@@ -179,13 +179,13 @@ def test_methods_and_checkpoints_of_classes_are_refused():
         Stream(colour_model(), TASK, dataclasses.replace(method(), smoothing=2), KEY)
 
 
-def test_every_frame_of_a_video_in_colour_is_its_own_truth(store_path):
+def test_frames_in_colour_are_the_ground_truth_of_colorization(store_path):
     with FrameStore(store_path) as store:
         assert labelled(store, "colorization").all()
         assert np.array_equal(label_of(store, 1, "colorization"), store.frame(1))
 
 
-def test_a_folder_of_images_without_labels_is_trained_on_where_it_lies(tmp_path, capfd):
+def test_a_folder_of_unlabelled_images_is_trained_on_without_ingesting_it(tmp_path, capfd):
     folder = tmp_path / "train"
     for number, size in enumerate([(70, 80), (64, 120), (90, 66)]):
         path = folder / f"n0000000{number}" / "image.JPEG"
@@ -198,7 +198,7 @@ def test_a_folder_of_images_without_labels_is_trained_on_where_it_lies(tmp_path,
              "--history", str(tmp_path / "history.csv"), "--frames", str(folder)]  # fmt: skip
     main([*train, "--task", "colorization", "--output", str(tmp_path / "colours.safetensors")])
     found = load_checkpoint(tmp_path / "colours.safetensors")
-    assert (found.model.says, found.has_decoder) == ("colours", True)
+    assert (found.model.head_kind, found.has_decoder) == ("colours", True)
     assert found.provenance["frames"].keys() == {"train"}
     with pytest.raises(SystemExit):
         main([*train, "--task", "semantic", "--output", str(tmp_path / "classes.safetensors")])

@@ -1,4 +1,4 @@
-"""Instance and panoptic segmentation: targets, decoding and a training step of both."""
+"""Test instance and panoptic segmentation: targets, decoding and a training step."""
 
 import numpy as np
 import pytest
@@ -9,9 +9,9 @@ from videottt.core.errors import InputError
 from videottt.core.segments import ClassSpace, instances_of, panoptic_from
 from videottt.models.inputs import Placement
 from videottt.models.y_shaped import QueryOutputs, YShapedModel
+from videottt.settings.decoding import Decoding
 from videottt.store.source_frame import SourceFrame
 from videottt.tasks import model_classes, task_named
-from videottt.tasks.decoding import Decoding
 from videottt.tasks.task import LabelMaps
 
 # a and d are stuff.
@@ -20,7 +20,7 @@ A, B, C, D = range(4)
 
 
 def outputs(queries, masks, classes=4):
-    """Return what a head says: {class: probability} of each query, and masks of 0 and 1."""
+    """Return outputs of h from {class: probability} for each query, and masks of 0 and 1."""
     probabilities = torch.full((1, len(queries), classes + 1), 1e-6)
     for query, shares in enumerate(queries):
         probabilities[0, query, -1] = 1 - sum(shares.values()) + 1e-6
@@ -88,7 +88,7 @@ def test_queries_without_an_object_or_without_confidence_are_no_segments():
 
 
 def authors_panoptic(outputs, is_thing, object_threshold, overlap_threshold):
-    """Return class of each pixel and areas of segments, written after Mask2Former's code."""
+    """Return each pixel's class and the segments' areas, in the steps of Mask2Former's code."""
     classes, masks = outputs.class_logits[-1][0], outputs.mask_logits[-1][0].sigmoid()
     scores, labels = classes.softmax(-1).max(-1)
     keep = labels.ne(len(is_thing)) & (scores > object_threshold)
@@ -147,12 +147,12 @@ def test_instances_are_the_best_pairs_of_query_and_thing_class():
 
 
 def of_things(queries, masks, place=PLACE, **thresholds):
-    """Decode what a model of the two thing classes says."""
+    """Decode outputs of a model that predicts the two thing classes only."""
     task = task_named("instance", ABCD, decoding=Decoding(**thresholds))
     return task.decode(outputs(queries, masks, classes=2), place, FRAME)
 
 
-def test_a_panoptic_model_gives_instances_of_its_things_alone():
+def test_a_panoptic_model_gives_instances_of_things_only():
     task = task_named("instance", ABCD, ABCD.classes, Decoding(top_k=3))
     masks = [box(0, 4, 0, 4), box(2, 8, 2, 8), box(0, 8, 0, 8)]
     found = task.decode(outputs([{A: 0.9}, {C: 0.8}, {D: 0.7}], masks), PLACE, FRAME)
@@ -169,7 +169,7 @@ def test_an_unsure_mask_lowers_its_score_and_an_empty_one_is_no_instance():
     assert found.classes.tolist() == [B, B]
 
 
-def test_masks_are_cut_to_the_image_and_enlarged_to_the_frame():
+def test_masks_are_cropped_to_the_image_and_enlarged_to_the_frame():
     found = of_things([{0: 0.9}], [box(0, 8, 0, 6)], Placement((32, 32), (32, 24), (80, 60)))
     assert found.size == (80, 60)
     assert found.pixels().all()
@@ -204,7 +204,7 @@ def test_instance_targets_are_the_things_in_the_classes_of_the_model():
     assert targets("instance", ABCD.classes)[1] == [B, B]
 
 
-def test_targets_and_ground_truth_tell_the_same_segments_apart():
+def test_targets_and_ground_truth_have_the_same_segments():
     panoptic = panoptic_from(SEMANTIC, INSTANCE, ABCD)
     _, classes = targets("panoptic")
     assert panoptic.classes[~panoptic.crowd].tolist() == classes

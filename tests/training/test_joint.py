@@ -23,18 +23,20 @@ from videottt.core.randomness import global_draws, numpy_generator
 from videottt.core.segments import VOID
 from videottt.core.settings import build_settings
 from videottt.data.synthetic import render_stills
-from videottt.data.transforms.recipe import Augmentation, augment
+from videottt.data.transforms.recipe import augment
 from videottt.models.checkpoint import load_checkpoint, save_checkpoint
 from videottt.models.inputs import normalise
-from videottt.models.presets import PRESETS
 from videottt.models.y_shaped import QueryOutputs, YShapedModel, main_task_criterion
 from videottt.runtime.saved_state import SavedState
+from videottt.settings.augmentation import Augmentation
+from videottt.settings.presets import PRESETS
+from videottt.settings.training import TrainingSettings
 from videottt.store.source_frame import SourceFrame
 from videottt.tasks import task_named
 from videottt.tasks.task import LabelMaps
 from videottt.training.cost import MeasuredRate
 from videottt.training.joint import start_run, train
-from videottt.training.settings import TrainingSettings, rate_factor
+from videottt.training.schedule import rate_factor
 from videottt.training.stills import StillImages
 from videottt.ttt.objectives.mae import MaskedAutoencoding
 
@@ -55,7 +57,7 @@ class Interrupted(Exception):
 
 
 def dropping():
-    """Return a model whose training draws from every source of randomness there is."""
+    """Return a model whose training draws from every source of randomness."""
     return small_model(drop_path_rate=0.3)
 
 
@@ -112,7 +114,7 @@ def test_joint_training_lowers_both_losses(stills_path):
     assert all(np.isfinite(row["gradient_norm"]) for row in run.history)
 
 
-def test_main_task_training_leaves_the_decoder_alone_and_joint_training_does_not(stills_path):
+def test_only_joint_training_changes_the_decoder(stills_path):
     for reconstruction, branches in ((False, {"encoder", "head"}),
                                      (True, {"encoder", "head", "decoder"})):  # fmt: skip
         model = small_model()
@@ -121,7 +123,7 @@ def test_main_task_training_leaves_the_decoder_alone_and_joint_training_does_not
         assert {name.split(".")[0] for name in changed(before, model)} == branches
 
 
-def test_training_is_keyed_by_its_seed_and_images_and_not_by_global_state(stills_path, store_path):
+def test_training_depends_on_seed_and_images_and_not_on_global_state(stills_path, store_path):
     torch.manual_seed(1)
     first = train_small(dropping(), [stills_path], iterations=2)
     torch.manual_seed(2)
@@ -131,7 +133,7 @@ def test_training_is_keyed_by_its_seed_and_images_and_not_by_global_state(stills
     assert other.history != first.history
 
 
-def test_images_without_any_label_still_train(tmp_path):
+def test_images_without_labels_can_be_trained_on(tmp_path):
     image = np.zeros((64, 64, 3), np.uint8)
     void = np.full((64, 64), VOID, np.uint8)
     path = store_frames(tmp_path / "void.h5", [SourceFrame("0", image, void)])
@@ -139,7 +141,7 @@ def test_images_without_any_label_still_train(tmp_path):
     assert all(np.isfinite(list(row.values())).all() for row in run.history)
 
 
-def test_the_main_task_loss_is_small_for_a_perfect_answer_and_counts_every_layer():
+def test_the_main_task_loss_is_small_for_perfect_outputs_and_counts_every_layer():
     labels = torch.zeros(1, 32, 32, dtype=torch.uint8)
     labels[:, :, 16:] = 2
     maps = LabelMaps(labels, torch.zeros_like(labels).int())
@@ -166,7 +168,7 @@ def test_the_main_task_loss_is_small_for_a_perfect_answer_and_counts_every_layer
 
 @pytest.fixture
 def faulty(monkeypatch):
-    """Have ℓ_s fail: from a number of images on for want of memory, or at some calls by NaN."""
+    """Make ℓ_s fail: out of memory from a number of images on, or NaN at chosen calls."""
     plan = {"fits": 10**6, "nan": set(), "shown": []}
     loss = MaskedAutoencoding.loss
 
@@ -182,7 +184,7 @@ def faulty(monkeypatch):
     return plan
 
 
-def test_a_step_that_is_not_finite_is_left_out_and_counted_up_to_a_limit(stills_path, faulty):
+def test_steps_that_are_not_finite_are_skipped_up_to_a_limit(stills_path, faulty):
     changes = {"iterations": 4, "skipped_limit": 1}
     clean = train_small(small_model(), [stills_path], **changes)
     assert [row["skipped"] for row in clean.history] == [0] * 4
@@ -203,7 +205,7 @@ def test_a_step_that_is_not_finite_is_left_out_and_counted_up_to_a_limit(stills_
         train_small(small_model(), [stills_path], **changes)
 
 
-def test_a_model_that_only_says_nonsense_ends_with_advice(stills_path):
+def test_a_training_that_diverges_ends_with_advice(stills_path):
     model = small_model()
     with torch.no_grad():
         model.head.class_predictor.bias.fill_(float("inf"))
@@ -211,7 +213,7 @@ def test_a_model_that_only_says_nonsense_ends_with_advice(stills_path):
         train_small(model, [stills_path], iterations=3, skipped_limit=2)
 
 
-def test_out_of_memory_cuts_the_batch_into_parts_as_if_it_had_been_asked_for(
+def test_out_of_memory_cuts_the_batch_into_parts_like_the_setting_micro_batch(
     stills_path, faulty, caplog
 ):
     changes = {"iterations": 3, "batch": 8}
@@ -237,7 +239,7 @@ def test_out_of_memory_cuts_the_batch_into_parts_as_if_it_had_been_asked_for(
 # Parts of a batch
 
 
-def test_a_batch_of_one_part_is_a_batch_bit_for_bit(stills_path):
+def test_a_batch_of_one_part_equals_a_whole_batch_bit_for_bit(stills_path):
     whole, one = (
         train_small(dropping(), [stills_path], batch=2, micro_batch=micro_batch)
         for micro_batch in (None, 2)
@@ -267,7 +269,7 @@ def test_parts_have_the_gradient_of_their_batch(stills_path):
 
 
 def sample(*classes):
-    """Return an image with one column of each class; without any it is void."""
+    """Return an image with one column for each class; without classes all pixels are void."""
     semantic = torch.full((64, 64), VOID, dtype=torch.uint8)
     for column, name in enumerate(classes):
         semantic[:, 32 * column : 32 * (column + 1)] = name
@@ -282,7 +284,7 @@ def trained_once(samples, **changes):
     return run.history[0]
 
 
-def test_each_part_masks_patches_of_its_own():
+def test_each_part_draws_its_own_masks():
     one, two = (
         trained_once([sample(0)] * batch, micro_batch=1)["reconstruction"] for batch in (1, 2)
     )
@@ -365,7 +367,7 @@ def test_the_warm_up_is_linear_from_its_factor():
     ("changes", "message"),
     [
         ({"batch": 16, "micro_batch": 3}, "16 images cannot be cut into parts of 3"),
-        ({"schedule": "step"}, "schedule is 'step'; did you mean 'steps'"),
+        ({"schedule": "step"}, "schedule: 'step' .*; did you mean 'steps'"),
         ({"schedule": "steps"}, "'steps' with 0 milestones; 'steps' needs some"),
         ({"milestones": (3,)}, "'poly' with 1 milestones; .*'poly' has none"),
         ({"schedule": "steps", "milestones": (5, 3)}, r"\[5, 3\]; write them in ascending order"),
@@ -376,7 +378,7 @@ def test_settings_that_contradict_each_other_are_refused(changes, message):
         dataclasses.replace(SETTINGS, **changes)
 
 
-def test_settings_name_what_is_unknown_or_missing():
+def test_errors_name_unknown_and_missing_settings():
     with pytest.raises(InputError, match="unknown setting 'iteration'; did you mean 'iterations'"):
         build_settings(TrainingSettings, {"iteration": 5}, "here")
     with pytest.raises(InputError, match="'learning_rate' is missing"):
@@ -386,7 +388,7 @@ def test_settings_name_what_is_unknown_or_missing():
 # Cost, and where it starts from
 
 
-def test_the_cost_is_said_once_as_soon_as_the_rate_is_known():
+def test_the_cost_is_reported_once_when_the_rate_is_measured():
     settings = dataclasses.replace(SETTINGS, iterations=36_000, batch=16)
     rate = MeasuredRate(settings, 8, torch.device("cpu"), seconds=0)
     said = []
@@ -413,7 +415,7 @@ def test_the_cost_is_said_once_as_soon_as_the_rate_is_known():
     assert images == pytest.approx(16 / seconds, rel=0.02)
 
 
-def test_a_training_starts_with_f_and_h_of_a_checkpoint_and_never_with_its_g(stills_path, tmp_path):
+def test_a_training_starts_from_f_and_h_of_a_checkpoint_but_a_new_g(stills_path, tmp_path):
     model = YShapedModel(PRESETS["tiny"], len(SPACE.classes), seed=5)
     settings = {
         "training": {"iterations": 1, "batch": 1, "learning_rate": 1e-12},
@@ -443,7 +445,7 @@ def test_a_training_starts_with_f_and_h_of_a_checkpoint_and_never_with_its_g(sti
 
 
 def coded(labels):
-    """Return an image whose pixels say their label."""
+    """Return an image whose pixels encode their labels."""
     return np.repeat((labels * 60 + 20)[..., None], 3, axis=2).astype(np.uint8)
 
 
@@ -472,7 +474,7 @@ def test_augmentation_keeps_image_and_labels_together(flip, scales):
     assert seen > 0.3 * 12 * 64 * 96
 
 
-def test_a_flip_mirrors_and_a_small_image_is_completed_with_black_and_void():
+def test_a_flip_mirrors_and_a_small_image_is_padded_with_black_and_void():
     still = {"scales": (1.0, 1.0), "colour": 0.0}
     draws = lambda: numpy_generator("flip", 0)  # noqa: E731
     plain, mirrored = (
@@ -492,7 +494,7 @@ def test_a_flip_mirrors_and_a_small_image_is_completed_with_black_and_void():
     assert (labels[:, 112:] == VOID).all()
 
 
-def test_colour_changes_the_image_and_never_the_labels():
+def test_colour_jitter_changes_the_image_and_not_the_labels():
     image = np.random.default_rng(0).integers(0, 256, (80, 112, 3)).astype(np.uint8)
 
     def colours(strength, index):
@@ -535,7 +537,7 @@ def stills(stills_path, store_path):
         yield lambda seed=0, samples=40: StillImages([first, second], recipe, seed, samples)
 
 
-def test_a_sample_is_a_function_of_seed_and_index_alone(stills):
+def test_a_sample_depends_only_on_seed_and_index(stills):
     forwards = [stills()[index] for index in range(5)]
     again = stills(samples=10_000)
     for index in reversed(range(5)):
@@ -544,7 +546,7 @@ def test_a_sample_is_a_function_of_seed_and_index_alone(stills):
     assert not torch.equal(stills(seed=1)[0][0], forwards[0][0])
 
 
-def test_each_epoch_shows_every_labelled_frame_once_in_its_own_order(tmp_path):
+def test_every_epoch_is_another_permutation_of_the_labelled_frames(tmp_path):
     from videottt.store.frames import FrameStore
 
     # Frame i is grey of brightness 10 i; every third has no labels.

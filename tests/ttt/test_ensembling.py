@@ -10,13 +10,14 @@ from videottt.core.errors import InputError
 from videottt.core.ids import JobKey
 from videottt.core.randomness import numpy_generator
 from videottt.core.segments import VOID
-from videottt.data.transforms.recipe import Augmentation, draw_view
+from videottt.data.transforms.recipe import draw_view
 from videottt.data.transforms.view import View, apply_view, invert_view
 from videottt.models.checkpoint import load_checkpoint
 from videottt.models.inputs import Placement, normalise
+from videottt.settings.augmentation import Augmentation
+from videottt.settings.method import Method, OptimizerSettings
 from videottt.tasks import task_named
 from videottt.ttt.ensembling import majority_vote
-from videottt.ttt.method import Method, OptimizerSettings
 from videottt.ttt.stream import Stream, run_stream
 
 SIZE = (32, 64)
@@ -29,7 +30,7 @@ IDENTITY = Augmentation(32, 256, SIZE, scales=(1.0, 1.0), flip=0.0, colour=0.0)
 
 @pytest.fixture
 def fresh(joint_checkpoint):
-    """Make a model whose predictions differ from frame to frame, as often as asked."""
+    """Return a function that makes a model whose predictions differ from frame to frame."""
 
     def make():
         model = load_checkpoint(joint_checkpoint).model
@@ -47,7 +48,7 @@ def frames(source_frames):
 
 
 def run(model, method, frames, order=None):
-    """Return the results of the frames by their index, in the order in which they arrived."""
+    """Run a method over frames; return the results by frame index, in order of arrival."""
     stream = Stream(model, task_named("semantic", SPACE), method, KEY)
     arrivals = [(index, frames[index]) for index in (order or range(len(frames)))]
     return {result.index: result for result in run_stream(stream, arrivals)}
@@ -81,7 +82,7 @@ def test_smoothing_predicts_by_the_mean_score_of_the_last_frames(fresh, frames, 
 
 
 @pytest.mark.parametrize("change", [{"smoothing": 3}, {"votes": 3, "augmentation": IDENTITY}])
-def test_what_is_done_to_predictions_does_not_reach_what_is_learned(fresh, frames, change):
+def test_smoothing_and_votes_do_not_change_the_updates(fresh, frames, change):
     learning = Method(
         "mae", window=2, batch=2, shortest_edge=32, longest_edge=256,
         optimizer=OptimizerSettings(learning_rate=1e-2, gradient_clip=1.0),
@@ -128,7 +129,7 @@ def test_votes_are_counted_pixel_by_pixel():
     assert task_named("semantic", SPACE).decode_scores(shares).tolist() == np.ones(SIZE).tolist()
 
 
-def test_a_copy_votes_only_on_what_it_shows():
+def test_an_augmented_copy_votes_only_on_the_pixels_it_shows():
     recipe = dataclasses.replace(IDENTITY, crop=(32, 32), scales=(1.0, 2.0), flip=0.5)
     shares = shares_of(lambda images: np.full(images.shape[:3], 2, np.uint8), recipe, 4)
     assert torch.allclose(shares.sum(dim=0), torch.ones(SIZE))
@@ -177,7 +178,7 @@ def view_of(scaled, crop, start=(0, 0), *, flipped):
         ((48, 96), (32, 32), (7, 50)),  # by what divides no pixel
     ],
 )
-def test_labels_are_carried_back_to_the_pixels_that_the_view_showed(scaled, crop, start, flipped):
+def test_labels_are_mapped_back_to_the_pixels_of_the_view(scaled, crop, start, flipped):
     # Blocks of 8 x 8 pixels, each of its own class, which a perfect model reads off the colours.
     codes = np.arange(32, dtype=np.uint8).reshape(4, 8).repeat(8, axis=0).repeat(8, axis=1) * 7
     view = view_of(scaled, crop, start, flipped=flipped)
@@ -205,7 +206,7 @@ def test_labels_are_carried_back_to_the_pixels_that_the_view_showed(scaled, crop
         assert (back[~shown] == VOID).all()
 
 
-def test_votes_of_copies_that_change_nothing_are_the_plain_prediction(fresh, frames):
+def test_votes_of_unchanged_copies_are_the_plain_prediction(fresh, frames):
     method = dataclasses.replace(FIXED, votes=4, augmentation=IDENTITY)
     found, plain = run(fresh(), method, frames), run(fresh(), FIXED, frames)
     for index in plain:

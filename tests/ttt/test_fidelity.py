@@ -1,7 +1,8 @@
-"""Ours against the authors' model, in numbers: a tiny one with seeded weights and all it says.
+"""Compare our model with the authors' number by number, on a tiny model with seeded weights.
 
-The reference was made with their code at 7059c7b on a CPU in float32; of it come a checkpoint, what
-goes in, and every output, gradient and weight. Draws (masks, drop path) are its own.
+The reference was made with the authors' code at 7059c7b on a CPU in float32. It has a checkpoint,
+the inputs, and every output, gradient and weight. Random draws (masks, drop path) are taken from
+the reference.
 """
 
 import dataclasses
@@ -33,13 +34,13 @@ from videottt.models.inputs import (
     to_input,
 )
 from videottt.models.masking import reconstruction_loss
-from videottt.models.presets import PRESETS
 from videottt.models.y_shaped import YShapedModel
+from videottt.settings.method import OptimizerSettings, method_from
+from videottt.settings.presets import PRESETS
 from videottt.store.predictions import PredictionReader
 from videottt.study.job_settings import method_settings_in
 from videottt.tasks import task_named
 from videottt.ttt.memory import ExplicitMemory
-from videottt.ttt.method import OptimizerSettings, method_from
 from videottt.ttt.observation import Observation
 from videottt.ttt.optimizer import gradient_norm, optimizer_for
 from videottt.ttt.predictor import Predictor
@@ -92,7 +93,7 @@ def crops(reference):
 
 
 def visible_pixels(patches):
-    """Return float [B, 1, H, W] of one value for each patch, [B, rows, columns]."""
+    """Enlarge one value for each patch, [B, rows, columns], to pixels, float [B, 1, H, W]."""
     grid = torch.from_numpy(patches).float()[:, None]
     return grid.repeat_interleave(PATCH, 2).repeat_interleave(PATCH, 3)
 
@@ -118,7 +119,7 @@ def check_features(features, reference, mode):
 
 
 @torch.inference_mode()
-def test_the_prediction_of_every_layer_is_the_authors(model, reference, crops):
+def test_predictions_of_every_layer_equal_the_authors(model, reference, crops):
     images = normalise(torch.from_numpy(crops[:2]))
     features = model.features(images, torch.ones_like(images[:, :1]))
     check_features(features, reference, "eval")
@@ -138,7 +139,7 @@ def test_the_prediction_of_every_layer_is_the_authors(model, reference, crops):
 
 
 @torch.inference_mode()
-def test_the_reconstruction_is_the_authors(model, reference, crops):
+def test_the_reconstruction_equals_the_authors(model, reference, crops):
     images = normalise(torch.from_numpy(crops[:2]))
     visible = visible_pixels(reference["crop_masks"][:2])
     check_features(model.features(images, visible, "mean"), reference, "recon")
@@ -197,7 +198,7 @@ def test_every_parameter_has_the_learning_rate_and_decay_that_the_authors_give_i
 
 @pytest.fixture(scope="module")
 def release_settings(config):
-    """The settings of the study that runs the release, at the size of the reference."""
+    """Return the settings of the study with the release's protocol, at the reference's size."""
     study = next(each for each in config["studies"].values() if each["protocol"] == "release")
     return method_settings_in(config, study, MethodId("online_ttt_mae")) | {
         "batch": 8, "micro_batch": 2, "shortest_edge": 96, "longest_edge": 160,
@@ -207,7 +208,7 @@ def release_settings(config):
 
 @pytest.fixture
 def learn(model, reference, crops, release_settings, monkeypatch):
-    """Return a function that has a stream take updates on the authors' crops and masks."""
+    """Return a function that runs updates of a stream on the authors' crops and masks."""
     monkeypatch.setattr(ExplicitMemory, "batch", lambda *_: crops)
     masks = []
 
@@ -282,7 +283,7 @@ def test_one_update_has_the_authors_loss_gradients_and_weights(model, reference,
         assert moved == pytest.approx(norm, rel=NORM), name
 
 
-def test_after_one_update_the_prediction_is_the_authors(model, reference, crops, learn):
+def test_after_one_update_the_prediction_equals_the_authors(model, reference, crops, learn):
     learn(1)
     with torch.inference_mode():
         outputs = model.predict(normalise(torch.from_numpy(crops[:2])))
@@ -308,7 +309,7 @@ def test_five_updates_have_the_authors_losses(model, reference, learn, between, 
         assert float(weights[name].detach().norm()) == pytest.approx(norm, rel=1e-4, abs=1e-5), name
 
 
-def test_drop_path_drops_what_the_authors_drops(reference, learn, monkeypatch):
+def test_drop_path_drops_the_same_branches_as_the_authors(reference, learn, monkeypatch):
     keep, probabilities = reference["drop.keep"], reference["drop.keep_prob"]
     draws = [(k, p) for micro in keep for k, p in zip(micro, probabilities, strict=True)]
 
@@ -332,7 +333,7 @@ def test_drop_path_drops_what_the_authors_drops(reference, learn, monkeypatch):
 
 
 @pytest.mark.parametrize("size", ["tiny", "full"])
-def test_our_parameters_are_those_of_the_authors_by_name_and_shape(folder, model, size):
+def test_parameters_equal_the_authors_by_name_and_shape(folder, model, size):
     rows = [line.split("\t") for line in (folder / f"keys_{size}.txt").read_text().splitlines()[1:]]
     expected = {name: json.loads(shape) for name, shape, _, kind in rows if kind == "parameter"}
     with torch.device("meta"):
@@ -433,7 +434,7 @@ def first_loss_by_hand(model, frame):
     return total
 
 
-def test_the_release_protocol_begins_with_the_loss_that_is_worked_out_by_hand(
+def test_the_first_loss_of_the_release_protocol_equals_a_loss_computed_by_hand(
     model, protocols, losses, source_frames
 ):
     found = losses(protocols["release"] | {"precision": "float32"})
@@ -441,9 +442,7 @@ def test_the_release_protocol_begins_with_the_loss_that_is_worked_out_by_hand(
     assert found[0] == pytest.approx(expected, rel=LOSS)
 
 
-def test_the_protocols_differ_in_what_they_decide_and_each_key_shows_where_it_must(
-    protocols, losses
-):
+def test_every_key_in_which_the_protocols_differ_changes_the_losses(protocols, losses):
     paper, release = (flat(protocols[name]) for name in ("paper", "release"))
     assert paper.keys() == release.keys()
     differing = {name for name in paper if paper[name] != release[name]}

@@ -12,16 +12,17 @@ from videottt.core.ids import JobKey, MethodId
 from videottt.core.randomness import generator
 from videottt.core.segments import ClassSpace
 from videottt.core.settings import with_values
-from videottt.data.transforms.update_views import Views, random_view
+from videottt.data.transforms.update_views import random_view
 from videottt.models.inputs import Placement, denormalise, normalise
 from videottt.models.masking import random_visible
 from videottt.models.y_shaped import YShapedModel
+from videottt.settings.augmentation import Views
+from videottt.settings.method import Method, OptimizerSettings, method_from
 from videottt.store.frames import FrameStore
 from videottt.store.source_frame import SourceFrame
 from videottt.study.job_settings import method_settings
 from videottt.tasks import task_named
 from videottt.ttt.memory import ExplicitMemory, WholeVideo, sample_indices
-from videottt.ttt.method import Method, OptimizerSettings, method_from
 from videottt.ttt.objectives import objective_named
 from videottt.ttt.objectives.mae import MaskedAutoencoding
 from videottt.ttt.objectives.objective import REGISTERED
@@ -59,7 +60,7 @@ def run(model, method, frames, order=None):
 
 
 def numbers(results):
-    """Everything of some results but what they cost, in a form that == compares bit for bit."""
+    """Return results without their wall times, in a form that == compares bit for bit."""
     return {
         index: (
             hashlib.sha256(each.prediction.tobytes()).hexdigest(),
@@ -71,7 +72,7 @@ def numbers(results):
 
 @pytest.fixture
 def fresh(joint_checkpoint):
-    """Make a model as joint training left it, as often as asked."""
+    """Return a function that makes copies of the jointly trained model."""
     from videottt.models.checkpoint import load_checkpoint
 
     return lambda: load_checkpoint(joint_checkpoint).model
@@ -84,7 +85,7 @@ def frames(source_frames):
 
 @pytest.fixture
 def objective():
-    """Register objectives for one test only."""
+    """Register objectives for the duration of one test."""
     before = dict(REGISTERED)
     yield
     REGISTERED.clear()
@@ -105,7 +106,7 @@ def test_with_a_learning_rate_of_zero_updates_run_but_equal_the_fixed_model(fres
 
 
 def follow_equation_2(model, method, frames):
-    """The paper's section 4.2 as plainly as it can be written; returns losses and predictions."""
+    """Implement the paper's section 4.2 as plainly as possible; return losses and predictions."""
     objective = objective_named(method.objective, method.options)
     names = [n for n, _ in model.named_parameters() if not n.startswith("head.")]
     for name, parameter in model.named_parameters():
@@ -153,7 +154,7 @@ def follow_equation_2(model, method, frames):
     ],
     ids=["online", "implicit only", "explicit only", "none"],
 )
-def test_the_loop_is_equation_2_for_each_choice_of_memories(fresh, frames, memories):
+def test_the_loop_solves_equation_2_for_every_choice_of_memories(fresh, frames, memories):
     method = online(**memories)
     reference = follow_equation_2(fresh(), method, frames)
     results = run(fresh(), method, frames)
@@ -170,7 +171,7 @@ def test_the_loop_is_equation_2_for_each_choice_of_memories(fresh, frames, memor
         ({"window": 1, "reset": "every_frame"}, "ttt_mae_no_memory"),
     ],
 )
-def test_online_with_one_memory_taken_away_is_that_method_of_the_config(
+def test_online_without_one_memory_equals_that_ablation_of_the_configuration(
     config, fresh, frames, change, same_as
 ):
     small = {"shortest_edge": 32, "batch": 2}
@@ -191,7 +192,7 @@ def test_online_with_one_memory_taken_away_is_that_method_of_the_config(
     )
 
 
-def test_frame_order_changes_nothing_without_memory_and_something_with_it(fresh, frames):
+def test_frame_order_matters_only_with_memory(fresh, frames):
     shuffled = [4, 0, 5, 2, 1, 3]
     no_memory = online(window=1, reset="every_frame")
     assert numbers(run(fresh(), no_memory, frames, shuffled)) == numbers(
@@ -231,7 +232,7 @@ def differences(paper, release, path=()):
     return found
 
 
-def test_protocols_have_the_same_keys_and_none_of_their_differences_is_idle(config, frames):
+def test_protocols_have_the_same_keys_and_every_difference_has_an_effect(config, frames):
     def settings_of(name):
         protocol = config["protocols"][name]
         return {"options": protocol["options"]["mae"], **protocol["updates"]}
@@ -262,7 +263,7 @@ def test_protocols_have_the_same_keys_and_none_of_their_differences_is_idle(conf
 # What the loop can reach
 
 
-def test_future_frames_and_labels_change_nothing_up_to_now(fresh, source_frames, tmp_path):
+def test_future_frames_and_labels_do_not_change_earlier_results(fresh, source_frames, tmp_path):
     now = 3
     true_video = [SourceFrame(f.name, f.image[MIDDLE], f.semantic[MIDDLE]) for f in source_frames]
     other_labels = [
@@ -282,7 +283,7 @@ def test_future_frames_and_labels_change_nothing_up_to_now(fresh, source_frames,
     assert [true[i] == altered[i] for i in range(6)] == [True] * (now + 1) + [False, False]
 
 
-def test_a_prediction_is_handed_over_before_the_next_frame_is_asked_for(fresh, frames):
+def test_a_prediction_is_yielded_before_the_next_frame_is_read(fresh, frames):
     events = []
 
     def arrivals():
@@ -301,7 +302,7 @@ def test_step_and_run_stream_are_one_loop(fresh, frames):
     assert numbers(stepped) == numbers(run(fresh(), ONLINE, frames[:3]))
 
 
-def test_a_look_at_the_reconstruction_changes_nothing_that_follows(fresh, frames):
+def test_reconstructing_a_frame_does_not_change_later_results(fresh, frames):
     method = online(options={"mask_ratio": 0.75})
     stream = stream_of(fresh(), method)
     looked = {}
@@ -329,7 +330,7 @@ def test_only_encoder_and_decoder_learn(fresh, frames):
         assert len(changed(before, branch) & trained) > 0.95 * len(trained)
 
 
-def test_a_reset_gives_back_the_checkpoint_bit_for_bit(fresh, frames, objective):
+def test_a_reset_restores_the_checkpoint_bit_for_bit(fresh, frames, objective):
     seen = []
 
     class Watched(MaskedAutoencoding, name="watched"):
@@ -390,7 +391,7 @@ def test_an_update_that_is_not_finite_is_skipped_and_counted(fresh, frames, obje
     assert changed(before, model)
 
 
-def test_learning_lowers_the_loss_on_a_frame_that_stays(fresh, frames):
+def test_learning_lowers_the_loss_on_a_still_frame(fresh, frames):
     results = run(fresh(), online(window=1, batch=4, steps=3), [frames[0]] * 6)
     assert results[5].loss < 0.97 * results[0].loss
 
@@ -399,7 +400,7 @@ def test_learning_lowers_the_loss_on_a_frame_that_stays(fresh, frames):
 
 
 def visible_pixels(model, monkeypatch):
-    """Record the masks that the model is shown, image by image."""
+    """Record the masks of the model's inputs, image by image."""
     shown = []
     original = YShapedModel.reconstruct
 
@@ -442,7 +443,7 @@ def test_drop_path_acts_on_updates_only_and_is_reproducible(frames):
     assert numbers(on) == numbers(again)
 
 
-def test_drop_path_is_drawn_anew_for_each_micro_batch(frames):
+def test_drop_path_is_drawn_for_each_micro_batch(frames):
     dropped = []
     model = small_model(drop_path_rate=0.5)
     last = model.encoder.swin.encoder.layers[-1].blocks[-1].drop_path
@@ -457,7 +458,7 @@ def test_drop_path_is_drawn_anew_for_each_micro_batch(frames):
     assert set(attention) == set(feedforward) == {True, False}
 
 
-def test_a_window_never_holds_more_than_its_frames_and_lets_go_of_older_ones(fresh, frames):
+def test_a_window_holds_its_last_frames_and_frees_older_ones(fresh, frames):
     stream = stream_of(fresh(), online(window=2))
     alive = []
     for index in range(5):
@@ -526,7 +527,7 @@ def test_the_whole_window_is_sampled_and_nothing_else(fresh, frames, objective):
 
 @pytest.fixture
 def every_warning():
-    """Torch says most things once a process; for one test it says them each time."""
+    """Make torch repeat, for one test, the warnings that it gives once in a process."""
     torch.set_warn_always(True)
     yield
     torch.set_warn_always(False)
@@ -571,7 +572,7 @@ VIEWS = Views(crop=(32, 64), scales=(0.5, 2.0))
 
 @pytest.fixture
 def recorded(objective):
-    """Return the list of every batch that an objective 'recording' is shown."""
+    """Register an objective 'recording'; return the list of the batches it receives."""
     batches = []
 
     class Recording(MaskedAutoencoding, name="recording"):
@@ -582,7 +583,7 @@ def recorded(objective):
     return batches
 
 
-def test_views_are_drawn_of_the_frame_at_its_own_size(fresh, frames, recorded):
+def test_views_are_drawn_from_the_frame_at_its_stored_size(fresh, frames, recorded):
     method = online(objective="recording", batch=6, views=VIEWS, window=1, micro_batch=2)
     run(fresh(), method, frames[:2])
     # A small model's input changes predictions alone: views do not know of it.
@@ -616,7 +617,7 @@ def test_micro_batches_of_views_change_nothing_but_rounding(fresh, frames):
         assert parts[index].gradient_norm == pytest.approx(whole[index].gradient_norm, rel=1e-3)
 
 
-def test_a_window_for_views_holds_no_more_than_its_frames(fresh, frames):
+def test_a_window_for_views_holds_only_its_frames(fresh, frames):
     stream = stream_of(fresh(), online(window=2, views=VIEWS, shortest_edge=64))
     alive = []
     for index in range(5):
@@ -627,7 +628,7 @@ def test_a_window_for_views_holds_no_more_than_its_frames(fresh, frames):
         assert sum(reference() is not None for reference in alive) == min(index + 1, 2)
 
 
-def test_views_show_of_a_frame_only_what_is_observed(frames, recorded):
+def test_views_show_only_the_observable_part_of_a_frame(frames, recorded):
     model = YShapedModel(SMALLEST, classes=0, head="colours")
     task = task_named("colorization", ClassSpace((), ()))
     stream = Stream(model, task, online(objective="recording", views=VIEWS), KEY)
@@ -647,7 +648,7 @@ def test_offline_training_draws_views_too(fresh, frames, recorded):
     assert torch.equal(torch.cat(recorded[:2]), torch.cat(recorded[2:]))
 
 
-def test_what_a_model_says_does_not_depend_on_the_sizes_it_saw_before(fresh, frames):
+def test_predictions_do_not_depend_on_the_sizes_of_earlier_inputs(fresh, frames):
     model = fresh()
     before = run(model, FIXED, frames[:1])
     run(model, dataclasses.replace(FIXED, shortest_edge=96), frames[:1])
@@ -657,7 +658,7 @@ def test_what_a_model_says_does_not_depend_on_the_sizes_it_saw_before(fresh, fra
 # Orders and masks
 
 
-def test_a_shuffled_order_holds_each_frame_once_and_is_keyed():
+def test_a_shuffled_order_is_a_permutation_keyed_by_the_job():
     assert frame_order(FRAMES, "stream", KEY) == list(range(FRAMES))
     shuffled = frame_order(FRAMES, "shuffled", KEY)
     assert sorted(shuffled) == list(range(FRAMES)) != shuffled

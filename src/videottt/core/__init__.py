@@ -1,1 +1,1 @@
-"""Provide what every room needs: errors, settings, files, randomness, ids and plain values."""
+"""Provide errors, settings, files, randomness, ids and plain values to every room."""

@@ -1,4 +1,4 @@
-"""The one exception for bad input: the command line prints it as a single line and exits with 2."""
+"""Report bad input: the command line prints an `InputError` as one line and exits with 2."""
 
 import difflib
 from collections.abc import Iterable
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def visible(text: str) -> str:
-    """Return text in which no character can move the cursor or begin a new line of a terminal."""
+    """Escape characters that would move a terminal's cursor or begin a new line."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
@@ -24,7 +24,7 @@ def nearest(name: str, valid: Iterable[str]) -> str:
 
 
 def absent(path: Path, what: str = "file") -> InputError:
-    """Return the error for a file that is not there, with the command that makes it."""
+    """Return the error for a missing file; it names the command that makes a result."""
     made = "results" in path.parts and not path.is_absolute()
     hint = f"make it with 'snakemake --cores 1 {path}'" if made else "check the path"
     return InputError(f"{path}: no such {what}; {hint}")

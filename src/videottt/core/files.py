@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Write files that appear complete or not at all."""
 
 import contextlib
 import errno
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _FREE = "free space or choose another place"
 _ALLOW = "make it writable or choose another place"
 _NO_LOCKS = "set hdf5_locking: 'off' in config.yaml, or HDF5_USE_FILE_LOCKING=FALSE"
-# How to mend what keeps a file from being written.
+# Number of a system error -> how to mend it.
 _MENDING = {
     errno.ENOSPC: _FREE,
     errno.EDQUOT: _FREE,
@@ -32,20 +32,20 @@ _MENDING = {
     errno.ENOLCK: _NO_LOCKS,
     errno.ENOSYS: _NO_LOCKS,
 }
-# How libraries that do not hand on the number of an error name it: HDF5 and safetensors.
+# HDF5 and safetensors give the number of a system error only in the text of their own.
 _NUMBER = re.compile(r"(?:errno = |os error )(\d+)")
-# What PyTorch says when it cannot write a file, whatever the reason.
+# PyTorch gives no reason when it cannot write a file.
 _PYTORCH = re.compile(r"iostream error|inline_container")
-# A write that failed because the disk is full leaves less, in bytes.
+# In bytes; a disk with less free space counts as full.
 _NOTHING_FREE = 64 * 1024
 
 
 @contextlib.contextmanager
 def complete_file(path: Path) -> Iterator[Path]:
-    """Yield a name beside `path` to write to; `path` appears only if the block succeeds.
+    """Yield a temporary path beside `path`, and rename it to `path` if the block succeeds.
 
-    The data and the directory entry are flushed to disk before the block returns. What a killed
-    process of this machine left of the same file is removed first.
+    The data and the directory entry are flushed to disk before the block returns. Temporary files
+    of `path` that killed processes of this machine left are removed first.
 
     Raises:
         InputError: the directory of `path` cannot be made or written to, or the disk is full.
@@ -55,7 +55,7 @@ def complete_file(path: Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"{path.parent}: cannot create this directory: {error.strerror}") from None
-    _remove_left_over(path)
+    _remove_leftovers(path)
     try:
         yield part
         with part.open("rb+") as file:
@@ -65,7 +65,7 @@ def complete_file(path: Path) -> Iterator[Path]:
     except InputError:
         raise
     except Exception as error:
-        # Reading something else may fail inside the block too: that is not about `path`.
+        # An error about another file, such as one that the block reads, is not about `path`.
         elsewhere = getattr(error, "filename", None) not in (None, str(part))
         number = _number_of(error, path.parent)
         if elsewhere or number not in _MENDING:
@@ -74,33 +74,33 @@ def complete_file(path: Path) -> Iterator[Path]:
             f"{path}: cannot be written: {os.strerror(number)}; {_MENDING[number]}"
         ) from error
     finally:
-        # Where nothing can be written, nothing can be removed either.
+        # Removing may fail too where writing failed, as on a read-only file system.
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
 
 
 def _number_of(error: BaseException, folder: Path) -> int | None:
-    """Return the number of the system's error behind an error of whatever library, if any."""
+    """Return the number of the system error behind an error of any library, if there is one."""
     if isinstance(error, OSError) and error.errno is not None:
         return error.errno
     named = _NUMBER.search(str(error))
     if named:
         return int(named[1])
-    # One that came while the first was cleaned up after may say less.
+    # An error raised during clean-up hides the first one.
     before = error.__cause__ or error.__context__
     if before is not None:
         return _number_of(before, folder)
-    unsaid = isinstance(error, RuntimeError) and _PYTORCH.search(str(error))
-    return errno.ENOSPC if unsaid and _free(folder) < _NOTHING_FREE else None
+    unexplained = isinstance(error, RuntimeError) and _PYTORCH.search(str(error))
+    return errno.ENOSPC if unexplained and _free(folder) < _NOTHING_FREE else None
 
 
 def _free(folder: Path) -> int:
-    found = os.statvfs(folder)
-    return found.f_bavail * found.f_frsize
+    file_system = os.statvfs(folder)
+    return file_system.f_bavail * file_system.f_frsize
 
 
-def _remove_left_over(path: Path) -> None:
-    """Remove parts of `path` whose process on this machine is dead."""
+def _remove_leftovers(path: Path) -> None:
+    """Remove temporary files of `path` whose process on this machine is dead."""
     name = re.compile(
         re.escape(f".{path.stem}.{socket.gethostname()}.")
         + r"([1-9]\d{0,8})\.part"
@@ -108,17 +108,17 @@ def _remove_left_over(path: Path) -> None:
     )
     with contextlib.suppress(OSError), os.scandir(path.parent) as entries:
         for entry in entries:
-            found = name.fullmatch(entry.name)
-            if found and not _lives(int(found[1])):
+            match = name.fullmatch(entry.name)
+            if match and not _is_alive(int(match[1])):
                 Path(entry.path).unlink(missing_ok=True)
 
 
-def _lives(process: int) -> bool:
+def _is_alive(process: int) -> bool:
     try:
         os.kill(process, 0)
     except ProcessLookupError:
         return False
-    # Another user's.
+    # The process is another user's.
     except PermissionError:
         return True
     return True
@@ -133,23 +133,23 @@ def _flush_directory(path: Path) -> None:
 
 
 def nearest_folder(path: Path) -> Path:
-    """Return a folder, or the first above it that is there."""
+    """Return a folder if it exists, else the nearest existing folder above it."""
     return next(place for place in (path.absolute(), *path.absolute().parents) if place.is_dir())
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write `text` to `path`, whole or not at all."""
+    """Write `text` to `path`, completely or not at all."""
     with complete_file(path) as part:
         part.write_text(text, encoding="utf-8")
 
 
 def write_csv(path: Path, table: "pd.DataFrame", number_form: str | None = None) -> None:
-    """Write a table as CSV, whole or not at all; what is not defined is NaN.
+    """Write a table as CSV, completely or not at all; undefined values are NaN.
 
     Args:
-        path: of the file.
-        table: without its index.
-        number_form: of numbers with a fraction, as ``%.6g``; None writes all digits.
+        path: the file to write.
+        table: the table; its index is not written.
+        number_form: format of numbers with a fraction, as ``%.6g``; None writes all digits.
     """
     with complete_file(path) as part:
         table.to_csv(part, index=False, na_rep="NaN", float_format=number_form)
@@ -162,6 +162,6 @@ def sha256(path: Path) -> str:
         InputError: the file does not exist.
     """
     if not path.is_file():
-        raise InputError(f"{path}: no such file")
+        raise InputError(f"{path}: no such file; check the path")
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,4 +1,4 @@
-"""What the stream loop says of one frame."""
+"""Define the result of one frame of a stream, and of one step of a trace."""
 
 from dataclasses import dataclass
 
@@ -6,24 +6,24 @@ import numpy as np
 
 from videottt.core.segments import Prediction
 
-# Parts of learning from one frame, in the order in which they happen.
+# Phases of the update on one frame, in their order.
 ADAPT_PHASES = ("reset", "sample", "forward", "backward", "optimizer")
 PHASES = ("load", *ADAPT_PHASES, "predict")
 
 
 @dataclass
 class FrameResult:
-    """One frame, learned from and predicted.
+    """The prediction of one frame, and measurements of the update before it.
 
     Attributes:
-        index: of the frame in its video, from 0.
-        prediction: as the task decodes it: a map of classes, instances or a panoptic map.
-        loss: of the objective before its update, mean over the steps; NaN without an update.
+        index: number of the frame in its video, from 0.
+        prediction: the task's prediction: a class map, instances, a panoptic map or an image.
+        loss: the objective's loss before its update, mean over the steps; NaN without an update.
         gradient_norm: L2 norm before clipping, mean over the steps; NaN without an update.
-        skipped_steps: updates left out because loss or gradient was not finite.
-        wall_time: seconds of each of `PHASES`.
-        resets: 1 if the predictions were found to have collapsed, so that the next frame starts
-            from the initial weights, else 0; resets of every frame are not counted.
+        skipped_steps: number of updates skipped because loss or gradient was not finite.
+        wall_time: seconds by phase, for each of `PHASES`.
+        resets: 1 if the predictions have collapsed, so that the next frame starts from the initial
+            weights, else 0; a reset that a method makes at every frame is not counted.
     """
 
     index: int
@@ -40,11 +40,11 @@ class Traced:
     """The model after some gradient steps on one frame (paper figure 3).
 
     Attributes:
-        step: updates so far, from 0.
-        loss: of the objective on one fixed draw of its masks, so that steps can be compared.
-        prediction: of the frame.
-        visible: bool [h, w], the patches of that draw that the model was shown.
-        pixels: uint8 [h, w, 3], its reconstruction.
+        step: number of updates so far, from 0.
+        loss: the objective's loss with one fixed mask, so that steps can be compared.
+        prediction: the prediction of the frame.
+        visible: bool [h, w], the patches that this mask leaves visible.
+        pixels: uint8 [h, w, 3], the reconstruction.
     """
 
     step: int

@@ -1,4 +1,4 @@
-"""Log progress: how many of how many, how fast, how long still."""
+"""Log the progress of a loop: steps done, rate and time left."""
 
 import logging
 import math
@@ -7,21 +7,21 @@ from datetime import timedelta
 
 logger = logging.getLogger(__name__)
 
-# Bytes: the `size` of what is counted in MB.
+# In bytes; the `size` of progress that is counted in MB.
 MEGABYTE = 1_000_000
-# Seconds that nobody waits for.
+# In seconds; a longer time left is logged as "?".
 FOREVER = 1e9
 
 
 class Progress:
-    """Logs a line at most every few seconds.
+    """A log of progress with at most one line every few seconds.
 
     Args:
         total: steps in all.
-        unit: what is counted, in the plural, for example "frames".
-        done: steps done before this process.
+        unit: the unit in the log, in the plural, for example "frames".
+        done: steps done before this process started.
         every: seconds between two lines.
-        size: steps that make one of the unit.
+        size: steps per unit.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class Progress:
         self._last = self._start
 
     def report(self, done: int, detail: str = "") -> None:
-        """Say that `done` steps are done; logs only if it is time, or if that was the last step."""
+        """Log that `done` steps are done, if a line is due or the last step is done."""
         now = time.monotonic()
         if now - self._last < self._every and done < self._total:
             return

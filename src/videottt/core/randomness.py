@@ -1,9 +1,8 @@
-"""Random draws keyed by where they are used, never by what was drawn before.
+"""Draw random numbers from generators that are seeded by a key, never by earlier draws.
 
 Every generator is seeded from a hash of its key, for example ``(seed, dataset, video, frame,
-step)``. A draw therefore depends on the place in the video and on nothing that happened earlier, so
-a resumed run equals an uninterrupted one. Generators live on the CPU whatever the device of the
-model.
+step)``. A draw therefore depends on its place in the video and not on earlier draws, so a resumed
+run equals an uninterrupted one. Generators live on the CPU, whatever the model's device is.
 """
 
 import contextlib
@@ -37,7 +36,7 @@ def global_draws(*key: str | int) -> Iterator[None]:
     For library code that takes no generator: weight initialisation, drop path, the point sampling
     of Mask2Former's loss.
     """
-    # Of several GPUs, this process computes on one: the others are none of its business.
+    # This process computes on one GPU only; other GPUs keep their generators.
     initialized = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
     devices = [torch.cuda.current_device()] if initialized else []
     with torch.random.fork_rng(devices=devices):

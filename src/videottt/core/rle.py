@@ -1,4 +1,4 @@
-"""COCO's compressed run lengths, checked before pycocotools takes them on trust."""
+"""Check COCO's compressed run lengths; pycocotools does not."""
 
 import numpy as np
 
@@ -6,34 +6,35 @@ from videottt.core.segments import Instances
 
 
 def check_masks(instances: Instances) -> None:
-    """Check that the masks of instances fill their image.
+    """Check that the run lengths of each mask cover the whole image.
 
     Raises:
-        ValueError: one does not.
+        ValueError: those of a mask do not.
     """
     for counts in dict.fromkeys(instances.masks):
         check_mask(counts, instances.size[0] * instances.size[1])
 
 
 def check_mask(counts: bytes, area: int) -> None:
-    """Check that compressed run lengths fill so many pixels.
+    """Check that compressed run lengths cover `area` pixels.
 
     Raises:
-        ValueError: they do not.
+        ValueError: they do not, or are malformed.
     """
     runs = run_lengths(counts)
     if runs.min(initial=0) < 0 or runs.sum() != area:
-        raise ValueError(f"a mask does not fill {area} pixels")
+        raise ValueError(f"the run lengths of a mask do not cover {area} pixels")
 
 
 def run_lengths(counts: bytes) -> np.ndarray:
-    """Return the run lengths, int64, that COCO's compressed form stands for.
+    """Decode COCO's compressed run lengths to int64.
 
-    A number has six bits a character from '0' on, the lowest first: five of its own, and one that
-    says that it goes on. From the fourth on, each is the difference from the one before the last.
+    A character, counted from '0', holds six bits: five bits of a number, the lowest first, and one
+    bit that is set if the number continues in the next character. From the fourth number on, the
+    difference to the number two places before is stored.
 
     Raises:
-        ValueError: it is not of that form.
+        ValueError: the characters are not of that form.
     """
     bits = np.frombuffer(counts, np.uint8).astype(np.int64) - 48
     if not bits.size:
@@ -48,7 +49,7 @@ def run_lengths(counts: bytes) -> np.ndarray:
     values: np.ndarray = np.add.reduceat((bits & 31) << (5 * places), starts)
     negative = (bits[starts + lengths - 1] & 16) != 0
     values = values - (negative.astype(np.int64) << (5 * lengths))
-    # The first is a number of its own, the second and third begin the two sums.
+    # The first number stands alone; the second and the third begin the two sums of differences.
     values[1::2] = np.cumsum(values[1::2])
     values[2::2] = np.cumsum(values[2::2])
     return values

@@ -1,7 +1,7 @@
-"""Segments of one frame: what instance and panoptic segmentation predict, and what labels say.
+"""Define the panoptic map and the instances of one frame, for predictions and labels alike.
 
-Labels and predictions have the same two forms, so that anything that scores or draws the one takes
-the other.
+Labels and predictions have the same two forms, so that code that scores or draws the one takes the
+other.
 """
 
 import json
@@ -14,7 +14,8 @@ from pycocotools import mask as coco_mask
 
 from videottt.core.errors import InputError, nearest
 
-VOID = 255  # of a map of classes
+# The value of unlabelled pixels in a class map.
+VOID = 255
 
 
 @dataclass(frozen=True)
@@ -22,8 +23,8 @@ class ClassSpace:
     """The classes of a data set, in the order of their indices.
 
     Attributes:
-        classes: their names.
-        things: names of those whose objects are counted one by one; the others are stuff.
+        classes: names of the classes.
+        things: names of the classes whose objects are told apart; the others are stuff.
     """
 
     classes: tuple[str, ...]
@@ -36,15 +37,15 @@ class ClassSpace:
 
     @property
     def is_thing(self) -> np.ndarray:
-        """Return bool [classes]."""
+        """Return whether each class is a thing: bool [classes]."""
         return np.array([name in self.things for name in self.classes], bool)
 
 
 def stored_space(classes: str, things: str) -> ClassSpace:
-    """Return the classes that a file has as JSON: two lists of names.
+    """Read the classes of a file, stored as two JSON lists of names.
 
     Raises:
-        ValueError: they are not.
+        ValueError: they are not two lists of names, or a thing is not among the classes.
     """
     lists = json.loads(classes), json.loads(things)
     if not all(isinstance(names, list) and all(map(_is_text, names)) for names in lists):
@@ -65,9 +66,10 @@ class Panoptic:
 
     Attributes:
         ids: uint16 [H, W], the segment of each pixel, 1 ... S; 0 = void.
-        classes: uint8 [S], of segment i + 1.
+        classes: uint8 [S], the class of segment i + 1.
         scores: float32 [S], in 0..1; 1 in labels.
-        crowd: bool [S], regions of a thing class whose objects are not told apart; labels only.
+        crowd: bool [S], whether a segment of a thing class groups objects that are not told apart;
+            only labels have such segments.
     """
 
     ids: np.ndarray
@@ -92,7 +94,8 @@ class Instances:
         classes: uint8 [N], indices into all classes of the data set.
         scores: float32 [N], in 0..1, not sorted; 1 in labels.
         masks: N masks as COCO's compressed run lengths ("counts").
-        crowd: bool [N], regions whose objects are not told apart; labels only.
+        crowd: bool [N], whether a mask groups objects that are not told apart; only labels have
+            such masks.
     """
 
     size: tuple[int, int]
@@ -106,19 +109,19 @@ class Instances:
 
     @property
     def run_lengths(self) -> list[dict[str, Any]]:
-        """Return the masks as pycocotools takes them."""
+        """Return the masks in the form that pycocotools takes."""
         return [{"size": list(self.size), "counts": counts} for counts in self.masks]
 
     def pixels(self) -> np.ndarray:
-        """Return the masks as pixels: bool [N, H, W]."""
+        """Decode the masks to pixels: bool [N, H, W]."""
         if not self.masks:
             return np.zeros((0, *self.size), bool)
         columns: np.ndarray = coco_mask.decode(self.run_lengths).astype(bool)
         return columns.transpose(2, 0, 1)
 
 
-# What a task may predict of a frame: a map of classes, uint8 [H, W], 255 = void; segments; or an
-# image, uint8 [H, W, 3], RGB.
+# The prediction of one frame: a class map, uint8 [H, W], 255 = void; a panoptic map; instances; or
+# an RGB image, uint8 [H, W, 3].
 Prediction = np.ndarray | Panoptic | Instances
 
 
@@ -128,13 +131,13 @@ def instances_from(
     scores: Sequence[float] | np.ndarray | None = None,
     crowd: Sequence[bool] | np.ndarray | None = None,
 ) -> Instances:
-    """Return instances of masks given as pixels.
+    """Make instances from masks given as pixels.
 
     Args:
         masks: bool [N, H, W].
         classes: integers [N].
-        scores: floats [N]; None = 1, as in labels.
-        crowd: booleans [N]; None = none.
+        scores: floats [N]; None means 1 for all, as in labels.
+        crowd: booleans [N]; None means that no mask is a crowd.
     """
     number, *size = masks.shape
     columns = np.asfortranarray(masks.transpose(1, 2, 0).astype(np.uint8))
@@ -143,13 +146,13 @@ def instances_from(
         size=(int(size[0]), int(size[1])),
         classes=np.asarray(classes, np.uint8).reshape(number),
         scores=_column(scores, 1, np.float32, number),
-        masks=tuple(each["counts"] for each in encoded),
+        masks=tuple(mask["counts"] for mask in encoded),
         crowd=_column(crowd, False, np.bool_, number),
     )
 
 
 def panoptic_from(semantic: np.ndarray, instance: np.ndarray, space: ClassSpace) -> Panoptic:
-    """Return the segments of two maps of labels: one for each pair of class and instance.
+    """Combine a class map and an instance map: each pair of class and instance is a segment.
 
     Pixels of a thing class that belong to no instance are a crowd, as in Cityscapes.
 
@@ -158,13 +161,13 @@ def panoptic_from(semantic: np.ndarray, instance: np.ndarray, space: ClassSpace)
         instance: integer [H, W], 0 = none.
         space: the classes.
     """
-    # A table of all pairs: a sort of all pixels takes ten times as long.
+    # Counting the pairs in a table takes a tenth of the time of sorting all pixels.
     width = int(instance.max(initial=0)) + 1
     pairs = semantic.astype(np.int64) * width + instance
-    found = np.flatnonzero(np.bincount(pairs.ravel())[: VOID * width])
+    present = np.flatnonzero(np.bincount(pairs.ravel())[: VOID * width])
     place_of = np.zeros((VOID + 1) * width, np.uint16)
-    place_of[found] = np.arange(1, len(found) + 1)
-    classes, numbered = (found // width).astype(np.uint8), found % width > 0
+    place_of[present] = np.arange(1, len(present) + 1)
+    classes, numbered = (present // width).astype(np.uint8), present % width > 0
     return Panoptic(
         ids=place_of[pairs],
         classes=classes,
@@ -177,7 +180,7 @@ def instances_of(panoptic: Panoptic, space: ClassSpace) -> Instances:
     """Return the segments of thing classes, crowds included, as instances."""
     chosen = np.flatnonzero(space.is_thing[panoptic.classes])
     masks = panoptic.ids[None] == (chosen + 1)[:, None, None]
-    columns = (each[chosen] for each in (panoptic.classes, panoptic.scores, panoptic.crowd))
+    columns = (values[chosen] for values in (panoptic.classes, panoptic.scores, panoptic.crowd))
     return instances_from(masks, *columns)
 
 

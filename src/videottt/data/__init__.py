@@ -1,1 +1,1 @@
-"""Turn what lies on disk or elsewhere into frames, and frames into what a model is shown."""
+"""Read, download, check, render and transform data sets."""

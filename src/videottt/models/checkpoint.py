@@ -1,8 +1,9 @@
-"""Checkpoints: safetensors, with the model's sizes, the classes and the provenance beside them.
+"""Write and read checkpoints: safetensors files with the model's sizes, classes and provenance.
 
-Metadata of format version 2: ``format``, ``version``, and as JSON ``preset`` (sizes), ``head``
-(what h says: segments or colours), ``classes`` (that h names), ``space`` (classes and things of the
-data set that it was trained on), ``decoder`` (whether g was trained) and ``provenance``.
+Metadata of format version 2: ``format`` and ``version`` as text; as JSON ``preset`` (sizes),
+``head`` (output of h: segments or colours), ``classes`` (names of the classes of h), ``space``
+(classes and things of the training data set), ``decoder`` (whether g was trained) and
+``provenance``.
 """
 
 import dataclasses
@@ -20,25 +21,25 @@ from videottt.core.files import complete_file
 from videottt.core.segments import ClassSpace
 from videottt.core.settings import build_settings
 from videottt.models.baselines.published import differences
-from videottt.models.presets import preset_from, sizes_of
 from videottt.models.y_shaped import YShapedModel
+from videottt.settings.presets import preset_from, sizes_of
 
 FORMAT = "videottt checkpoint"
 VERSION = "2"
-# What its metadata say in JSON.
+# Metadata stored as JSON.
 FACTS = ("preset", "head", "classes", "space", "decoder", "provenance")
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A model read from a file.
+    """A trained model and its metadata.
 
     Attributes:
-        model: with its weights, in eval mode, on the CPU.
-        classes: that h names; none where it says colours.
-        space: the classes of the data set that it was trained on.
-        has_decoder: whether the decoder g was trained (false for `main_task`).
-        provenance: how the file was made.
+        model: in eval mode, on the CPU.
+        classes: names of the classes that the head h predicts; empty if h predicts colours.
+        space: classes of the training data set.
+        has_decoder: whether the decoder g was trained; false for `main_task` (paper section 4.1).
+        provenance: code, settings and inputs that the file was made from.
     """
 
     model: YShapedModel
@@ -57,15 +58,15 @@ def save_checkpoint(
     decoder: bool,
     provenance: dict[str, Any],
 ) -> None:
-    """Write a model, whole or not at all; without its decoder g if that was not trained.
+    """Write a checkpoint; the file appears only once it is complete.
 
     Args:
         path: of the file.
         model: to write.
-        classes: names of those that h names.
-        space: the classes of the data set that it was trained on.
-        decoder: whether g was trained.
-        provenance: how the file is made.
+        classes: names of the classes that the head h predicts.
+        space: classes of the training data set.
+        decoder: whether g was trained; an untrained g is not stored.
+        provenance: code, settings and inputs that the file is made from.
     """
     tensors: dict[str, Tensor] = {
         name: tensor.detach().cpu().contiguous()
@@ -76,7 +77,7 @@ def save_checkpoint(
         "format": FORMAT,
         "version": VERSION,
         "preset": json.dumps(sizes_of(model.preset)),
-        "head": json.dumps(model.says),
+        "head": json.dumps(model.head_kind),
         "classes": json.dumps(classes),
         "space": json.dumps(dataclasses.asdict(space)),
         "decoder": json.dumps(decoder),
@@ -87,7 +88,7 @@ def save_checkpoint(
 
 
 def _ordered(content: bytes) -> bytes:
-    """Return a safetensors file with its header in one order: its writer shuffles the metadata."""
+    """Sort the metadata in a safetensors file, whose writer stores them in random order."""
     end = 8 + int.from_bytes(content[:8], "little")
     header = json.loads(content[8:end])
     header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
@@ -97,10 +98,11 @@ def _ordered(content: bytes) -> bytes:
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
-    """Read a model.
+    """Read a checkpoint; return its model in eval mode on the CPU.
 
     Raises:
-        InputError: the file is absent, is no checkpoint of this format, or lacks parameters.
+        InputError: the file is absent or no checkpoint of this format, its metadata are broken, or
+            its parameters are missing, unknown, misshapen or not finite.
     """
     if not path.is_file():
         raise absent(path, "checkpoint")
@@ -109,18 +111,21 @@ def load_checkpoint(path: Path) -> Checkpoint:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except safetensors.SafetensorError as error:
-        raise InputError(f"{path}: not a readable safetensors file ({error})") from None
+        raise InputError(
+            f"{path}: not a readable safetensors file ({error}); train it again, or take an "
+            "unbroken copy"
+        ) from None
     if (metadata.get("format"), metadata.get("version")) != (FORMAT, VERSION):
         raise InputError(
-            f"{path}: is not a '{FORMAT}' of version {VERSION}; train it with this program, "
-            "or 'videottt import-checkpoint' it"
+            f"{path}: is not a '{FORMAT}' of version {VERSION}; train it with this program, or "
+            "convert it with 'videottt import-checkpoint'"
         )
     try:
         facts = {name: json.loads(metadata[name]) for name in FACTS}
         space = build_settings(ClassSpace, facts["space"], "space")
         preset = preset_from(facts["preset"])
         classes, has_decoder = facts["classes"], facts["decoder"]
-        if not isinstance(classes, list) or not all(isinstance(each, str) for each in classes):
+        if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
             raise ValueError("'classes' is no list of names")
         if not isinstance(has_decoder, bool) or not isinstance(facts["provenance"], dict):
             raise ValueError("'decoder' is not true or false, or 'provenance' no object")
@@ -143,7 +148,10 @@ def _load(model: YShapedModel, tensors: dict[str, Tensor], has_decoder: bool, pa
     }
     wrong = differences(expected, tensors)
     if wrong:
-        raise InputError(f"{path}: does not fit the model it names: {'; '.join(wrong)}")
+        raise InputError(
+            f"{path}: does not fit the model it names: {'; '.join(wrong)}; train it again, or take "
+            "an unbroken copy"
+        )
     for name, tensor in tensors.items():
         if tensor.dtype != own[name].dtype or not tensor.isfinite().all():
             raise InputError(

@@ -1,4 +1,4 @@
-"""Adapt the encoder f, a Swin Transformer of transformers, to what the authors' model does."""
+"""Make drop path in transformers' Swin encoder behave as in the authors' model."""
 
 import contextlib
 import functools
@@ -9,13 +9,14 @@ from transformers.models.swin.modeling_swin import SwinDropPath, SwinLayer
 
 
 def drop_path_on_feedforward(encoder: nn.Module) -> None:
-    """Apply each Swin block's drop path to its feed-forward branch too.
+    """Apply each Swin block's drop path to its feed-forward branch as well.
 
-    transformers drops only the attention branch; Swin, and the authors' model, drop both.
+    transformers applies drop path to the attention branch only; Swin Transformer and the authors'
+    model apply it to both branches.
     """
     for block in encoder.modules():
         if isinstance(block, SwinLayer) and not isinstance(block.drop_path, nn.Identity):
-            # A partial, because copy.deepcopy copies what a partial holds, but not a lambda's.
+            # copy.deepcopy copies the drop path inside a partial; a lambda would keep the original.
             block.mlp.register_forward_hook(functools.partial(_dropped, block.drop_path))
 
 
@@ -26,7 +27,7 @@ def _dropped(drop_path: nn.Module, _mlp: nn.Module, _inputs: object, output: Ten
 
 @contextlib.contextmanager
 def drop_path(encoder: nn.Module, on: bool) -> Iterator[None]:
-    """Switch the encoder's drop path on inside the block, and nothing else to training mode."""
+    """Switch the encoder's drop path on or off inside the block; all else stays in eval mode."""
     modules = [module for module in encoder.modules() if isinstance(module, SwinDropPath)]
     for module in modules:
         module.train(on)

@@ -1,4 +1,4 @@
-"""From a frame as it is stored to what the encoder sees, and back."""
+"""Convert stored frames to the encoder's normalised, padded input, and back to pixels."""
 
 import math
 from dataclasses import dataclass
@@ -8,19 +8,19 @@ from torch import Tensor, nn
 
 from videottt.data.transforms.resize import STRIDE
 
-# Of ImageNet, in 0..255, as detectron2's Mask2Former configs have them.
+# Mean and standard deviation of ImageNet's RGB in 0..255, as in Mask2Former's configurations.
 PIXEL_MEAN = (123.675, 116.28, 103.53)
 PIXEL_STD = (58.395, 57.12, 57.375)
 
 
 @dataclass(frozen=True)
 class Placement:
-    """Where a frame lies in what the model saw; each (H, W).
+    """The position of a frame in the model's input; all sizes are (H, W) in pixels.
 
     Attributes:
-        padded: of what the model saw.
-        inner: of the resized frame within it, at the upper left.
-        size: of the frame itself.
+        padded: size of the model's input.
+        inner: size of the resized frame, which is at the input's upper left.
+        size: size of the stored frame.
     """
 
     padded: tuple[int, int]
@@ -34,14 +34,25 @@ def image_size(images: Tensor) -> tuple[int, int]:
 
 
 def normalise(images: Tensor) -> Tensor:
-    """Return uint8 [B, H, W, 3] as normalised float32 [B, 3, H, W], as the release does it."""
+    """Normalise RGB images by ImageNet's statistics, as the authors' release does.
+
+    Args:
+        images: uint8 [B, H, W, 3].
+
+    Returns:
+        float32 [B, 3, H, W], on the same device.
+    """
     mean = torch.tensor(PIXEL_MEAN, device=images.device)
     std = torch.tensor(PIXEL_STD, device=images.device)
     return ((images.float() - mean) / std).permute(0, 3, 1, 2).contiguous()
 
 
 def to_input(images: Tensor, device: torch.device) -> Tensor:
-    """Return images uint8 [B, H, W, 3] as the encoder takes them, on a device.
+    """Return the encoder's input for RGB images.
+
+    Args:
+        images: uint8 [B, H, W, 3].
+        device: of the result.
 
     Returns:
         float32 [B, 3, h, w], normalised, h and w padded with 0 to multiples of 32.
@@ -50,7 +61,7 @@ def to_input(images: Tensor, device: torch.device) -> Tensor:
 
 
 def denormalise(images: Tensor) -> Tensor:
-    """Return normalised float [B, 3, H, W] as uint8 [B, H, W, 3], clamped to 0..255."""
+    """Invert `normalise`: return uint8 [B, H, W, 3], clamped to 0..255, of float [B, 3, H, W]."""
     mean = torch.tensor(PIXEL_MEAN, device=images.device)
     std = torch.tensor(PIXEL_STD, device=images.device)
     pixels = images.permute(0, 2, 3, 1) * std + mean
@@ -58,7 +69,7 @@ def denormalise(images: Tensor) -> Tensor:
 
 
 def pad_to_stride(images: Tensor) -> Tensor:
-    """Return images [B, C, H, W] padded below and at the right with 0 to multiples of 32."""
+    """Pad images [B, C, H, W] with 0 at the bottom and the right to multiples of 32."""
     height, width = images.shape[-2:]
     below = math.ceil(height / STRIDE) * STRIDE - height
     right = math.ceil(width / STRIDE) * STRIDE - width

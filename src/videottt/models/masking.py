@@ -1,39 +1,34 @@
-"""Masking of patches, and the reconstruction loss (paper sections 3 and 4.3)."""
+"""Mask random patches of images and compute the reconstruction loss (paper sections 3, 4.3)."""
 
 import torch
 from torch import Tensor, nn
 
-from videottt.core.errors import InputError, nearest
 from videottt.models.inputs import normalise
-
-# What takes the place of masked pixels.
-FILLINGS = ("mean", "black")
-
-
-def check_filling(masked_with: str, where: str) -> None:
-    """Raise an InputError if masked pixels cannot be filled with something."""
-    if masked_with not in FILLINGS:
-        raise InputError(
-            f"{where}: masked_with is '{masked_with}'; {nearest(str(masked_with), FILLINGS)}"
-        )
 
 
 def random_visible(
     batch: int, size: tuple[int, int], patch: int, mask_ratio: float, generator: torch.Generator
 ) -> Tensor:
-    """Draw which pixels stay visible, independently for each image of a batch.
+    """Draw random masks of patches, independently for each image of a batch.
 
-    Of the L patches of `patch` x `patch` pixels that cover the image, int(L · (1 - mask_ratio))
-    stay visible, as in the authors' code. Patches at the right and lower edge may be cut.
+    Of the L patches that cover an image, int(L · (1 - mask_ratio)) stay visible, as in the authors'
+    code. Patches at the right and lower edge may be cut.
+
+    Args:
+        batch: number of images.
+        size: (H, W) of the images, in pixels.
+        patch: side of a patch, in pixels.
+        mask_ratio: fraction of patches that are masked, 0..1; 0.8 in the paper (section 3).
+        generator: source of the random draws.
 
     Returns:
-        float [batch, 1, H, W] on the CPU, 1 = visible.
+        float32 [batch, 1, H, W] on the CPU, 1 = visible.
     """
     rows, columns = -(-size[0] // patch), -(-size[1] // patch)
     count = rows * columns
-    # The small term keeps 0.8 of 100 patches from counting as 19 by rounding of 1 - 0.8.
+    # 1e-9 makes up for rounding: 100 * (1 - 0.8) is slightly below 20.
     kept = int(count * (1 - mask_ratio) + 1e-9)
-    # One draw an image, so that cutting a batch into micro-batches changes no mask.
+    # One draw for each image, so that the masks do not depend on the size of a micro-batch.
     noise = torch.stack([torch.rand(count, generator=generator) for _ in range(batch)])
     order = noise.argsort(dim=1)
     grid = (order.argsort(dim=1) < kept).float().view(batch, 1, rows, columns)
@@ -42,34 +37,40 @@ def random_visible(
 
 
 def masked(images: Tensor, visible: Tensor, masked_with: str) -> Tensor:
-    """Return images without what is masked, float [B, 3, H, W].
+    """Paint masked pixels in one colour.
 
     Args:
         images: float [B, 3, H, W], normalised.
         visible: float [B, 1, H, W], 1 = visible.
-        masked_with: "mean" colour, which is 0 after normalisation (the release), or "black", which
-            is 0 before it (the paper, section 4.3).
+        masked_with: "mean" is ImageNet's mean colour, 0 after normalisation (the release); "black"
+            is 0 before normalisation (paper section 4.3).
+
+    Returns:
+        x̃, float [B, 3, H, W].
     """
-    seen = images * visible
+    unmasked = images * visible
     if masked_with == "mean":
-        return seen
+        return unmasked
     black = normalise(torch.zeros(1, 1, 1, 3, dtype=torch.uint8, device=images.device))
-    return seen + (1 - visible) * black
+    return unmasked + (1 - visible) * black
 
 
 def reconstruction_loss(pixels: Tensor, images: Tensor, visible: Tensor, loss_on: str) -> Tensor:
-    """Return the mean squared error of reconstructed pixels in normalised pixel space, a scalar.
+    """Return ℓ_s: the pixel-wise mean squared error in normalised pixel space (paper section 3).
 
     Args:
-        pixels: float [B, 3, H, W], reconstructed.
+        pixels: float [B, 3, H, W], the reconstruction.
         images: float [B, 3, H, W], the target.
         visible: float [B, 1, H, W], 1 = visible.
         loss_on: "masked" compares masked pixels only (the paper), "all" every pixel (the release).
+
+    Returns:
+        a scalar: the mean over the images of each image's error.
     """
     if loss_on == "all":
         return nn.functional.mse_loss(pixels, images)
     masked = 1 - visible
-    # Each image has the same number of masked patches, but cut ones differ in pixels: average
-    # within an image first, then over the batch.
+    # Images have equally many masked patches, but not pixels, as patches at the edges are cut:
+    # average within each image first, then over the batch.
     error = ((pixels - images) ** 2 * masked).mean(dim=(1, 2, 3))
     return (error / masked.mean(dim=(1, 2, 3)).clamp_min(1e-12)).mean()

@@ -1,8 +1,8 @@
-"""Pickles that hold arrays and plain containers, read without running anything that is in them.
+"""Read pickles of arrays and plain containers without running code from the file.
 
-detectron2 keeps its models in pickles. A pickle is a program: it names functions, which Python's
-own reader imports and calls. Here only the names below are known, and what stands behind them is
-not numpy's or torch's function but one of this module that checks what it is given.
+detectron2 stores models as pickles. A pickle is a program: it names functions, and Python's reader
+imports and calls them. This reader accepts only the names in `KNOWN`. Behind each name is not the
+function of numpy or torch, but a function of this module that checks its arguments.
 """
 
 import io
@@ -22,29 +22,32 @@ from torch import Tensor
 
 from videottt.core.errors import InputError
 
-# Larger than any model that is read here, smaller than what would fill a machine's memory.
+# Largest file that is read; models are smaller, and a larger file could fill the memory.
 MOST_BYTES = 8 * 2**30
 PLAIN = (str, int, float, bool, bytes, bytearray, type(None))
 NUMBERS = re.compile(r"[<>=|]?(f[248]|[iu][1248]|b1)")
-# Opcodes that say at which place of its memo a pickle keeps a value.
+# Opcodes that store a value at a position of the pickle's memo.
 MEMO = ("PUT", "BINPUT", "LONG_BINPUT")
 
 
 def read_pickle(path: Path) -> Any:
-    """Return what a pickle holds: dict, list, tuple, str, numbers, None, arrays, tensors.
+    """Return the content of a pickle: arrays, tensors, dict, list, tuple, text, numbers, None.
 
-    Arrays are numpy's, of numbers or booleans, and writable; tensors are torch's, on the CPU. An
-    OrderedDict keeps its attribute ``_metadata``, as state dicts have it. Text and bytes of Python
-    2 are read as latin-1.
+    Arrays are writable numpy arrays of numbers or booleans, tensors are torch tensors on the CPU.
+    An OrderedDict keeps its attribute ``_metadata``, which state dicts have. Text and bytes of
+    Python 2 are read as latin-1.
 
     Raises:
-        InputError: the file is absent, no pickle, broken off, too large, or asks for anything
-            else; that is refused before it is imported or called.
+        InputError: the file is absent, no pickle, truncated or larger than 8 GiB, or asks for an
+            unknown function or object. The reader refuses a name before importing or calling it.
     """
     if not path.is_file():
-        raise InputError(f"{path}: no such file")
+        raise InputError(f"{path}: no such file; check the path")
     if path.stat().st_size > MOST_BYTES:
-        raise InputError(f"{path}: is larger than any model that is read here; check the path")
+        raise InputError(
+            f"{path}: is larger than {MOST_BYTES // 2**30} GiB, the limit for models; check the "
+            "path"
+        )
     content = path.read_bytes()
     try:
         _check_memo(content)
@@ -55,7 +58,7 @@ def read_pickle(path: Path) -> Any:
             f"{path}: refused, because it {refused}; a checkpoint holds only arrays and plain "
             "containers"
         ) from None
-    # What is no pickle of this kind makes the unpickler fail in any way.
+    # On other content the unpickler can raise any exception.
     except Exception as error:
         reason = textwrap.shorten(f"{type(error).__name__}: {error}", 240, placeholder=" ...")
         raise InputError(
@@ -65,18 +68,21 @@ def read_pickle(path: Path) -> Any:
 
 
 class _Refused(Exception):
-    """What a pickle asks for that it is not given."""
+    """A request of a pickle that is refused; the message completes "because it ..."."""
 
 
 def _check_memo(content: bytes) -> None:
-    """Refuse a pickle that keeps a value at a place beyond its own length: it takes memory."""
+    """Refuse a pickle whose memo has positions beyond its number of values.
+
+    The unpickler allocates the memo up to the largest position, which could fill the memory.
+    """
     for number, (opcode, place, _) in enumerate(pickletools.genops(content)):
         if opcode.name in MEMO and isinstance(place, int) and place > number:
             raise _Refused(f"has fewer values than its place {place} claims")
 
 
 class _Known:
-    """A function that a pickle may call; without attributes, so that no pickle can set one."""
+    """A function that a pickle may call; it has no attributes that a pickle could set."""
 
     __slots__ = ("_make",)
 
@@ -89,7 +95,7 @@ class _Known:
 
 class _Reader(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
-        """Return what stands for a global name."""
+        """Return this module's replacement for a global name; refuse unknown names."""
         module = module.replace("numpy._core.", "numpy.core.")
         known = KNOWN.get((module, name))
         if known is None:
@@ -97,12 +103,12 @@ class _Reader(pickle.Unpickler):
         return OrderedDict if known is OrderedDict else _Known(known)
 
     def persistent_load(self, _: Any) -> Any:
-        """Refuse objects that are kept elsewhere."""
+        """Refuse references to objects outside the pickle."""
         raise _Refused("asks for an object that is kept outside it (persistent id)")
 
 
 class _Dtype:
-    """A numpy.dtype in the making."""
+    """A numpy.dtype under construction."""
 
     __slots__ = ("code", "order")
 
@@ -110,7 +116,7 @@ class _Dtype:
         self.code, self.order = code, ""
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
-        if len(state) < 5 or any(each is not None for each in state[2:5]):
+        if len(state) < 5 or any(part is not None for part in state[2:5]):
             raise _Refused("holds an array of records")
         self.order = state[1]
 
@@ -122,7 +128,7 @@ class _Dtype:
 
 
 class _Array:
-    """A numpy.ndarray in the making, or a torch.Tensor that is made."""
+    """A numpy.ndarray under construction, or a finished array or tensor."""
 
     __slots__ = ("value",)
 
@@ -142,11 +148,11 @@ def _array(content: Any, dtype: Any, shape: Any, order: Any) -> np.ndarray:
         content = content.encode("latin1")
     if not isinstance(content, bytes | bytearray):
         raise _Refused("holds an array of something other than bytes")
-    if not all(isinstance(each, int) and each >= 0 for each in shape):
+    if not all(isinstance(size, int) and size >= 0 for size in shape):
         raise _Refused(f"holds an array of shape {shape}")
     if math.prod(shape) * kind.itemsize != len(content):
         raise _Refused(f"holds {len(content)} bytes for an array of shape {list(shape)}")
-    # A copy, because bytes cannot be written to.
+    # astype copies: an array on top of bytes would be read-only.
     return np.frombuffer(content, kind).reshape(shape, order=order).astype(kind.newbyteorder("="))
 
 
@@ -161,21 +167,21 @@ def _scalar(dtype: Any, content: Any) -> _Array:
 
 
 def _encoded(text: str, encoding: str) -> bytes:
-    """Return bytes as protocol 2 writes them: as text."""
+    """Return the bytes that protocol 2 stores as latin-1 text."""
     if encoding not in ("latin1", "latin-1"):
         raise _Refused(f"encodes text as '{encoding}'")
     return text.encode("latin1")
 
 
 def _no_bytes(*arguments: Any) -> bytes:
-    """Return no bytes, which protocol 2 writes as a call."""
+    """Return empty bytes, which protocol 2 stores as a call of ``bytes()``."""
     if arguments:
         raise _Refused("makes bytes of something else")
     return b""
 
 
 class _Storage:
-    """The numbers of a tensor, which torch saved within the pickle; out of a pickle's reach."""
+    """The numbers of a tensor, a torch file inside the pickle; a pickle can set no attribute."""
 
     __slots__ = ("value",)
 
@@ -204,7 +210,7 @@ def _kind(*_: object) -> None:
     raise _Refused("makes an array without its content")
 
 
-# By the names of numpy before version 2; a pickle of a later one says numpy._core.
+# numpy's names are those before version 2; `find_class` translates numpy 2's numpy._core.
 KNOWN: dict[tuple[str, str], Any] = {
     ("collections", "OrderedDict"): OrderedDict,
     ("numpy.core.multiarray", "_reconstruct"): _Array,
@@ -221,19 +227,19 @@ KNOWN: dict[tuple[str, str], Any] = {
 
 
 def _finished(held: Any, done: dict[int, tuple[Any, Any]]) -> Any:
-    """Return what was read with its arrays in place of those in the making.
+    """Replace arrays under construction by finished arrays, throughout the unpickler's result.
 
     Args:
-        held: as the unpickler left it; its dictionaries and lists are changed in place.
-        done: what was gone through and its result, by identity: what is held many times is gone
-            through once, and nothing else can get the identity of what is kept here.
+        held: an object from the unpickler; dictionaries and lists are changed in place.
+        done: (object, result) of every finished object by `id`, so that a shared object is finished
+            once. Keeping the object alive keeps its `id` from being used again.
     """
     if id(held) in done:
         return done[id(held)][1]
     done[id(held)] = held, held
     result = held
     if isinstance(held, _Array) and held.value is not None:
-        # Numbers of numpy become those of Python.
+        # A 0-dimensional array becomes a Python number.
         result = held.value if held.value.shape else held.value.item()
     elif isinstance(held, _Dtype):
         result = held.made()
@@ -244,9 +250,9 @@ def _finished(held: Any, done: dict[int, tuple[Any, Any]]) -> Any:
                 raise _Refused("names something by other than text or a number")
             held[key] = _finished(value, done)
     elif isinstance(held, list):
-        held[:] = [_finished(each, done) for each in held]
+        held[:] = [_finished(item, done) for item in held]
     elif isinstance(held, tuple):
-        result = tuple(_finished(each, done) for each in held)
+        result = tuple(_finished(item, done) for item in held)
     elif not isinstance(held, PLAIN):
         raise _Refused("holds a function or a class")
     done[id(held)] = held, result

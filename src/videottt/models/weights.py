@@ -1,4 +1,4 @@
-"""Files of weights that others published, in whatever form, as tensors by name."""
+"""Read published weights from safetensors, torch or pickle files without running their code."""
 
 import json
 import textwrap
@@ -13,11 +13,11 @@ from torch import Tensor
 from videottt.core.errors import InputError
 from videottt.models.pickles import read_pickle
 
-# What a training program calls the weights among the other things that it saves.
+# Keys under which training programs store the weights beside other data.
 ENVELOPES = ("model", "state_dict", "model_state")
-# Of wrappers that train in parallel.
+# Prefix that torch's wrappers for parallel training add to every name.
 PREFIX = "module."
-# First bytes of a file; the last two are of what torch saved before version 1.6.
+# First bytes of files that torch saved: a zip archive, or before torch 1.6 a number in a pickle.
 ZIP = b"PK\x03\x04"
 OLD_TORCH = b"\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19"
 MEND = "take the file that workflow/resources/datasets.yaml names"
@@ -26,11 +26,15 @@ MEND = "take the file that workflow/resources/datasets.yaml names"
 def read_tensors(path: Path) -> dict[str, Tensor]:
     """Return the tensors of a file by name, on the CPU, without the prefix ``module.``.
 
-    The form is found from the content: safetensors, what torch saved (only its tensors are read),
-    or a pickle of arrays (see videottt.models.pickles). No code in a file is run.
+    The file's first bytes decide how it is read: as safetensors, as a file saved by torch (its
+    tensors only), or as a pickle of arrays (see `videottt.models.pickles`). No code in a file is
+    run.
+
+    Args:
+        path: of the file; its name does not matter.
 
     Raises:
-        InputError: the file is absent, has none of these forms, or holds no tensors by name, or
+        InputError: the file is absent, has another format, holds no tensors by name, or holds
             weights that are not finite.
     """
     if not path.is_file():
@@ -42,8 +46,8 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     torch_saved = start.startswith(ZIP) or start[2:].startswith(OLD_TORCH)
     if not torch_saved and start[:1] in (b"<", b"v", b""):
         raise InputError(
-            f"{path}: is no file of weights but text or empty (a web page, or a pointer of git LFS "
-            "instead of the file); download it again"
+            f"{path}: is no file of weights but text or empty (often a web page or a git LFS "
+            "pointer in place of the file); download it again"
         )
     held = _read_torch(path) if torch_saved else read_pickle(path)
     return _checked(_tensors(held, path), path)
@@ -62,16 +66,16 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
 def _read_torch(path: Path) -> Any:
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
-    # What is no pickle of tensors makes the unpickler fail in any way.
+    # On other content the unpickler can raise any exception.
     except Exception as error:
         raise InputError(
             f"{path}: holds no weights that can be read safely ({type(error).__name__}); take a "
-            "file of weights alone"
+            "file of weights only, without other objects"
         ) from None
 
 
 def _tensors(held: Any, path: Path) -> dict[str, Tensor]:
-    """Return the state dict in what was read, arrays as tensors."""
+    """Take the state dict out of a file's content; return its arrays and numbers as tensors."""
     for name in ENVELOPES:
         if isinstance(held, dict) and isinstance(held.get(name), dict):
             held = held[name]
@@ -102,6 +106,12 @@ def _unprefixed(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def misfit(path: Path, network: str, reason: object) -> InputError:
-    """Return the error for weights that are not those of a network."""
+    """Return the error for a file whose weights do not fit a network.
+
+    Args:
+        path: of the file.
+        network: its name, for the message.
+        reason: the mismatch; shortened to 240 characters.
+    """
     short = textwrap.shorten(str(reason), 240, placeholder=" ...")
     return InputError(f"{path}: not the weights of {network} ({short}); {MEND}")

@@ -10,36 +10,40 @@ from transformers.models.mask2former.modeling_mask2former import Mask2FormerLoss
 from videottt.core.errors import InputError, nearest
 from videottt.core.randomness import global_draws
 from videottt.models.encoders import drop_path_on_feedforward
-from videottt.models.masking import masked
-from videottt.models.presets import (
+from videottt.models.mask2former_config import (
     COLOUR_QUERIES,
     RECONSTRUCTION_QUERIES,
-    Preset,
     mask2former_config,
 )
+from videottt.models.masking import masked
+from videottt.settings.presets import Preset
 
 
 @dataclass(frozen=True)
 class QueryOutputs:
-    """What the main-task head says of a batch, one entry a decoder layer, the last one final.
+    """Mask2Former's outputs for a batch: one entry for each decoder layer, the final layer last.
 
     Attributes:
-        class_logits: each [B, queries, classes + 1]; the last class means "no object".
-        mask_logits: each [B, queries, H/4, W/4].
+        class_logits: float [B, queries, classes + 1] each; the last class means "no object".
+        mask_logits: float [B, queries, H/4, W/4] each, for an input of H x W pixels.
     """
 
     class_logits: tuple[Tensor, ...]
     mask_logits: tuple[Tensor, ...]
 
 
-# What a main-task head says of a batch: classes and masks, or colours, float [B, 2, H, W].
+# Output of the head h for a batch: classes and masks, or colours, float [B, 2, H, W].
 HeadOutputs = QueryOutputs | Tensor
 
 
 class MaskedAttentionBranch(nn.Module):
-    """Everything after the encoder in Mask2Former: pixel decoder and masked-attention decoder.
+    """Mask2Former without its backbone: pixel decoder and masked-attention query decoder.
 
-    The main-task head h and the decoder g are two of these, with different numbers of queries.
+    The head h and the decoder g are two such branches with different numbers of queries (paper
+    section 4.3).
+
+    Args:
+        template: Mask2Former with new weights; the branch takes over its two decoders.
     """
 
     def __init__(self, template: Mask2FormerForUniversalSegmentation) -> None:
@@ -48,12 +52,16 @@ class MaskedAttentionBranch(nn.Module):
         self.query_decoder = template.model.transformer_module
 
     def query(self, features: tuple[Tensor, ...]) -> tuple[list[Tensor], list[Tensor]]:
-        """Return query states, each [queries, B, C], and mask logits, each [B, queries, H/4, W/4].
+        """Run both decoders; return the states and the mask logits of every decoder layer.
 
         Args:
-            features: the encoder's four maps, [B, C_i, H / 2^(i+2), W / 2^(i+2)].
+            features: the encoder's four maps, float [B, C_i, H / 2^(i+2), W / 2^(i+2)], i = 0..3.
+
+        Returns:
+            query states, [queries, B, hidden_dim] each, and mask logits, [B, queries, H/4, W/4]
+            each.
         """
-        # Deformable attention loses too much in half precision; the release excludes it too.
+        # float32: deformable attention is too inexact in half precision; the release agrees.
         with torch.autocast(features[0].device.type, enabled=False):
             pixels = self.pixel_decoder([feature.float() for feature in features])
         queries = self.query_decoder(
@@ -65,24 +73,24 @@ class MaskedAttentionBranch(nn.Module):
 
 
 class MainTaskHead(MaskedAttentionBranch):
-    """The head h: a branch whose queries also name a class."""
+    """The head h for segments: a branch that also predicts a class for each query."""
 
     def __init__(self, template: Mask2FormerForUniversalSegmentation) -> None:
         super().__init__(template)
         self.class_predictor = template.class_predictor
 
     def forward(self, features: tuple[Tensor, ...]) -> QueryOutputs:
-        """Return class and mask logits of every layer."""
+        """Return the class and mask logits of every decoder layer for the encoder's maps."""
         states, masks = self.query(features)
         classes = tuple(self.class_predictor(state.transpose(0, 1)) for state in states)
         return QueryOutputs(classes, tuple(masks))
 
 
 class PaintingBranch(MaskedAttentionBranch):
-    """A branch of C·4·4 queries whose mask logits are re-arranged to pixels of C channels."""
+    """A branch with C·4·4 queries whose mask logits are rearranged to pixels of C channels."""
 
     def forward(self, features: tuple[Tensor, ...]) -> Tensor:
-        """Return pixels [B, C, H, W].
+        """Return pixels, float [B, C, H, W], for the encoder's maps.
 
         Query c·16 + p·4 + q is channel c of row p, column q of every 4 x 4 patch.
         """
@@ -91,44 +99,52 @@ class PaintingBranch(MaskedAttentionBranch):
 
 
 class ColourHead(PaintingBranch):
-    """The head h of colorization: 2·4·4 queries that paint the two planes of colour.
+    """The head h of colorization: 2·4·4 queries predict the CIELAB planes a and b.
 
-    What the paper says of g, that it copies h but for the last layer (section 4.3), the other way
-    round: for pixels instead of segments, the architecture is that of g.
+    In the paper g copies the architecture of h except the last layer, which maps into pixel space
+    (section 4.3). The head h of colorization also predicts pixels, so it has the architecture of g.
     """
 
 
 class ReconstructionDecoder(PaintingBranch):
-    """The decoder g: 3·4·4 queries that paint pixels normalised like the input (section 4.3)."""
+    """The decoder g: 3·4·4 queries reconstruct RGB pixels, normalised like the input (4.3)."""
 
 
-# Queries of the head h of colorization take the place of those of a preset.
+# Classes of h by kind of output.
 HEADS: dict[str, type[MaskedAttentionBranch]] = {"segments": MainTaskHead, "colours": ColourHead}
 
 
 class YShapedModel(nn.Module):
-    """Encoder f with two branches: main-task head h and decoder g.
+    """Encoder f shared by two branches: main task head h and decoder g (paper section 3).
 
-    It knows nothing of streams, windows or data sets. Images are float [B, 3, H, W], normalised,
-    H and W multiples of 32.
+    The model is independent of streams, windows and data sets. Its images are float [B, 3, H, W],
+    normalised, H and W multiples of 32.
 
     Args:
-        preset: every size.
-        classes: that h names; 0 for a head that names none.
+        preset: all sizes.
+        classes: number of classes that h predicts; 0 for "colours".
         seed: of the initial weights.
-        head: what h says: "segments" or "colours".
+        head: output of h: "segments" or "colours".
+
+    Attributes:
+        preset: all sizes.
+        classes: number of classes that h predicts.
+        head_kind: output of h: "segments" or "colours".
+        encoder: f, a Swin Transformer with a fourth input channel.
+        head: h.
+        decoder: g.
 
     Raises:
-        InputError: there is no such head.
+        InputError: no head has this kind of output.
     """
 
     def __init__(self, preset: Preset, classes: int, seed: int = 0, head: str = "segments") -> None:
         super().__init__()
         if head not in HEADS:
-            raise InputError(f"model: no head says '{head}'; {nearest(head, HEADS)}")
+            raise InputError(f"model: no head predicts '{head}'; {nearest(head, HEADS)}")
         self.preset = preset
         self.classes = classes
-        self.says = head
+        self.head_kind = head
         queries = preset.queries if head == "segments" else COLOUR_QUERIES
         with global_draws("initial weights", seed):
             main = Mask2FormerForUniversalSegmentation(mask2former_config(preset, queries, classes))
@@ -143,14 +159,18 @@ class YShapedModel(nn.Module):
     def features(
         self, images: Tensor, visible: Tensor, masked_with: str = "mean"
     ) -> tuple[Tensor, ...]:
-        """Return the encoder's four maps for images of which only `visible` pixels are shown.
+        """Return the encoder's four feature maps f(x̃) of masked images.
 
-        The fourth channel is 1 where a pixel is visible (paper section 4.3).
+        The encoder's fourth input channel is 1 where a pixel is visible (paper section 4.3).
 
         Args:
             images: float [B, 3, H, W], normalised.
-            visible: float or bool [B, 1, H, W].
-            masked_with: what masked pixels are; see videottt.models.masking.masked.
+            visible: float or bool [B, 1, H, W], 1 = visible.
+            masked_with: colour of masked pixels, "mean" or "black"; see
+                `videottt.models.masking.masked`.
+
+        Returns:
+            maps i = 0..3, float [B, embed_dim · 2^i, H / 2^(i+2), W / 2^(i+2)].
         """
         visible = visible.to(images.dtype)
         shown = masked(images, visible, masked_with)
@@ -158,18 +178,27 @@ class YShapedModel(nn.Module):
         return maps
 
     def predict(self, images: Tensor) -> HeadOutputs:
-        """Return h(f(x)), all patches visible."""
+        """Return h(f(x)) of images with all patches visible, as the main task sees them."""
         outputs: HeadOutputs = self.head(self.features(images, torch.ones_like(images[:, :1])))
         return outputs
 
     def reconstruct(self, images: Tensor, visible: Tensor, masked_with: str = "mean") -> Tensor:
-        """Return g(f(x̃)), float [B, 3, H, W]: all pixels, from the visible ones."""
+        """Reconstruct all pixels from the visible ones.
+
+        Args:
+            images: float [B, 3, H, W], normalised.
+            visible: float or bool [B, 1, H, W], 1 = visible.
+            masked_with: colour of masked pixels, "mean" or "black".
+
+        Returns:
+            g(f(x̃)), float32 [B, 3, H, W], in normalised pixel space.
+        """
         pixels: Tensor = self.decoder(self.features(images, visible, masked_with)).float()
         return pixels
 
 
 def main_task_criterion(preset: Preset, classes: int) -> tuple[Mask2FormerLoss, dict[str, float]]:
-    """Return Mask2Former's set criterion and the weight of each of its losses."""
+    """Return Mask2Former's set criterion ℓ_m, and the weights of its losses by name."""
     config = mask2former_config(preset, preset.queries, classes)
     weights = {
         "loss_cross_entropy": config.class_weight,

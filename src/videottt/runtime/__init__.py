@@ -1,1 +1,1 @@
-"""Run on a machine: devices, precision, processes, interruption, saved states and claims."""
+"""Manage the machine: devices, precision, processes, interruption, saved states and claims."""

@@ -1,9 +1,9 @@
-"""One writer per target, on whichever machine it runs.
+"""Allow one process at a time to make a target, across all machines.
 
-A claim is a file beside the states of jobs, which its owner touches every few seconds. That needs
-nothing of the file system but that creating a file is atomic, so it also works where there are no
-locks, or none that other machines see. The claim of a dead owner is taken over: at once on the same
-machine, and elsewhere after it has not been touched for `CLAIM` seconds.
+A claim is a file beside the states of jobs, which its owner touches every few seconds. A claim only
+needs a file system that creates files atomically, so it also works without file locks, or with
+locks that other machines do not see. The claim of a dead owner is taken over: at once on the same
+machine, and on another machine after `CLAIM` seconds without a touch.
 """
 
 import contextlib
@@ -20,25 +20,25 @@ from videottt.runtime.saved_state import target_id
 
 logger = logging.getLogger(__name__)
 
-# Seconds. All who want a target must agree on it.
+# In seconds; every process that makes the same target must use the same value.
 CLAIM = 60.0
-# Between two looks at a claim that someone else has.
+# Seconds between two attempts to acquire a claim.
 POLL = 1.0
 
 
 @contextlib.contextmanager
 def sole_writer(folder: Path, target: Path) -> Iterator[bool]:
-    """Be the only process that makes `target` inside the block; wait for another that does.
+    """Wait until no other process makes `target`, and keep others from it inside the block.
 
     Args:
-        folder: of states, the same for all who might make it.
+        folder: the state folder, the same for all processes that might make the target.
         target: the file.
 
     Yields:
-        whether another process had to be waited for: it may have made the target meanwhile.
+        whether this process had to wait; the other process may have made the target meanwhile.
 
     Raises:
-        InputError: nothing can be written in the folder.
+        InputError: the folder is not writable.
     """
     path = folder / f"{target_id(folder, target)}.claim"
     claim = SoftFileLease(path, lease_duration=CLAIM, on_compromise=_leave, poll_interval=POLL)
@@ -47,7 +47,7 @@ def sole_writer(folder: Path, target: Path) -> Iterator[bool]:
         waited = _acquired_later(claim, target)
     except OSError as error:
         raise InputError(
-            f"{folder}: the state of a job cannot be kept here ({error.strerror}); free space or "
+            f"{folder}: cannot save the state of a job here ({error.strerror}); free space or "
             "choose another folder with --state"
         ) from None
     try:
@@ -58,14 +58,17 @@ def sole_writer(folder: Path, target: Path) -> Iterator[bool]:
 
 @contextlib.contextmanager
 def claimed(folder: Path | None, target: Path) -> Iterator[bool]:
-    """Be the only process that makes `target`; yield whether another had to be waited for.
+    """Do as `sole_writer`, or nothing without a state folder.
 
     Args:
-        folder: of states; None: no state is kept, and nobody else is known of.
+        folder: the state folder; None keeps no state, and makes no claim.
         target: the file.
 
+    Yields:
+        whether this process had to wait; False without a state folder.
+
     Raises:
-        InputError: nothing can be written in the folder.
+        InputError: the folder is not writable.
     """
     if folder is None:
         yield False
@@ -75,26 +78,26 @@ def claimed(folder: Path | None, target: Path) -> Iterator[bool]:
 
 
 def _acquired_later(claim: SoftFileLease, target: Path) -> bool:
-    """Acquire a claim; return whether it was another's at first."""
+    """Acquire a claim; return whether another process held it at first."""
     try:
         claim.acquire(timeout=0)
     except Timeout:
         owner = claim.owner
         by = f"process {owner.pid} on {owner.hostname}" if owner else "another process"
-        logger.info("%s is being made by %s: waiting until it is done or dead", target, by)
+        logger.info("%s is being made by %s: waiting until that process ends", target, by)
         claim.acquire()
         return True
     return False
 
 
 def _leave(lost: LeaseCompromise) -> None:
-    """End this process: another has taken over, because this one was not heard of for too long."""
+    """End this process after another one took over its claim, which was untouched for too long."""
     print(
-        f"videottt: stopped: another process has taken over what this one was making "
+        f"videottt: stopped: another process has taken over the target of this one "
         f"({lost.lock_file}: {lost.reason}); nothing is lost",
         file=sys.stderr,
         flush=True,
     )
-    # Not by an exception, which would be raised in the heartbeat's thread, nor by a signal, which
-    # would save a state that belongs to the other process by now.
+    # An exception would only reach the thread that touches the claim, and a signal would save a
+    # state that belongs to the other process by now.
     os._exit(75)

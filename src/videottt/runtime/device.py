@@ -1,4 +1,4 @@
-"""The device a job runs on."""
+"""Choose the device of a job, and measure its memory."""
 
 import logging
 import resource
@@ -15,15 +15,15 @@ logger = logging.getLogger(__name__)
 def prepare_device(name: str, threads: int) -> torch.device:
     """Return the device for `name` and limit torch to `threads` CPU threads.
 
-    Of several GPUs it is one that no other job has: it is leased until this process ends. One that
-    is named by its number is taken as it is.
+    "auto" and "cuda" lease a GPU that no other job uses, until this process ends. "cuda:N" takes
+    GPU N without a lease.
 
     Args:
         name: "auto" (a GPU if one is visible, else the CPU), "cpu", "cuda" or "cuda:N".
         threads: CPU threads.
 
     Raises:
-        InputError: the device does not exist here.
+        InputError: this machine has no such device.
     """
     torch.set_num_threads(threads)
     if name in ("auto", "cuda"):
@@ -32,8 +32,8 @@ def prepare_device(name: str, threads: int) -> torch.device:
         if name == "auto":
             name = "cuda" if usable else "cpu"
             if not usable:
-                why = f"this torch cannot use {gpu.name}" if gpu else "no GPU is visible"
-                logger.info("%s: the CPU is used", why)
+                reason = f"this torch cannot use {gpu.name}" if gpu else "no GPU is visible"
+                logger.info("%s: using the CPU", reason)
     try:
         device = torch.device(name)
         torch.empty(0, device=device)
@@ -46,9 +46,10 @@ def prepare_device(name: str, threads: int) -> torch.device:
 
 
 def peak_memory(device: torch.device) -> int:
-    """Return the most memory that this process has used so far, in bytes.
+    """Return the peak memory of this process so far, in bytes.
 
-    On a GPU what torch allocated there; on a CPU the resident memory, libraries included.
+    On a GPU this is the memory that torch allocated; on a CPU the resident memory, libraries
+    included.
     """
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
@@ -58,7 +59,7 @@ def peak_memory(device: torch.device) -> int:
 
 
 def device_label(device: torch.device) -> str:
-    """Return what a device is to the numbers of a result: "cpu", or "cuda" and the GPU's name."""
+    """Return the device as provenance records it: "cpu", or "cuda" and the GPU's name."""
     if device.type != "cuda":
         return device.type
     return f"cuda ({torch.cuda.get_device_name(device)})"

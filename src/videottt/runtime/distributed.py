@@ -1,12 +1,11 @@
-"""Several processes that train one model, started by torchrun.
+"""Train one model with several processes, started by torchrun.
 
     torchrun --standalone --nproc-per-node 8 -m videottt train ...
 
-Each process takes its share of the parts of a batch; losses and gradients are summed over all of
-them, so that every process takes the same step. Gradients are summed here and not by
-DistributedDataParallel: a part has two losses, with a backward pass each through another branch,
-and a process may have several parts, so that one sum after the last pass is both simpler and less
-to send.
+Each process takes its share of the parts of a batch; losses and gradients are summed over all
+processes, so that every process takes the same step. Gradients are summed here and not by
+DistributedDataParallel: a part has two losses, each with a backward pass through another branch,
+and a process may have several parts, so that one sum after the last pass is simpler and sends less.
 """
 
 import contextlib
@@ -27,19 +26,19 @@ from videottt.runtime.gpus import lease_gpu, visible_gpus
 if TYPE_CHECKING:
     from torch._C._distributed_c10d import Store
 
-# Longer than the slowest thing that one process does alone, writing a checkpoint.
+# Longer than writing a checkpoint, the slowest step of a single process.
 TIMEOUT = timedelta(minutes=30)
-# Elements of gradients that are summed at once: 128 MiB of float32.
+# Number of gradient elements that are summed at once: 128 MiB of float32.
 BUCKET = 2**25
 
 
 @dataclass(frozen=True)
 class Processes:
-    """Those that train one model together; by default this one alone.
+    """The processes that train one model together; by default only this one.
 
     Attributes:
-        rank: of this process, 0 ... count - 1.
-        count: how many there are.
+        rank: number of this process, 0 ... count - 1.
+        count: number of processes.
     """
 
     rank: int = 0
@@ -47,14 +46,17 @@ class Processes:
 
     @property
     def writes(self) -> bool:
-        """Return whether this is the process that writes what all of them made."""
+        """Return whether this process writes the results of all."""
         return self.rank == 0
 
     def share(self, parts: int) -> range:
-        """Return which of a batch's `parts` this process takes.
+        """Return the parts of a batch that this process takes.
+
+        Args:
+            parts: number of parts of the batch.
 
         Raises:
-            InputError: they cannot be shared evenly.
+            InputError: the parts cannot be shared evenly.
         """
         if parts % self.count:
             raise InputError(
@@ -66,7 +68,10 @@ class Processes:
         return range(self.rank * own, (self.rank + 1) * own)
 
     def sum(self, values: Tensor) -> Tensor:
-        """Replace `values`, of one shape in all processes, by their sum, and return them.
+        """Sum `values` over all processes in place, and return them.
+
+        Args:
+            values: a tensor that has the same shape in all processes.
 
         Raises:
             InputError: another process has ended or does not answer.
@@ -77,13 +82,13 @@ class Processes:
             except RuntimeError as error:
                 raise InputError(
                     "training: another process has ended or does not answer "
-                    f"({str(error).splitlines()[0]}); start again, it resumes from the last state"
+                    f"({str(error).splitlines()[0]}); run the same command again to resume"
                 ) from None
         return values
 
-    def any(self, said: bool) -> bool:
-        """Return whether any process says so; all wait for each other."""
-        return bool(self.sum(torch.tensor([said], dtype=torch.int32)).item())
+    def any(self, condition: bool) -> bool:
+        """Return whether the condition holds in any process; all processes wait for each other."""
+        return bool(self.sum(torch.tensor([condition], dtype=torch.int32)).item())
 
     def sum_gradients(self, parameters: Sequence[Tensor]) -> None:
         """Replace the gradients of `parameters` by their sums over all processes.
@@ -92,11 +97,11 @@ class Processes:
         """
         if self.count == 1 or not parameters:
             return
-        found = torch.tensor([p.grad is not None for p in parameters], dtype=torch.int32)
-        reached = self.sum(found.to(parameters[0].device)).tolist()
+        has_gradient = torch.tensor([p.grad is not None for p in parameters], dtype=torch.int32)
+        counts = self.sum(has_gradient.to(parameters[0].device)).tolist()
         gradients = []
-        for parameter, times in zip(parameters, reached, strict=True):
-            if times:
+        for parameter, count in zip(parameters, counts, strict=True):
+            if count:
                 if parameter.grad is None:
                     parameter.grad = torch.zeros_like(parameter)
                 gradients.append(parameter.grad)
@@ -109,8 +114,12 @@ class Processes:
     def agree(self, value: int, what: str) -> None:
         """Check that all processes have the same `value`.
 
+        Args:
+            value: the value of this process.
+            what: its name, for the error.
+
         Raises:
-            InputError: they have not.
+            InputError: the values differ.
         """
         values = torch.zeros(self.count, dtype=torch.int64)
         values[self.rank] = value
@@ -128,14 +137,14 @@ ALONE = Processes()
 def joined(device: str) -> Iterator[Processes]:
     """Yield the processes that torchrun started, or this one alone.
 
-    On GPUs "cuda" is another one for each process. Of several that fail, the first one says why,
-    and the others end without a word.
+    With "cuda" or "auto" each process gets its own GPU. Where several processes fail, only the
+    first reports its error.
 
     Args:
         device: "auto", "cpu" or "cuda".
 
     Raises:
-        InputError: there are fewer GPUs than processes, or one GPU was asked for by its number.
+        InputError: there are fewer GPUs than processes, or `device` is a single GPU.
     """
     if "TORCHELASTIC_RUN_ID" not in os.environ:
         yield ALONE
@@ -153,7 +162,7 @@ def joined(device: str) -> Iterator[Processes]:
         )
         processes = Processes(rank, count)
         yield processes
-        # None may leave before the first has written: leaving would end it too.
+        # A process that leaves would end the one that still writes, so all wait here.
         processes.sum(torch.zeros(1))
     except BaseException:
         if not _first_to_fail(store):
@@ -163,19 +172,19 @@ def joined(device: str) -> Iterator[Processes]:
 
 
 def _takes_gpu(device: str) -> bool:
-    """Lease a GPU of this process's own; return whether there is one."""
+    """Lease a GPU for this process; return whether it can be used."""
     if device == "cpu":
         return False
-    there, wanted = len(visible_gpus()), int(os.environ["LOCAL_WORLD_SIZE"])
-    if there and device not in ("auto", "cuda"):
+    gpus, processes = len(visible_gpus()), int(os.environ["LOCAL_WORLD_SIZE"])
+    if gpus and device not in ("auto", "cuda"):
         raise InputError(
             f"device '{device}': several processes cannot share one GPU; use auto, cuda or cpu"
         )
-    # Before one is taken: the last of them would wait for ever.
-    if there and wanted > there:
+    # Checked before any GPU is leased, because the last process would wait for ever.
+    if gpus and processes > gpus:
         raise InputError(
-            f"training: {wanted} processes on a machine with {there} GPU(s); start it with "
-            f"--nproc-per-node {there}"
+            f"training: {processes} processes on a machine with {gpus} GPU(s); start it with "
+            f"--nproc-per-node {gpus}"
         )
     return lease_gpu() is not None and torch.cuda.is_available()
 
@@ -184,7 +193,7 @@ def _first_to_fail(store: "Store") -> bool:
     try:
         failed: int = store.add("videottt/failed", 1)
     except RuntimeError:
-        # The store went away with the process that failed before.
+        # The store ended with the process that failed first.
         return False
     return failed == 1
 

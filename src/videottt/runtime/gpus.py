@@ -1,7 +1,7 @@
 """Find the GPUs of this machine, and lease each to one job at a time.
 
-Neither Snakemake nor CUDA spreads jobs over several GPUs: all would take the first. A lease is a
-locked file. The system unlocks it when the process that holds it ends, however it ends.
+Neither Snakemake nor CUDA spreads jobs over several GPUs; without leases all jobs would use the
+first. A lease is a locked file, which the system unlocks when its process ends, however it ends.
 """
 
 import itertools
@@ -22,20 +22,20 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
-# How many jobs may share a GPU; of config.yaml, which is no reason to run anything again.
+# The number of jobs that may share a GPU; set from config.yaml, and a change re-runs nothing.
 JOBS_PER_GPU = "VIDEOTTT_JOBS_PER_GPU"
-# Seconds between two looks for a GPU that is free.
+# Seconds between two attempts to lease a GPU.
 POLL = 0.5
 
-# GPU's id -> the lease of this process: a lock that is dropped is given back.
+# GPU's id -> this process's lease; a lock must stay referenced, or it is released.
 _leases: dict[str, "FileLock"] = {}
 
 
 def visible_gpus() -> list[Gpu]:
-    """Return the GPUs that a process which is started here may use, in the order of their numbers.
+    """Return the GPUs that a process started here may use, in the order of their numbers.
 
-    They are those of the driver that CUDA_VISIBLE_DEVICES leaves, whose numbers are taken to be
-    those of the driver (and of `nvidia-smi`). Without a driver there are none.
+    They are the driver's GPUs that CUDA_VISIBLE_DEVICES leaves; its numbers are taken as the
+    driver's numbers, as `nvidia-smi` shows them. Without a driver there are none.
     """
     wanted = os.environ.get(VISIBLE)
     if wanted is not None and not wanted.strip():
@@ -48,7 +48,7 @@ def visible_gpus() -> list[Gpu]:
     visible: list[Gpu] = []
     for entry in wanted.split(","):
         chosen = _chosen(entry.strip(), gpus, every_part)
-        # CUDA leaves out whatever follows the first that it does not know.
+        # CUDA ignores everything after the first unknown entry.
         if chosen is None:
             break
         visible.append(chosen)
@@ -56,35 +56,37 @@ def visible_gpus() -> list[Gpu]:
 
 
 def _chosen(entry: str, gpus: Sequence[Gpu], parts: Sequence[Gpu]) -> Gpu | None:
-    """Return what an entry of CUDA_VISIBLE_DEVICES stands for: a number, or how a UUID begins."""
+    """Return the GPU for an entry of CUDA_VISIBLE_DEVICES: a number, or the start of a UUID."""
     if entry.isdecimal():
         return gpus[int(entry)] if int(entry) < len(gpus) else None
-    found = [each for each in (*gpus, *parts) if entry and each.id.startswith(entry)]
-    return found[0] if len(found) == 1 else None
+    matches = [gpu for gpu in (*gpus, *parts) if entry and gpu.id.startswith(entry)]
+    return matches[0] if len(matches) == 1 else None
 
 
 def jobs_per_gpu() -> int:
     """Return how many jobs may share a GPU.
 
     Raises:
-        InputError: the environment says something that is no number above 0.
+        InputError: VIDEOTTT_JOBS_PER_GPU is not a whole number of at least 1.
     """
     text = os.environ.get(JOBS_PER_GPU, "1")
     if not text.isdecimal() or int(text) < 1:
-        raise InputError(f"{JOBS_PER_GPU}: is '{text}', but must be a whole number of at least 1")
+        raise InputError(
+            f"{JOBS_PER_GPU}: is '{text}', but must be a whole number of at least 1; correct it"
+        )
     return int(text)
 
 
 def lease_gpu() -> Gpu | None:
-    """Take a GPU until this process ends, and let it see no other; wait for one that is free.
+    """Lease a GPU until this process ends, and hide all others; wait until one is free.
 
-    To be called before CUDA is asked for anything. A second call takes nothing more.
+    Call this before the first use of CUDA. A second call returns the same GPU.
 
     Returns:
-        the GPU; None if none is visible, of which nothing is leased.
+        the GPU; None if no GPU is visible.
 
     Raises:
-        InputError: the locks cannot be kept.
+        InputError: the folder of the leases cannot be used.
     """
     gpus = visible_gpus()
     if not gpus:
@@ -92,33 +94,33 @@ def lease_gpu() -> Gpu | None:
     for gpu in gpus:
         if gpu.id in _leases:
             return gpu
-    # The second place on a GPU comes after all first ones.
+    # No GPU gets a second job before every GPU has one.
     folder = lease_folder()
     places = [
         (folder / f"{gpu.id}.{place}.lock", gpu)
         for place, gpu in itertools.product(range(jobs_per_gpu()), gpus)
     ]
-    told = False
+    logged = False
     while True:
         for path, gpu in places:
             if _leased(gpu, path):
                 os.environ[VISIBLE] = gpu.id
-                logger.info("GPU %s (%s) is this job's", gpu.id, gpu.name)
+                logger.info("GPU %s (%s) is leased to this job", gpu.id, gpu.name)
                 return gpu
-        if not told:
+        if not logged:
             taken = ", ".join(f"{gpu.name} by process {_holder(path)}" for path, gpu in places)
-            logger.info("every GPU is taken (%s): waiting until one is free", taken)
-            told = True
+            logger.info("every GPU is in use (%s); waiting until one is free", taken)
+            logged = True
         time.sleep(POLL)
 
 
 def lease_folder() -> Path:
-    """Return the folder of the leases of this user on this machine, in one of its allocations.
+    """Return the folder of this user's leases on this machine, one for each SLURM allocation.
 
-    Inside an allocation of SLURM the GPUs are nobody else's.
+    Allocations need no common folder: SLURM gives no GPU to two of them.
 
     Raises:
-        InputError: it cannot be made, or is another user's.
+        InputError: the folder cannot be made, or belongs to another user.
     """
     allocation = os.environ.get("SLURM_JOB_ID", "")
     suffix = f"-{allocation}" if allocation.isdecimal() else ""
@@ -128,21 +130,21 @@ def lease_folder() -> Path:
         owner = folder.lstat().st_uid
     except OSError as error:
         raise InputError(
-            f"{folder}: cannot keep the leases of GPUs here ({error.strerror}); set TMPDIR to a "
-            "folder of this machine"
+            f"{folder}: cannot make this folder for GPU leases ({error.strerror}); set TMPDIR to a "
+            "writable local folder"
         ) from None
     if folder.is_symlink() or owner != os.getuid():
-        raise InputError(f"{folder}: is another user's; set TMPDIR to a folder of your own")
+        raise InputError(f"{folder}: belongs to another user; set TMPDIR to your own folder")
     return folder
 
 
 def _leased(gpu: Gpu, path: Path) -> bool:
-    """Lock a file until this process ends; return whether nobody else has it."""
-    # Not for every job that only asks for the GPUs.
+    """Lock a file until this process ends; return whether the lock was free."""
+    # Imported here, because most callers only list the GPUs.
     from filelock import FileLock, Timeout
 
-    # Where the system has no locks nothing else will do: it would outlive the process. A child
-    # of this process has none of it, and a lock of one thread would end with the thread.
+    # A soft lock, used where a file system has no locks, would outlive a killed process. A lock of
+    # one thread would end with that thread.
     lock = FileLock(path, mode=0o600, thread_local=False, fallback_to_soft=False)
     try:
         lock.acquire(blocking=False)
@@ -154,5 +156,5 @@ def _leased(gpu: Gpu, path: Path) -> bool:
 
 
 def _holder(path: Path) -> str:
-    """Return the process that has a lease, or had it last."""
+    """Return the id of the process that holds a lease, or held it last."""
     return path.read_text(encoding="ascii").strip() or "?"

@@ -1,4 +1,4 @@
-"""When a running job saves its state, and when it stops: by time, by signal, before SLURM does."""
+"""Decide when a job saves its state and when it stops: by time, signal or SLURM's limit."""
 
 import logging
 import os
@@ -12,37 +12,37 @@ from typing import Any, Self
 
 logger = logging.getLogger(__name__)
 
-# What asks to save and stop.
+# Signals to save and stop.
 STOPPING = (signal.SIGTERM, signal.SIGINT)
-# What asks to save and go on, for example `sbatch --signal=USR1@120`.
+# The signal to save and go on, for example by `sbatch --signal=USR1@120`.
 SAVING = signal.SIGUSR1
-# Of the time, what saving may take.
+# The largest share of the time that saving may take.
 SHARE = 0.05
-# Seconds between the last save and the end of an allocation, beside twice what a save takes.
+# Seconds that a job stops before its allocation ends, beside twice the time of a save.
 MARGIN = 20.0
-# Seconds until SLURM is asked again when a job ends, if it has not said so.
+# Seconds between two queries of the allocation's end, while SLURM gives no answer.
 ASK_AGAIN = 60.0
-# sysexits.h: a temporary failure; the same command will go on from here.
+# EX_TEMPFAIL of sysexits.h: the same command resumes the job.
 STOPPED = 75
 
 
-# What `signal.signal` takes and returns; None of one that Python did not set.
+# The type that `signal.signal` takes and returns; None is a handler that Python did not set.
 _Handler = Callable[[int, FrameType | None], Any] | int | signal.Handlers | None
 
 
 class Stopped(Exception):
-    """The job was asked to stop, and its state is saved; the message says by what or why."""
+    """The job was asked to stop and has saved its state; the message gives the reason."""
 
 
 class Interruption:
-    """Says when to save and when to stop; a context manager around a loop.
+    """A context manager around a loop that decides when to save and when to stop.
 
-    Signals only leave a note: the loop looks between two of its steps, so that a state is never
-    that of half a step.
+    A signal handler only sets a flag, which the loop checks between two steps, so that a state is
+    never saved in the middle of a step.
 
     Args:
-        every: seconds between two saves; longer where saving would take too much of them. 0 saves
-            after every step.
+        every: seconds between two saves, longer if saving would take more than `SHARE` of the
+            time; 0 saves after every step.
     """
 
     def __init__(self, every: float) -> None:
@@ -77,25 +77,25 @@ class Interruption:
         return self._reason is not None
 
     def stopped(self) -> Stopped:
-        """Return what to raise after having saved."""
-        return Stopped(self._reason or "with another process that was asked to")
+        """Return the exception to raise after the state is saved."""
+        return Stopped(self._reason or "with another process that was asked to stop")
 
     def save_if_due(self, save: Callable[[], None], stop: bool) -> None:
-        """Save, between two steps, if it is time, if a signal asks for it, or before a stop."""
+        """Save between two steps if a save is due, a signal asks for it, or the job stops."""
         pause = max(self._every, self._cost / SHARE) if self._every else 0
         start = time.monotonic()
         if stop or self._save or start - self._last >= pause:
-            # Before, so that a signal that comes meanwhile is not lost.
+            # Cleared before saving, so that a signal during the save is not lost.
             self._save = False
             save()
             self._last = time.monotonic()
             self._cost = max(self._cost, self._last - start)
 
     def after_step(self, save: Callable[[], None]) -> None:
-        """Save if it is time, and leave the loop if someone asked for it.
+        """Save if a save is due, and end the loop if the job was asked to stop.
 
         Raises:
-            Stopped: someone did.
+            Stopped: the job was asked to stop.
         """
         stop = self.stop_asked()
         self.save_if_due(save, stop)
@@ -105,19 +105,20 @@ class Interruption:
     def _ends_soon(self) -> bool:
         margin = MARGIN + 2 * self._cost
         if self._end is None:
-            # SLURM may not have answered.
+            # SLURM may not have answered the last query.
             if "SLURM_JOB_ID" not in os.environ or time.monotonic() < self._asked + ASK_AGAIN:
                 return False
         elif time.time() <= self._end - margin:
             return False
-        # The end that is known may have been put off.
+        # The allocation may have been extended.
         self._end, self._asked = allocation_end(), time.monotonic()
         return self._end is not None and time.time() > self._end - margin
 
     def _note_stop(self, number: int, _: FrameType | None) -> None:
         self._reason = f"by {signal.Signals(number).name}"
         if number == signal.SIGINT:
-            # A second Ctrl-C ends what hangs. SIGTERM often comes twice: to a step and to its job.
+            # A second Ctrl-C ends a job that hangs. SIGTERM keeps its handler, because
+            # SLURM often sends it twice, to a step and to its job.
             signal.signal(number, self._before[number])
 
     def _note_save(self, _: int, __: FrameType | None) -> None:
@@ -125,9 +126,9 @@ class Interruption:
 
 
 def allocation_end() -> float | None:
-    """Return when SLURM ends this job, in seconds since the epoch, if it says so.
+    """Return the time when SLURM ends this job, in seconds since the epoch; None if unknown.
 
-    Before version 23.02 it does not tell the job, and Snakemake hides it: the queue is asked.
+    SLURM before 23.02 does not set SLURM_JOB_END_TIME, and Snakemake hides it; then squeue tells.
     """
     try:
         return float(os.environ["SLURM_JOB_END_TIME"])
@@ -138,8 +139,8 @@ def allocation_end() -> float | None:
         return None
     command = ["squeue", "--noheader", "--jobs", job, "--format", "%e"]
     try:
-        told = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
-        return datetime.fromisoformat(told.stdout.strip()).timestamp()
-    # A job without a limit has no end either.
+        queue = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+        return datetime.fromisoformat(queue.stdout.strip()).timestamp()
+    # A job without a time limit has no end; squeue then prints no date.
     except (OSError, subprocess.SubprocessError, ValueError):
         return None

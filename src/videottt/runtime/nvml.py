@@ -1,4 +1,4 @@
-"""List the GPUs that NVIDIA's driver knows."""
+"""List the GPUs that NVIDIA's driver reports."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,11 +7,11 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Gpu:
-    """A GPU, or a part of one (MIG), that CUDA would use.
+    """A GPU, or a part of one (MIG), as CUDA uses it.
 
     Attributes:
-        id: its UUID, the same for every process of the machine.
-        name: of its model.
+        id: UUID, the same for every process of the machine.
+        name: name of the GPU's model.
     """
 
     id: str
@@ -19,8 +19,8 @@ class Gpu:
 
 
 def installed_gpus() -> list[tuple[Gpu, list[Gpu]]]:
-    """Return all GPUs that the driver knows, each with its parts; none if it does not answer."""
-    # Not for every job that only reads the rules.
+    """Return the driver's GPUs, each with its parts; none if no driver answers."""
+    # Imported here, because most processes only import this module.
     import pynvml
 
     try:
@@ -37,12 +37,12 @@ def installed_gpus() -> list[tuple[Gpu, list[Gpu]]]:
 
 
 def _parts(gpu: Any) -> Iterator[Gpu]:
-    """Yield the parts (MIG) of a GPU, by the driver's handle of it."""
+    """Yield the parts (MIG) of a GPU, given the driver's handle."""
     import pynvml
 
     try:
         most = pynvml.nvmlDeviceGetMaxMigDeviceCount(gpu)
-    # A driver that has never heard of parts.
+    # Old drivers do not support parts.
     except pynvml.NVMLError:
         return
     for index in range(most):

@@ -1,11 +1,11 @@
-"""Telling that memory ran out from other errors."""
+"""Recognize errors that say that memory ran out."""
 
-# What torch says on a CPU, where it has no exception of its own for it.
+# torch has an exception type for GPUs only; on a CPU the message alone tells.
 _ON_CPU = "DefaultCPUAllocator: "
 
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Return whether an error says that a device, or this machine, has no memory left."""
-    # By its name, because this is asked where torch may not be imported.
+    # Compared by name, because callers may not import torch.
     names = {kind.__name__ for kind in type(error).__mro__}
     return bool(names & {"OutOfMemoryError", "MemoryError"}) or _ON_CPU in str(error)

@@ -1,4 +1,4 @@
-"""Mixed precision: bfloat16 where the device has it, float16 with loss scaling, or float32."""
+"""Run a model in mixed precision: bfloat16, float16 with loss scaling, or float32."""
 
 import contextlib
 from typing import Any
@@ -13,9 +13,9 @@ class Precision:
     """Autocast and gradient scaling for one device.
 
     Args:
-        name: "float32", "bfloat16", "float16", or "auto": bfloat16 on a GPU that has it, else
+        name: "float32", "bfloat16", "float16", or "auto": bfloat16 on a GPU that supports it, else
             float32.
-        device: where the model is.
+        device: the model's device.
     """
 
     def __init__(self, name: str, device: torch.device) -> None:
@@ -33,7 +33,7 @@ class Precision:
         return torch.autocast(self._device, DTYPES[self.name])
 
     def scale(self, loss: Tensor) -> Tensor:
-        """Return the loss to call backward on."""
+        """Return the scaled loss, to call backward on."""
         return self._scaler.scale(loss)
 
     def unscale(self, optimizer: torch.optim.Optimizer) -> None:
@@ -53,5 +53,5 @@ class Precision:
         return self._scaler.state_dict()
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Go on from a saved state."""
+        """Restore the scaler's state."""
         self._scaler.load_state_dict(state)

@@ -1,4 +1,4 @@
-"""Columns of an HDF5 group, of which every frame has some rows."""
+"""Store columns in an HDF5 group, with any number of rows for each frame."""
 
 import h5py
 import numpy as np
@@ -7,7 +7,7 @@ CHUNK = 4096  # rows
 
 
 class Rows:
-    """Columns of which every frame has some rows."""
+    """Columns with any number of rows for each frame."""
 
     def __init__(self, group: h5py.Group, names: tuple[str, ...]) -> None:
         self._group = group
@@ -41,10 +41,10 @@ class Rows:
         return {name: self._group[name][first : first + count] for name in self._names}
 
     def check(self) -> None:
-        """Raise a ValueError if columns differ in length, or a frame's rows are not there."""
+        """Raise a ValueError if columns differ in length, or rows of a frame are missing."""
         lengths = {len(self._group[name]) for name in self._names}
         if len(lengths) != 1:
-            raise ValueError(f"{self._group.name} has columns of several lengths")
+            raise ValueError(f"{self._group.name} has columns of different lengths")
         check_places(self._group["first"][:], self._group["count"][:], lengths.pop())
 
     def __len__(self) -> int:
@@ -69,10 +69,15 @@ def append(column: h5py.Dataset, values: np.ndarray) -> None:
 def check_places(first: np.ndarray, count: np.ndarray, length: int) -> None:
     """Check that ranges of rows lie within 0 ... length.
 
+    Args:
+        first: first row of each range.
+        count: number of rows of each range.
+        length: number of rows of the column.
+
     Raises:
-        ValueError: one does not.
+        ValueError: a range does not, or is malformed.
     """
     if first.dtype != np.int64 or count.dtype != np.int64 or first.shape != count.shape:
-        raise ValueError("the places of rows are not whole numbers, or not as many")
+        raise ValueError("the first rows and the counts are not int64, or differ in number")
     if ((first < 0) | (count < 0) | (first > length - count)).any():
         raise ValueError("rows are missing")

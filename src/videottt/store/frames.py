@@ -1,22 +1,23 @@
-"""The frame store: one HDF5 file per video, defined, versioned and documented here only.
+"""Write and read the frame store: one HDF5 file per video.
 
 Layout of format version 5, for T frames of at most H x W pixels::
 
     /frames            uint8  [T, H, W, 3]  RGB, one chunk a frame, gzip
-    /sizes             int64  [T, 2]        height and width of frame t, at the top left of H x W:
-                                            the same for all frames of a video, not of stills
+    /sizes             int64  [T, 2]        height and width of frame t, at the top left of H x W;
+                                            equal for all frames of a video, but not for stills
     /names             str    [T]           name of the source frame, without its suffix
-    /timestamps        float64 [T]          its time stamp in the source, ascending; where the
-                                            source has none, t / fps
+    /timestamps        float64 [T]          time stamp of the source frame, ascending; t / fps if
+                                            the source has no time stamps
     /labelled          bool   [T]           whether frame t has labels
     /labels/semantic   uint8  [T, H, W]     class index, 255 = void; one chunk a frame, gzip
-    /labels/instance   uint16 [T, H, W]     instance id, 0 = none; only where the source has it
+    /labels/instance   uint16 [T, H, W]     instance id, 0 = none; only if the source has them
     /labels/instances  group                masks that overlap (the form InstanceLists of
-                                            layers.py); only where the source has them
+                                            layers.py); only if the source has them
     attributes         format, version, dataset, video, fps, classes (JSON), things (JSON),
                        provenance (JSON)
 
-A store is written once, whole or not at all, and read lazily: no function here loads a video whole.
+A store is written once, completely or not at all, and read lazily: no function here loads a whole
+video. No other module knows this format.
 """
 
 import dataclasses
@@ -64,22 +65,22 @@ def write_frames(
     """Write a frame store from frames that arrive one by one, and return how many there were.
 
     Args:
-        path: of the store.
-        frames: in the order of the video.
+        path: the file to write.
+        frames: frames in the order of the video.
         dataset: id of the data set.
         video: id of the video.
-        fps: frames a second; of frames with time stamps only a single one is given it, by
-            default 1, for several say their rate themselves.
+        fps: frames a second. Several frames with time stamps ignore it, because the time stamps
+            give the rate; a single frame with a time stamp has 1 by default.
         classes: names of the classes, in the order of their indices.
-        things: names of the classes whose objects are counted one by one.
-        canvas: (H, W) that holds stills of several sizes; None = all frames have one size.
-        provenance: what decides the content, to be kept beside it.
+        things: names of the classes whose objects are told apart.
+        canvas: (H, W) that holds stills of several sizes; None means that all frames have one size.
+        provenance: record of everything that decides the content.
 
     Raises:
-        InputError: a thing is no class, there is no frame, two frames differ in size or one exceeds
-            the canvas, labels do not fit their image, a label is no class index nor 255, or no
-            instance id, some frames only have time stamps or these do not ascend, or there
-            is neither a time stamp nor `fps`.
+        InputError: a thing is not among the classes; there is no frame; two frames differ in size,
+            or one exceeds the canvas; labels differ in size from their image, or have an invalid
+            class or instance id; only some frames have time stamps, or time stamps do not ascend;
+            or there is neither a time stamp nor `fps`.
     """
     space = ClassSpace(tuple(classes), tuple(things))
     with new_file(path) as file:
@@ -97,7 +98,10 @@ def write_frames(
             names.append(frame.name)
             given.append(frame.timestamp)
         if not names:
-            raise InputError(f"video '{video}' of dataset '{dataset}' has no frames")
+            raise InputError(
+                f"video '{video}' of dataset '{dataset}' has no frames; check its files, and "
+                "'first' and 'last' in config.yaml"
+            )
         timestamps, rate = _timestamps(given, fps, f"video '{video}' of dataset '{dataset}'")
         file["names"] = np.array([os.fsencode(name) for name in names])
         file["timestamps"] = timestamps
@@ -121,17 +125,17 @@ def _timestamps(
     """Return the time of every frame, float64 [T] in seconds, and the frames a second."""
     if given.count(None) == len(given):
         if fps is None:
-            raise InputError(f"{video} has no time stamps: say how many frames a second, as 'fps'")
+            raise InputError(f"{video} has no time stamps; give its frames a second as 'fps'")
         return np.arange(len(given)) / fps, float(fps)
     timestamps = np.array(given, np.float64)
-    # Of a frame without a time stamp it is NaN, which ascends nowhere.
+    # A missing time stamp is NaN here, and fails the comparison.
     if len(timestamps) > 1 and not (np.diff(timestamps) > 0).all():
         raise InputError(f"{video}: time stamps are missing or do not ascend; give each frame one")
     if len(timestamps) == 1:
         return timestamps, float(fps or 1)
     gaps = np.diff(timestamps)
-    # A pause is no slower rate. Those that are left are averaged: many files round their time
-    # stamps to milliseconds.
+    # Gaps of at least twice the median are pauses and do not count. The other gaps are averaged,
+    # because many files round time stamps to milliseconds.
     return timestamps, float(1 / gaps[gaps < 2 * np.median(gaps)].mean())
 
 
@@ -145,7 +149,7 @@ def _create(file: h5py.File, size: tuple[int, int]) -> None:
 def _append(file: h5py.File, index: int, frame: SourceFrame) -> None:
     size = frame.image.shape[:2]
     labels = file["labels"]
-    # Frames before the first one with instances had none: rows that are not written are 0.
+    # Frames before the first one with instances have none: HDF5 fills unwritten rows with 0.
     if frame.instance is not None and "instance" not in labels:
         create_maps(file, "labels/instance", None, file["frames"].shape[1:3], "u2")
     if frame.instances is not None and "instances" not in labels:
@@ -172,17 +176,17 @@ class FrameStore(StoredFile):
     Attributes:
         dataset: id of the data set.
         video: id of the video.
-        fps: frames a second; of frames with time stamps the mean, pauses left out.
-        timestamps: float64 [T], time stamps of the source frames; where it has none, t / fps.
+        fps: frames a second; the mean rate without pauses if the source has time stamps.
+        timestamps: float64 [T], time stamps of the source frames; t / fps if the source has none.
         space: the classes and which of them are things.
         names: names of the source frames.
         labelled: bool [T], whether frame t has labels.
         sizes: int64 [T, 2], height and width of frame t.
-        size: (H, W), the same in a video; in stills of several sizes, what holds them all.
+        size: (H, W) of all frames of a video; of stills, the size of their canvas.
 
     Raises:
         InputError: the file is absent, is no frame store, has an unknown version, or lacks
-            anything of any frame.
+            data of a frame.
     """
 
     def __init__(self, path: Path) -> None:
@@ -201,7 +205,7 @@ class FrameStore(StoredFile):
             self._check()
 
     def _check(self) -> None:
-        """Raise a ValueError if anything of any frame is missing, or cannot be."""
+        """Raise a ValueError if data of a frame are missing or invalid."""
         labels = self._file["labels"]
         check_maps(self._file["frames"], "u1", (len(self), *self.size, 3))
         check_maps(labels["semantic"], "u1", (len(self), *self.size))
@@ -210,17 +214,19 @@ class FrameStore(StoredFile):
         if "instance" in labels:
             check_maps(labels["instance"], "u2", (len(self), *self.size))
         if "instances" in labels:
-            listed = InstanceLists(labels["instances"])
-            listed.check()
-            if len(listed) != len(self):
-                raise ValueError(f"{len(self)} frames, but instances of {len(listed)}")
+            instances = InstanceLists(labels["instances"])
+            instances.check()
+            if len(instances) != len(self):
+                raise ValueError(f"{len(self)} frames, but instances of {len(instances)}")
         shapes = (self.timestamps.shape, self.labelled.shape, self.sizes.shape)
         if shapes != ((len(self),), (len(self),), (len(self), 2)):
-            raise ValueError(f"{len(self)} frames, but time stamps, labels or sizes of others")
+            raise ValueError(
+                f"{len(self)} frames, but another number of time stamps, labels or sizes"
+            )
         if not 0 < self.fps < np.inf or not np.isfinite(self.timestamps).all():
-            raise ValueError("its rate or a time stamp is no number")
+            raise ValueError("its rate or a time stamp is not a valid number")
         if (self.sizes < 1).any() or (self.sizes > self.size).any():
-            raise ValueError("a frame is larger than all of them")
+            raise ValueError("the size of a frame is not within that of the store")
 
     def __len__(self) -> int:
         return len(self.names)
@@ -231,14 +237,14 @@ class FrameStore(StoredFile):
         return list(self.space.classes)
 
     def check_one_size(self) -> None:
-        """Refuse stills of several sizes on one canvas: they are to train on, not a video.
+        """Refuse stills of several sizes, which are for training and no video.
 
         Raises:
             InputError: the frames differ in size.
         """
         if (self.sizes != self.size).any():
             raise InputError(
-                f"{self.path}: frames of several sizes are stills to train on, not a video; "
+                f"{self.path}: holds stills of several sizes for training, not a video; "
                 "predict a video whose frames have one size"
             )
 
@@ -248,9 +254,9 @@ class FrameStore(StoredFile):
 
     def semantic(self, index: int) -> np.ndarray:
         """Return the labels of frame `index`: uint8 [H, W], 255 = void."""
-        found = self._map("labels/semantic", index)
-        self._check_labels(found, index)
-        return found
+        labels = self._map("labels/semantic", index)
+        self._check_labels(labels, index)
+        return labels
 
     def instance(self, index: int) -> np.ndarray:
         """Return the instance ids of frame `index`: uint16 [H, W], 0 = none."""
@@ -263,19 +269,19 @@ class FrameStore(StoredFile):
         return panoptic_from(self.semantic(index), self.instance(index), self.space)
 
     def instances(self, index: int) -> Instances:
-        """Return the objects of frame `index`, overlapping where the source has such masks."""
+        """Return the objects of frame `index`; their masks overlap if those of the source do."""
         if "instances" in self._file["labels"]:
             with self._reported(f"frame {index} cannot be read"):
-                listed = InstanceLists(self._file["labels/instances"]).read(index)
-            if len(listed):
+                instances = InstanceLists(self._file["labels/instances"]).read(index)
+            if len(instances):
                 height, width = self.sizes[index].tolist()
-                listed = dataclasses.replace(listed, size=(height, width))
-                self._check_labels(listed, index)
-                return listed
+                instances = dataclasses.replace(instances, size=(height, width))
+                self._check_labels(instances, index)
+                return instances
         return instances_of(self.panoptic(index), self.space)
 
     def _check_labels(self, labels: np.ndarray | Instances, index: int) -> None:
-        with self._reported(f"frame {index} has labels that cannot be"):
+        with self._reported(f"frame {index} has invalid labels"):
             check_prediction(labels, len(self.space.classes))
 
     def _map(self, name: str, index: int) -> np.ndarray:

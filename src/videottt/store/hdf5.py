@@ -1,8 +1,8 @@
-"""HDF5 files that notice damage, lead nowhere else, and are written once.
+"""Write HDF5 files once, with checksums, and read them without following links to other files.
 
-Their metadata are of a form in which HDF5 keeps checksums, and zlib keeps one of every chunk. Of
-all that is left (attributes and small data sets) the last attribute that is written, ``checksum``,
-is the SHA-256: a file without it was never finished.
+The metadata have a form in which HDF5 keeps checksums, and zlib keeps a checksum of every chunk.
+The attribute ``checksum``, written last, is the SHA-256 of the rest: attributes and uncompressed
+data sets. A file without it was never finished.
 """
 
 import contextlib
@@ -22,16 +22,17 @@ from videottt.core.errors import InputError, absent
 from videottt.core.files import complete_file
 from videottt.core.ids import JobKey
 
-# The first version of HDF5 whose metadata all have checksums.
+# The first version of HDF5 that keeps checksums of all metadata.
 METADATA = "v110"
 CHECKSUM = "checksum"
-# Nothing relies on it. HDF5_USE_FILE_LOCKING is stronger, where it is set.
+# Nothing relies on locks. The variable HDF5_USE_FILE_LOCKING overrides this value.
 LOCKING = "best-effort"
-# Others might be a library on this machine that HDF5 would load and run.
+# HDF5 would load a library of this machine for any other filter, and run it.
 FILTERS = (h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32)
 LINUX = sys.platform == "linux"
-DEPTH = 4  # of groups in each other
-# What h5py raises where a file is damaged, or is not what it seems.
+# The deepest nesting of groups.
+DEPTH = 4
+# Exceptions that h5py raises for a damaged or unexpected file.
 DAMAGED = (OSError, RuntimeError, LookupError, ValueError, TypeError, AttributeError)
 
 
@@ -40,27 +41,27 @@ def new_file(path: Path) -> Iterator[h5py.File]:
     """Yield an HDF5 file to write; `path` appears, complete, only if the block succeeds.
 
     Raises:
-        InputError: it cannot be written.
+        InputError: the file cannot be written.
     """
     with complete_file(path) as part:
-        # Without a cache of chunks a write fails where it is asked for, not when a data set is
-        # closed, which cannot be reported.
+        # Without a chunk cache a write fails at once. With one it might fail when a data set is
+        # closed, where h5py cannot report the error.
         file = h5py.File(part, "w", libver=METADATA, locking=LOCKING, rdcc_nbytes=0)
         try:
             yield file
             write_attributes(file, **{CHECKSUM: _checksum(file)})
             file.flush()
         except BaseException:
-            _drop(file)
+            _discard(file)
             raise
         file.close()
 
 
-def _drop(file: h5py.File) -> None:
-    """Close a file that is not wanted any more.
+def _discard(file: h5py.File) -> None:
+    """Close a file without writing the rest of it.
 
-    What it has still to write goes nowhere: where it failed, as on a full disk, HDF5 would try it
-    again and again, and crash at the end of the process.
+    After a failed write, as on a full disk, HDF5 would try the write again and again, and crash at
+    the end of the process. So the rest goes to a temporary file.
     """
     with _temporary() as nowhere:
         os.dup2(nowhere.fileno(), file.id.get_vfd_handle())
@@ -68,10 +69,10 @@ def _drop(file: h5py.File) -> None:
 
 
 def write_attributes(file: h5py.File, **attributes: Any) -> None:
-    """Write attributes: numbers, lists of them, or text.
+    """Write attributes: numbers, lists of numbers, or text.
 
-    Text has the length that it has: what HDF5 keeps for text of any length has no checksum, and
-    damaged it makes HDF5 read for ever.
+    Text is stored with a fixed length: HDF5 keeps no checksum of variable-length text, and damage
+    there makes HDF5 read for ever.
     """
     for name, value in attributes.items():
         if isinstance(value, str):
@@ -83,13 +84,13 @@ def write_attributes(file: h5py.File, **attributes: Any) -> None:
 
 
 def attributes_of(file: h5py.File) -> dict[str, Any]:
-    """Return all attributes that `write_attributes` wrote; others are left out."""
-    found = {}
+    """Return the attributes of fixed length, which are all that `write_attributes` writes."""
+    attributes = {}
     for name in file.attrs:
         if not file.attrs.get_id(name).dtype.hasobject:
             value = file.attrs[name]
-            found[name] = value.decode() if isinstance(value, bytes) else value
-    return found
+            attributes[name] = value.decode() if isinstance(value, bytes) else value
+    return attributes
 
 
 def key_of(attributes: Mapping[str, Any]) -> JobKey:
@@ -104,16 +105,16 @@ def key_of(attributes: Mapping[str, Any]) -> JobKey:
 
 
 def _temporary() -> IO[bytes]:
-    # The disk for temporary files may be the full one.
+    # The disk with the temporary files may be the full one, so Linux uses memory.
     return os.fdopen(os.memfd_create("h5"), "rb+") if LINUX else tempfile.TemporaryFile()
 
 
 def open_checked(path: Path, file_format: str, version: int) -> h5py.File:
-    """Open an HDF5 file for reading after checking what it is.
+    """Check the format, version and checksum of an HDF5 file, and open it for reading.
 
     Raises:
         InputError: the file is absent, unreadable, damaged, not finished, of another format or of
-            another version, or leads to other files.
+            another version, or refers to other files.
     """
     if not path.is_file():
         raise absent(path)
@@ -123,8 +124,8 @@ def open_checked(path: Path, file_format: str, version: int) -> h5py.File:
         raise _unreadable(path, error) from None
     try:
         attributes = attributes_of(file)
-        found = (attributes.get("format"), int(attributes.get("version", 0)))
-        if found == (file_format, version):
+        stored = (attributes.get("format"), int(attributes.get("version", 0)))
+        if stored == (file_format, version):
             _check_contained(file, DEPTH)
             if attributes.get(CHECKSUM) != _checksum(file):
                 raise ValueError("its checksum is missing or wrong")
@@ -136,7 +137,7 @@ def open_checked(path: Path, file_format: str, version: int) -> h5py.File:
         ) from None
     file.close()
     raise InputError(
-        f"{path}: is '{found[0]}' version {found[1]}, but this program reads '{file_format}' "
+        f"{path}: is '{stored[0]}' version {stored[1]}, but this program reads '{file_format}' "
         f"version {version}; make it again with this version of videottt"
     )
 
@@ -146,22 +147,22 @@ def read_checked(path: Path, file_format: str, version: int) -> Iterator[h5py.Fi
     """Yield an HDF5 file to read in the block.
 
     Raises:
-        InputError: as `open_checked`; or what is read in the block is damaged or not there.
+        InputError: as `open_checked`; or data that the block reads are damaged or missing.
     """
     with open_checked(path, file_format, version) as file:
         try:
             yield file
         except DAMAGED as error:
             raise InputError(
-                f"{path}: is not what it should be ({_line(error)}); make it again"
+                f"{path}: is damaged or incomplete ({_line(error)}); make it again"
             ) from None
 
 
 def _unreadable(path: Path, error: OSError) -> InputError:
     if "unable to lock file" in str(error):
         return InputError(
-            f"{path}: cannot be locked ({_line(error)}): set hdf5_locking: 'off' in config.yaml, "
-            "or HDF5_USE_FILE_LOCKING=FALSE, if this file system has no locks"
+            f"{path}: cannot be locked ({_line(error)}); if this file system has no locks, set "
+            "hdf5_locking: 'off' in config.yaml, or HDF5_USE_FILE_LOCKING=FALSE"
         )
     return InputError(f"{path}: not a readable HDF5 file ({_line(error)}); make it again")
 
@@ -171,31 +172,31 @@ def _line(error: Exception) -> str:
 
 
 def _check_contained(group: h5py.Group, depth: int) -> None:
-    """Raise a ValueError if anything in a group is elsewhere, or needs more than HDF5 to read."""
+    """Raise a ValueError if data of a group lie in another file, or need a plug-in of HDF5."""
     if not depth:
-        raise ValueError("its groups lie too deep in each other")
+        raise ValueError("its groups are nested too deeply")
     if any(group.attrs.get_id(name).dtype.hasobject for name in group.attrs):
         raise ValueError("an attribute has no fixed length")
     for name in group:
         if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-            raise ValueError(f"'{name}' is a link to elsewhere")
+            raise ValueError(f"'{name}' is a link")
         node = group[name]
         if isinstance(node, h5py.Group):
             _check_contained(node, depth - 1)
             continue
         if node.is_virtual or node.external:
             raise ValueError(f"'{name}' lies in another file")
-        made = node.id.get_create_plist()
-        used = {made.get_filter(place)[0] for place in range(made.get_nfilters())}
-        if not used <= set(FILTERS):
-            raise ValueError(f"'{name}' is compressed in an unknown way")
+        properties = node.id.get_create_plist()
+        filters = {properties.get_filter(place)[0] for place in range(properties.get_nfilters())}
+        if not filters <= set(FILTERS):
+            raise ValueError(f"'{name}' is compressed by an unknown filter")
         if node.attrs or node.dtype.hasobject:
             raise ValueError(f"'{name}' has attributes, or no fixed length")
 
 
 def _checksum(file: h5py.File) -> str:
-    """Return the SHA-256 of all attributes, and of the data sets that zlib does not check."""
-    found = hashlib.sha256()
+    """Return the SHA-256 of all attributes and all uncompressed data sets."""
+    digest = hashlib.sha256()
 
     def add(name: str, node: h5py.Group | h5py.Dataset) -> None:
         attributes = {
@@ -203,20 +204,20 @@ def _checksum(file: h5py.File) -> str:
             for key in sorted(node.attrs)
             if key != CHECKSUM
         }
-        found.update(f"{name} {attributes}\n".encode())
+        digest.update(f"{name} {attributes}\n".encode())
         if isinstance(node, h5py.Dataset) and node.compression is None:
-            found.update(np.asarray(node[()]).data)
+            digest.update(np.asarray(node[()]).data)
 
     add("", file)
     file.visititems(add)
-    return found.hexdigest()
+    return digest.hexdigest()
 
 
 class StoredFile:
     """An open HDF5 file of one format; a context manager.
 
     Attributes:
-        path: of the file.
+        path: the file.
     """
 
     def __init__(self, path: Path, file_format: str, version: int) -> None:
@@ -235,7 +236,7 @@ class StoredFile:
 
     @contextlib.contextmanager
     def _reported(self, what: str) -> Iterator[None]:
-        """Report what fails in the block as bad input."""
+        """Turn an error of h5py in the block into an InputError."""
         try:
             yield
         except DAMAGED as error:
@@ -243,9 +244,9 @@ class StoredFile:
 
     @contextlib.contextmanager
     def _closed_on_error(self) -> Iterator[None]:
-        """Report that the file is not what its format says, and close it."""
+        """Turn an error of h5py in the block into an InputError, and close the file."""
         try:
-            with self._reported("is not what it should be"):
+            with self._reported("is damaged or incomplete"):
                 yield
         except InputError:
             self._file.close()

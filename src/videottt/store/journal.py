@@ -1,4 +1,4 @@
-"""Keep the results of a prediction job, so that it goes on where it was killed."""
+"""Record the results of a prediction job, so that it resumes after it was killed."""
 
 import contextlib
 import dataclasses
@@ -23,13 +23,13 @@ from videottt.store.predictions import PredictionReader, PredictionWriter, write
 
 @dataclass(frozen=True)
 class PredictionJob:
-    """One file of predictions to be made.
+    """A job that makes one file of predictions.
 
     Attributes:
         key: the ids of the job.
-        kind: of the predictions, one of `layers.LAYERS`.
-        settings: of the method.
-        provenance: everything else that decides the numbers.
+        kind: form of the predictions, one of `layers.LAYERS`.
+        settings: settings of the method.
+        provenance: record of everything else that decides the numbers.
     """
 
     key: JobKey
@@ -38,31 +38,31 @@ class PredictionJob:
     provenance: dict[str, Any]
 
     def is_made(self, path: Path) -> bool:
-        """Return whether a file is what this job would make."""
+        """Return whether a file holds the predictions of this job."""
         try:
-            with PredictionReader(path) as made:
-                found = made.key, made.kind, made.settings, made.provenance
+            with PredictionReader(path) as reader:
+                stored = reader.key, reader.kind, reader.settings, reader.provenance
         except InputError:
             return False
-        # As JSON has them: a tuple comes back as a list.
+        # Compared after a round trip through JSON, which turns tuples into lists.
         settings, provenance = (
             json.loads(json.dumps(part)) for part in (self.settings, self.provenance)
         )
-        return found == (self.key, self.kind, settings, provenance)
+        return stored == (self.key, self.kind, settings, provenance)
 
 
 class NullJournal:
-    """Hand results to the writer of predictions, and keep no state.
+    """A journal that passes results to the writer of predictions and saves no state.
 
     Args:
-        writer: of the file that appears when the job is done.
+        writer: the writer of the file of predictions.
     """
 
     def __init__(self, writer: PredictionWriter) -> None:
         self.writer = writer
 
     def resume(self) -> dict[str, Any] | None:
-        """Return the state of an earlier run of this job: there is none."""
+        """Return None: there is no saved state."""
         return None
 
     def add(self, result: FrameResult) -> None:
@@ -70,7 +70,7 @@ class NullJournal:
         self.writer.add(result)
 
     def add_to_rung(self, updates: int, result: FrameResult) -> None:
-        """Write what is predicted of one frame after some updates of offline training."""
+        """Write the prediction of one frame after `updates` updates of offline training."""
         self.writer.add_to_rung(updates, result)
 
     def update(self, loss: float) -> None:
@@ -78,20 +78,20 @@ class NullJournal:
         self.writer.update(loss)
 
     def look(self, index: int, visible: np.ndarray, pixels: np.ndarray) -> None:
-        """Write a reconstruction to look at: bool [h, w] and uint8 [h, w, 3]."""
+        """Write the reconstruction of a frame: bool [h, w] and uint8 [h, w, 3]."""
         self.writer.look(index, visible, pixels)
 
     def save_if_due(self, state: Callable[[], dict[str, Any]]) -> None:
-        """Do nothing: no state is kept."""
+        """Do nothing: no state is saved."""
 
 
 class Journal(NullJournal):
-    """Hand results to the writer of predictions, again after a job was killed.
+    """A journal that also saves results and states, and replays them after the job was killed.
 
     Args:
-        writer: of the file that appears when the job is done.
-        saved: where results and states are kept meanwhile.
-        interruption: says when.
+        writer: the writer of the file of predictions.
+        saved: the saved state of the job.
+        interruption: decides when to save and when to stop.
     """
 
     def __init__(
@@ -100,10 +100,10 @@ class Journal(NullJournal):
         super().__init__(writer)
         self._saved = saved
         self._interruption = interruption
-        self._unsaved: list[list[Any]] = []
+        self._pending: list[list[Any]] = []
 
     def resume(self) -> dict[str, Any] | None:
-        """Write the results of an earlier run of this job; return its state, None without one."""
+        """Write the saved results of an earlier run; return its state, or None without one."""
         state = self._saved.load()
         for part in self._saved.parts():
             for name, *values in part:
@@ -111,36 +111,36 @@ class Journal(NullJournal):
         return state
 
     def add(self, result: FrameResult) -> None:
-        """Keep the result of one frame."""
-        self._enter("frame", _plain_result(result))
+        """Write and record the result of one frame."""
+        self._record("frame", _plain_result(result))
 
     def add_to_rung(self, updates: int, result: FrameResult) -> None:
-        """Keep what is predicted of one frame after some updates of offline training."""
-        self._enter("rung", updates, _plain_result(result))
+        """Write and record the prediction of one frame after `updates` offline updates."""
+        self._record("rung", updates, _plain_result(result))
 
     def update(self, loss: float) -> None:
-        """Keep the loss of one update of offline training."""
-        self._enter("update", loss)
+        """Write and record the loss of one update of offline training."""
+        self._record("update", loss)
 
     def look(self, index: int, visible: np.ndarray, pixels: np.ndarray) -> None:
-        """Keep a reconstruction to look at: bool [h, w] and uint8 [h, w, 3]."""
-        self._enter("look", index, torch.from_numpy(visible), torch.from_numpy(pixels))
+        """Write and record the reconstruction of a frame: bool [h, w] and uint8 [h, w, 3]."""
+        self._record("look", index, torch.from_numpy(visible), torch.from_numpy(pixels))
 
     def save_if_due(self, state: Callable[[], dict[str, Any]]) -> None:
-        """Save the state between two steps, if it is time; stop if that was asked for.
+        """Save the state between two steps if a save is due, and end the job if asked to stop.
 
         Raises:
-            Stopped: it was.
+            Stopped: the job was asked to stop.
         """
         self._interruption.after_step(lambda: self._save(state()))
 
-    def _enter(self, name: str, *values: Any) -> None:
+    def _record(self, name: str, *values: Any) -> None:
         _ENTRIES[name](self.writer, *values)
-        self._unsaved.append([name, *values])
+        self._pending.append([name, *values])
 
     def _save(self, state: dict[str, Any]) -> None:
-        if self._saved.save(state, self._unsaved):
-            self._unsaved = []
+        if self._saved.save(state, self._pending):
+            self._pending = []
 
 
 @contextlib.contextmanager
@@ -153,15 +153,16 @@ def open_journal(
     save_every: float,
     looks: int | None = None,
 ) -> Iterator[NullJournal]:
-    """Yield a journal of a job on one video; the file of predictions appears at the end.
+    """Yield the journal of a job on one video; the file of predictions appears at the end.
 
     Args:
         output: the file of predictions.
-        job: what it is to hold.
-        store: the video.
-        state: folder of the state to resume from; None keeps none.
-        save_every: seconds between two states.
-        looks: reconstructions that are kept for a figure; a state with others is not resumed from.
+        job: the job.
+        store: the frame store of the video.
+        state: folder of the saved state to resume from; None saves no state.
+        save_every: seconds between two saves.
+        looks: number of reconstructions to keep for a figure; a state saved with another number is
+            not resumed.
     """
     with write_predictions(
         output,
@@ -176,7 +177,7 @@ def open_journal(
         if state is None:
             yield NullJournal(writer)
             return
-        # Where the output is being made is no part of its provenance, nor is what is only shown.
+        # The number of reconstructions decides no number of the output, so the provenance lacks it.
         decisive = {**dataclasses.asdict(job), "looks": looks}
         saved = SavedState(state, output, decisive)
         with Interruption(save_every) as interruption:
@@ -184,7 +185,7 @@ def open_journal(
     saved.remove()
 
 
-# What becomes of each kind of entry.
+# Kind of entry -> how it is written.
 _ENTRIES: dict[str, Callable[..., None]] = {
     "frame": lambda writer, result: writer.add(_result(result)),
     "rung": lambda writer, updates, result: writer.add_to_rung(updates, _result(result)),
@@ -196,7 +197,7 @@ _ENTRIES: dict[str, Callable[..., None]] = {
 
 
 def _plain_result(result: FrameResult) -> dict[str, Any]:
-    """Return a result as tensors, numbers and texts."""
+    """Convert a result to tensors, numbers and texts."""
     return {**vars(result), "prediction": _plain_prediction(result.prediction)}
 
 

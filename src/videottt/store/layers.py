@@ -1,19 +1,19 @@
-"""How predictions and labels of a frame lie in an HDF5 group, compressed and readable by frame.
+"""Store predictions and labels in an HDF5 group, compressed and readable frame by frame.
 
-The attribute ``kind`` of a group says which of four forms it has, for T frames of H x W::
+The attribute ``kind`` of a group names one of four forms, for T frames of H x W pixels::
 
     classes     map      uint8   [T, H, W]  class of each pixel, 255 = void; one chunk a frame
     panoptic    ids      uint16  [T, H, W]  segment of each pixel, from 1, 0 = void; a chunk a frame
-                first, count     int64 [T]  rows of frame t in the following columns
+                first, count     int64 [T]  first row and number of rows of frame t in the columns:
                 class    uint8   [S]        of segment 1, 2, ... of the frame
                 score    float32 [S]
     images      rgb      uint8   [T, H, W, 3]  an image; one chunk a frame
-    instances   first, count     int64 [T]  rows of frame t in the following columns
+    instances   first, count     int64 [T]  first row and number of rows of frame t in the columns:
                 class    uint8   [N]
                 score    float32 [N]
                 crowd    bool    [N]
-                mask     int64   [N]        row of its mask; instances of a frame may share one
-                begin, end       int64 [M]  bytes of each mask in
+                mask     int64   [N]        row of its mask; instances of a frame may share a mask
+                begin, end       int64 [M]  first byte of each mask, and the byte after its last, in
                 counts   uint8   [B]        COCO's compressed run lengths, one after the other
 """
 
@@ -28,12 +28,12 @@ from videottt.core.segments import VOID, Instances, Panoptic, Prediction
 from videottt.store.columns import Rows, append, check_places, create_column
 from videottt.store.maps import check_complete, check_maps, create_maps, map_size
 
-# What a layer holds of one frame.
+# The prediction or labels of one frame.
 Content = TypeVar("Content", bound=Prediction)
 
 
 class Layer(abc.ABC, Generic[Content]):
-    """One form; frames may be written in any order, each once."""
+    """A group of one of the four forms; frames may be written in any order, each once."""
 
     kind: ClassVar[str]
 
@@ -42,7 +42,7 @@ class Layer(abc.ABC, Generic[Content]):
 
     @classmethod
     def create(cls, parent: h5py.Group, name: str, frames: int, size: tuple[int, int]) -> Self:
-        """Make an empty group for so many frames of (H, W)."""
+        """Make an empty group for `frames` frames of `size` (H, W)."""
         group = parent.create_group(name)
         group.attrs["kind"] = np.bytes_(cls.kind)
         cls._create_content(group, frames, size)
@@ -63,10 +63,10 @@ class Layer(abc.ABC, Generic[Content]):
 
     @abc.abstractmethod
     def check(self) -> None:
-        """Check that what is there fits together, and that no map is missing.
+        """Check that no map is missing and that the data sets agree with each other.
 
         Raises:
-            ValueError: it does not; the message says where.
+            ValueError: a map is missing or data sets disagree; the message says where.
         """
 
     @property
@@ -79,11 +79,11 @@ class Layer(abc.ABC, Generic[Content]):
 
 
 class _Arrays(Layer[np.ndarray]):
-    """One array of bytes a frame, and nothing else.
+    """A layer with one array of bytes for each frame.
 
     Attributes:
-        name: of the data set.
-        channels: shape of what a pixel has.
+        name: name of the data set.
+        channels: shape of the values of one pixel.
     """
 
     name: ClassVar[str]
@@ -120,7 +120,7 @@ class _Arrays(Layer[np.ndarray]):
 
 
 class ClassMaps(_Arrays):
-    """Maps of classes: what semantic segmentation predicts."""
+    """Class maps, the predictions of semantic segmentation."""
 
     kind = "classes"
     name = "map"
@@ -128,7 +128,7 @@ class ClassMaps(_Arrays):
 
 
 class Images(_Arrays):
-    """RGB images: what colorization predicts."""
+    """RGB images, the predictions of colorization."""
 
     kind = "images"
     name = "rgb"
@@ -136,7 +136,7 @@ class Images(_Arrays):
 
 
 class PanopticMaps(Layer[Panoptic]):
-    """Maps of segments: what panoptic segmentation predicts."""
+    """Panoptic maps, the predictions of panoptic segmentation."""
 
     kind = "panoptic"
 
@@ -178,7 +178,7 @@ class PanopticMaps(Layer[Panoptic]):
 
 
 class InstanceLists(Layer[Instances]):
-    """Masks as run lengths: what instance segmentation predicts, and labels that overlap."""
+    """Masks as run lengths, for instance segmentation and for labels that overlap."""
 
     kind = "instances"
 
@@ -213,7 +213,7 @@ class InstanceLists(Layer[Instances]):
         append(self._group["counts"], np.frombuffer(b"".join(distinct), np.uint8))
 
     def append(self, prediction: Instances) -> None:
-        """Write one frame more than there were."""
+        """Add a frame at the end."""
         self._rows.grow()
         self.write(len(self) - 1, prediction)
 
@@ -252,19 +252,23 @@ LAYERS = {form.kind: form for form in _FORMS}
 
 
 def layer_of(group: h5py.Group) -> Layer[Any]:
-    """Return the layer that lies in a group."""
+    """Return the layer that is stored in a group."""
     return LAYERS[group.attrs["kind"].decode()](group)
 
 
 def check_prediction(prediction: Prediction, classes: int) -> None:
-    """Check what was read of one frame, of which there may be so many classes.
+    """Check the prediction or the labels of one frame after reading.
+
+    Args:
+        prediction: the prediction or the labels.
+        classes: number of classes of the data set.
 
     Raises:
-        ValueError: a class, an id, a score or a mask cannot be.
+        ValueError: a class, an id, a score or a mask is invalid.
     """
     if isinstance(prediction, np.ndarray):
-        found = prediction[prediction != VOID] if prediction.ndim == 2 else prediction[:0]
-        _check_classes(found, classes)
+        labelled = prediction[prediction != VOID] if prediction.ndim == 2 else prediction[:0]
+        _check_classes(labelled, classes)
         return
     _check_classes(prediction.classes, classes)
     if not np.isfinite(prediction.scores).all():
@@ -275,6 +279,6 @@ def check_prediction(prediction: Prediction, classes: int) -> None:
         check_masks(prediction)
 
 
-def _check_classes(found: np.ndarray, classes: int) -> None:
-    if found.max(initial=0) >= max(classes, 1):
-        raise ValueError(f"class {found.max()} of {classes}")
+def _check_classes(indices: np.ndarray, classes: int) -> None:
+    if indices.max(initial=0) >= max(classes, 1):
+        raise ValueError(f"class {indices.max()}, but classes are 0..{classes - 1}")

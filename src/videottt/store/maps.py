@@ -1,6 +1,7 @@
-"""Maps of an HDF5 file: one chunk a frame, compressed, and checked for being all there."""
+"""Create and check compressed maps in an HDF5 file, one chunk a frame."""
 
 import h5py
+import numpy as np
 
 
 def create_maps(
@@ -9,11 +10,11 @@ def create_maps(
     """Make a data set of maps that has one chunk a frame.
 
     Args:
-        group: that it is to lie in.
-        name: of the data set.
-        frames: their number; None = none yet, more to come.
+        group: the group to create it in.
+        name: name of the data set.
+        frames: number of frames; None makes an empty data set that can grow.
         size: shape of one map.
-        dtype: of the maps.
+        dtype: type of the maps.
     """
     group.create_dataset(
         name,
@@ -32,21 +33,23 @@ def check_maps(maps: h5py.Dataset, dtype: str, shape: tuple[int, ...]) -> None:
 
     Args:
         maps: the data set.
-        dtype: that it must have.
-        shape: (T, H, W, ...) that it must have.
+        dtype: expected type.
+        shape: expected shape, (T, H, W, ...).
 
     Raises:
-        ValueError: it has another form.
+        ValueError: type, shape or chunks differ.
     """
     if maps.dtype != dtype or maps.shape != shape or maps.chunks != (1, *shape[1:]):
-        raise ValueError(f"{maps.name} has another form")
+        raise ValueError(
+            f"{maps.name} is not {np.dtype(dtype).name} {list(shape)} in chunks of one frame"
+        )
 
 
 def check_complete(maps: h5py.Dataset) -> None:
     """Check that every frame of a data set of maps was written.
 
     Raises:
-        ValueError: one is missing.
+        ValueError: a frame is missing.
     """
     if maps.id.get_num_chunks() != len(maps):
         raise ValueError(f"{maps.name} has {maps.id.get_num_chunks()} of {len(maps)} frames")

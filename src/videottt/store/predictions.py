@@ -1,31 +1,31 @@
-"""The prediction cache: one HDF5 file per (dataset, task, method, seed, video), defined here only.
+"""Write and read the prediction cache: one HDF5 file per (dataset, task, method, seed, video).
 
 Layout of format version 5, for a video of T frames of height H and width W::
 
-    /prediction        group of T frames in one of the forms of videottt.store.layers: maps of
-                       classes (semantic), panoptic maps, images or lists of instances
+    /prediction        group of T frames in one of the forms of videottt.store.layers: class maps
+                       (semantic), panoptic maps, images or lists of instances
     /loss              float64 [T]        of the objective, before the update; NaN without one
     /gradient_norm     float64 [T]        before clipping; NaN without an update
-    /skipped_steps     int64   [T]        updates left out because loss or gradient was not finite
-    /resets            int64   [T]        1 where predictions had collapsed: the weights were reset
-    /ladder/<N>        the same; offline methods only: the prediction after N updates, for each
-                       rung N but the last, which is in /prediction
-    /updates/loss      float64 [N]        ... and the loss of each of their updates, before it
+    /skipped_steps     int64   [T]        updates skipped because loss or gradient was not finite
+    /resets            int64   [T]        1 if predictions had collapsed and the weights were reset
+    /ladder/<N>        of offline methods only: the predictions after N updates, in the form of
+                       /prediction, for each rung N but the last, which is in /prediction
+    /updates/loss      float64 [N]        of offline methods only: the loss before each update
     /wall_time/load    float64 [T]        wall time of reading the frame
-    /wall_time/adapt   float64 [T]        ... of learning: the sum of the next five
+    /wall_time/adapt   float64 [T]        ... of the updates: the sum of the next five
     /wall_time/adapt_* float64 [T]        ... reset, sample, forward, backward, optimizer
     /wall_time/predict float64 [T]        ... of predicting the frame
     /wall_time/write   float64 [T]        ... of writing the prediction into this file
-    /memory/peak       int64   scalar     bytes: of the GPU's memory, or resident on a CPU
-    /look/index        int64   [N]        frames of which a reconstruction was kept
+    /memory/peak       int64   scalar     bytes of GPU memory, or resident memory on a CPU
+    /look/index        int64   [N]        frames whose reconstruction was kept
     /look/visible      bool    [N, h, w]  the patches shown to the model
     /look/pixels       uint8   [N, h, w, 3]  its reconstruction
     attributes         format, version, dataset, task, method, seed, video, classes (JSON),
                        settings (JSON), provenance (JSON), ladder (rungs, ascending)
 
-Everything but ``/wall_time``, ``/memory`` and what comes of them, the attribute ``checksum`` of
-videottt.store.hdf5, is a function of the inputs alone: two runs on one machine agree bit for bit.
-Files are written whole or not at all.
+Two runs on one machine agree bit for bit in everything but ``/wall_time``, ``/memory`` and the
+attribute ``checksum`` of videottt.store.hdf5, which covers them. Files are written completely or
+not at all. No other module knows this format.
 """
 
 import contextlib
@@ -54,7 +54,7 @@ WALL_TIMES = ("load", "adapt", *(f"adapt_{phase}" for phase in ADAPT_PHASES), "p
 
 
 class PredictionWriter:
-    """Writes the results of one job frame by frame; made by `write_predictions`."""
+    """A writer of the results of one job, frame by frame; made by `write_predictions`."""
 
     def __init__(self, file: h5py.File, kind: str, frames: int, size: tuple[int, int]) -> None:
         self._file = file
@@ -71,41 +71,41 @@ class PredictionWriter:
         return LAYERS[self._kind].create(self._file, name, self._frames, self._size)
 
     def add(self, result: FrameResult) -> None:
-        """Write the result of one frame, and what it cost."""
+        """Write the result of one frame, and its wall times."""
         start = time.perf_counter()
         self._predictions.write(result.index, result.prediction)
         for name, values in self._numbers.items():
             values[result.index] = getattr(result, name)
-        spent = {f"adapt_{phase}": result.wall_time[phase] for phase in ADAPT_PHASES}
-        spent["adapt"] = sum(spent.values())
-        spent["load"], spent["predict"] = result.wall_time["load"], result.wall_time["predict"]
-        spent["write"] = time.perf_counter() - start
-        for name, wall_time in spent.items():
+        times = {f"adapt_{phase}": result.wall_time[phase] for phase in ADAPT_PHASES}
+        times["adapt"] = sum(times.values())
+        times["load"], times["predict"] = result.wall_time["load"], result.wall_time["predict"]
+        times["write"] = time.perf_counter() - start
+        for name, wall_time in times.items():
             self._wall_time[name][result.index] = wall_time
 
     def update(self, loss: float) -> None:
-        """Keep the loss of one update of offline training."""
+        """Record the loss of one update of offline training."""
         self._updates.append(loss)
 
     def add_to_rung(self, updates: int, result: FrameResult) -> None:
-        """Write what is predicted of one frame after some updates of offline training.
+        """Write the prediction of one frame after `updates` updates of offline training.
 
-        For all rungs of the ladder but the last, whose results are added as others are.
+        Call `add` for the last rung of the ladder instead.
         """
         if updates not in self._rungs:
             self._rungs[updates] = self._created(f"ladder/{updates}")
         self._rungs[updates].write(result.index, result.prediction)
 
     def peak_memory(self, size: int) -> None:
-        """Keep how much memory the job took at most, in bytes."""
+        """Record the peak memory of the job, in bytes."""
         self._peak = size
 
     def look(self, index: int, visible: np.ndarray, pixels: np.ndarray) -> None:
-        """Keep a reconstruction to look at: bool [h, w] and uint8 [h, w, 3]."""
+        """Record the reconstruction of a frame: bool [h, w] and uint8 [h, w, 3]."""
         self._looks.append((index, visible, pixels))
 
     def finish(self) -> None:
-        """Write what was gathered over the frames."""
+        """Write the values that were gathered over the frames."""
         for name, values in self._numbers.items():
             self._file[name] = values.astype(np.int64) if name in COUNTS else values
         for name, values in self._wall_time.items():
@@ -135,14 +135,14 @@ def write_predictions(
     """Yield a writer for one job; the file appears only if the block succeeds.
 
     Args:
-        path: of the file.
+        path: the file to write.
         key: the ids of the job.
-        kind: of the predictions, one of `layers.LAYERS`.
-        frames: their number.
-        size: (H, W).
+        kind: form of the predictions, one of `layers.LAYERS`.
+        frames: number of frames of the video.
+        size: (H, W) of the frames.
         classes: names of all classes of the data set.
-        settings: of the method.
-        provenance: how the file is made.
+        settings: settings of the method.
+        provenance: record of how the file is made.
     """
     with new_file(path) as file:
         write_attributes(
@@ -166,15 +166,15 @@ class PredictionReader(StoredFile):
     Attributes:
         key: the ids of the job.
         classes: names of the classes.
-        settings: of the method.
-        provenance: how the file was made.
-        ladder: numbers of updates at which an offline method predicted; empty for others.
-        kind: of the predictions, one of `layers.LAYERS`.
+        settings: settings of the method.
+        provenance: record of how the file was made.
+        ladder: numbers of updates at which an offline method predicted; empty for other methods.
+        kind: form of the predictions, one of `layers.LAYERS`.
         size: (H, W) of the frames.
 
     Raises:
         InputError: the file is absent, is no prediction cache, has an unknown version, or lacks
-            anything of any frame.
+            data of a frame.
     """
 
     def __init__(self, path: Path) -> None:
@@ -192,19 +192,21 @@ class PredictionReader(StoredFile):
             self._check()
 
     def _check(self) -> None:
-        """Raise a ValueError if anything of any frame is missing, or cannot be."""
+        """Raise a ValueError if data of a frame are missing or invalid."""
         self._predictions.check()
         for rung in self.ladder[:-1]:
             layer = self._rung(rung)
             layer.check()
-            found = (layer.kind, layer.size, len(layer))
-            if found != (self.kind, self.size, len(self)):
-                raise ValueError(f"{rung} updates have other predictions than {self.ladder[-1]}")
+            if (layer.kind, layer.size, len(layer)) != (self.kind, self.size, len(self)):
+                raise ValueError(
+                    f"the predictions after {rung} updates differ in form from those after "
+                    f"{self.ladder[-1]}"
+                )
         counts = [self.number(name) for name in COUNTS]
         wall_time = [self.wall_time(name) for name in WALL_TIMES]
         for values in (*(self.number(name) for name in NUMBERS), *wall_time):
             if values.shape != (len(self),):
-                raise ValueError(f"{len(self)} frames, but numbers of {len(values)}")
+                raise ValueError(f"{len(self)} frames, but a column of {len(values)} values")
         if any((values < 0).any() for values in counts) or not np.isfinite(wall_time).all():
             raise ValueError("a count is negative, or a time is not finite")
         self.peak_memory()
@@ -218,8 +220,8 @@ class PredictionReader(StoredFile):
         Raises:
             InputError: data set, video, classes, number or size of frames differ.
         """
-        found = (self.key.dataset, self.key.video, len(self), self.classes, self.size)
-        if found != (store.dataset, store.video, len(store), store.classes, store.size):
+        predicted = (self.key.dataset, self.key.video, len(self), self.classes, self.size)
+        if predicted != (store.dataset, store.video, len(store), store.classes, store.size):
             raise InputError(
                 f"{self.path}: predicts {len(self)} frames of '{self.key.video}' "
                 f"({self.key.dataset}) of {self.size[1]}x{self.size[0]}, but {store.path} holds "
@@ -228,20 +230,20 @@ class PredictionReader(StoredFile):
             )
 
     def check_job(self, job: Mapping[str, Any]) -> None:
-        """Check that these predictions are those of a job.
+        """Check that these predictions are of the expected job.
 
         Args:
-            job: some of the fields of JobKey and what they should be.
+            job: some fields of JobKey, with their expected values.
 
         Raises:
-            InputError: one is another, or there is no such field.
+            InputError: a value differs, or JobKey has no such field.
         """
-        for name, wanted in job.items():
-            found = getattr(self.key, name, None)
-            if found != wanted:
+        for name, expected in job.items():
+            value = getattr(self.key, name, None)
+            if value != expected:
                 raise InputError(
-                    f"{self.path}: its {name} is '{found}', not '{wanted}': the file of another "
-                    "job; predict that video again"
+                    f"{self.path}: its {name} is '{value}', not '{expected}', so it is the file of "
+                    "another job; predict that video again"
                 )
 
     def prediction(self, index: int) -> Prediction:
@@ -252,7 +254,7 @@ class PredictionReader(StoredFile):
         """Return the prediction of frame `index` after `updates` updates of offline training.
 
         Raises:
-            InputError: the method did not predict there.
+            InputError: the method made no prediction after that many updates.
         """
         if updates not in self.ladder:
             raise InputError(
@@ -278,7 +280,7 @@ class PredictionReader(StoredFile):
             return numbers
 
     def peak_memory(self) -> int:
-        """Return how much memory the job took at most, in bytes."""
+        """Return the peak memory of the job, in bytes."""
         return int(self._file["memory/peak"][()])
 
     def wall_time(self, name: str) -> np.ndarray:
@@ -291,5 +293,5 @@ class PredictionReader(StoredFile):
         if "look" not in self._file:
             return []
         look = self._file["look"]
-        with self._reported("what was kept to look at cannot be read"):
+        with self._reported("its reconstructions cannot be read"):
             return list(zip(look["index"][:], look["visible"][:], look["pixels"][:], strict=True))

@@ -1,4 +1,4 @@
-"""One frame as a layout reads it, and what must hold of it before it is stored."""
+"""Define one frame as a layout reads it, and check it before it is stored."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ import numpy as np
 from videottt.core.errors import InputError
 from videottt.core.segments import VOID, ClassSpace, Instances
 
-LAST_INSTANCE = 65535  # of uint16
+LAST_INSTANCE = 65535  # the largest uint16
 
 
 @dataclass(frozen=True)
@@ -17,10 +17,10 @@ class SourceFrame:
     Attributes:
         name: name of the source file, without its suffix; unique in the video.
         image: uint8 [H, W, 3], RGB.
-        semantic: uint8 [H, W], class index or 255 = void; None where the frame has no labels.
-        instance: uint16 [H, W], 0 = none; None where the source has no instances.
-        instances: masks of the objects, where the source has masks that may overlap; else None.
-        timestamp: seconds in the source; None where it has none.
+        semantic: uint8 [H, W], class index or 255 = void; None for a frame without labels.
+        instance: uint16 [H, W], instance id, 0 = none; None if the source has no instance map.
+        instances: masks of the objects, which may overlap; None if the source has no such masks.
+        timestamp: seconds in the source; None if the source has no time stamps.
     """
 
     name: str
@@ -38,21 +38,23 @@ def check_image(
 
     Args:
         frame: the frame.
-        first: of the same video or stills.
-        canvas: (H, W) that holds stills of several sizes; None = all frames have one size.
-        where: the frame, in words.
+        first: the first frame of the same video or stills.
+        canvas: (H, W) that holds stills of several sizes; None means that all frames have one size.
+        where: name of the frame, for errors.
 
     Raises:
-        InputError: it is not uint8 [H, W, 3], differs in size from `first`, or exceeds the canvas.
+        InputError: the image is not uint8 [H, W, 3], differs in size from `first`, or exceeds the
+            canvas.
     """
     if frame.image.dtype != np.uint8 or frame.image.ndim != 3 or frame.image.shape[2] != 3:
         raise InputError(
-            f"{where} is not 8-bit RGB but {frame.image.dtype} {list(frame.image.shape)}"
+            f"{where} is not 8-bit RGB but {frame.image.dtype} {list(frame.image.shape)}; convert "
+            "it to 8-bit RGB"
         )
     if canvas is not None and np.greater(frame.image.shape[:2], canvas).any():
         raise InputError(
             f"{where} is {_size(frame.image.shape)}, larger than the data set's 'canvas' of "
-            f"{_size(canvas)} in config.yaml; enlarge that"
+            f"{_size(canvas)} in config.yaml; enlarge the canvas"
         )
     if canvas is None and frame.image.shape != first.image.shape:
         raise InputError(
@@ -63,16 +65,16 @@ def check_image(
 
 
 def check_labels(frame: SourceFrame, space: ClassSpace, dataset: str, where: str) -> None:
-    """Check the labels of a frame, where it has any.
+    """Check the labels of a frame; a frame without labels passes.
 
     Args:
         frame: the frame.
         space: the classes of the data set.
-        dataset: its id.
-        where: the frame, in words.
+        dataset: id of the data set.
+        where: name of the frame, for errors.
 
     Raises:
-        InputError: labels do not fit the image, or have a class or an instance id that cannot be.
+        InputError: labels differ in size from the image, or have an invalid class or instance id.
     """
     sizes = {
         "semantic": frame.semantic if frame.semantic is None else frame.semantic.shape,
@@ -86,11 +88,13 @@ def check_labels(frame: SourceFrame, space: ClassSpace, dataset: str, where: str
                 f"{_size(frame.image.shape)}; export both at one size"
             )
     if frame.semantic is not None and frame.semantic.dtype != np.uint8:
-        raise InputError(f"{where}: its semantic labels are {frame.semantic.dtype}, not uint8")
+        raise InputError(
+            f"{where}: its semantic labels are {frame.semantic.dtype}, not uint8; convert them"
+        )
     known = len(space.classes)
     if frame.semantic is not None:
-        found = np.bincount(frame.semantic.ravel(), minlength=256)
-        outside = np.flatnonzero(found[known:VOID]) + known
+        counts = np.bincount(frame.semantic.ravel(), minlength=256)
+        outside = np.flatnonzero(counts[known:VOID]) + known
         if outside.size:
             raise InputError(
                 f"{where} has label id {outside[0]}, but '{dataset}' has {known} classes "
@@ -102,15 +106,15 @@ def check_labels(frame: SourceFrame, space: ClassSpace, dataset: str, where: str
         if low < 0 or high > LAST_INSTANCE:
             raise InputError(
                 f"{where} has instance id {low if low < 0 else high}, but instance ids are "
-                f"0..{LAST_INSTANCE}, 0 for none; number the instances anew"
+                f"0..{LAST_INSTANCE}, 0 for none; renumber the instances"
             )
     if frame.instances is not None:
         things = np.flatnonzero(space.is_thing)
         outside = frame.instances.classes[~np.isin(frame.instances.classes, things)]
         if outside.size:
             raise InputError(
-                f"{where} has an instance of class {outside[0]}, which is no thing of '{dataset}'; "
-                "correct the labels or the dataset's 'things' in config.yaml"
+                f"{where} has an instance of class {outside[0]}, which is not a thing class of "
+                f"'{dataset}'; correct the labels or the dataset's 'things' in config.yaml"
             )
 
 

@@ -1,17 +1,18 @@
-"""Learning from single frames, step by step: one HDF5 file a video, defined here only.
+"""Write and read traces of single frames, gradient step by gradient step: one HDF5 file a video.
 
 Layout of format version 3, for N frames of a video, traced through 0 ... S gradient steps each::
 
-    /index             int64   [N]           the frames
-    /loss              float64 [N, S + 1]    of the objective, on one fixed draw of its masks
+    /index             int64   [N]           numbers of the frames
+    /loss              float64 [N, S + 1]    of the objective, with one fixed mask a frame
     /prediction        group of N (S + 1) predictions in one of the forms of videottt.store.layers,
                        all steps of the first frame before those of the second
-    /visible           bool    [N, h, w]     the patches of that draw that the model was shown
-    /pixels            uint8   [N, S + 1, h, w, 3]  its reconstruction, gzip
+    /visible           bool    [N, h, w]     the patches that this mask leaves visible
+    /pixels            uint8   [N, S + 1, h, w, 3]  the reconstruction, gzip
     attributes         format, version, dataset, task, method, seed, video, classes (JSON),
                        settings (JSON), provenance (JSON)
 
-Each frame starts from the weights of the checkpoint. Files are written whole or not at all.
+Each frame starts from the weights of the checkpoint. Files are written completely or not at all.
+No other module knows this format.
 """
 
 import json
@@ -37,14 +38,14 @@ COLUMNS = ("loss", "visible", "pixels")
 
 @dataclass(frozen=True)
 class FrameTrace:
-    """One frame, and where the model came learning from it.
+    """The trace of one frame: losses, predictions and reconstructions after 0 ... S updates.
 
     Attributes:
-        index: of the frame in its video.
-        loss: float64 [S + 1], after 0 ... S updates.
-        prediction: [S + 1].
-        visible: bool [h, w], the patches that the model was shown.
-        pixels: uint8 [S + 1, h, w, 3], its reconstructions.
+        index: number of the frame in its video.
+        loss: float64 [S + 1].
+        prediction: list of S + 1 predictions.
+        visible: bool [h, w], the patches that the model is shown.
+        pixels: uint8 [S + 1, h, w, 3], the reconstructions.
     """
 
     index: int
@@ -59,10 +60,10 @@ class Traces:
     """The traces of one video.
 
     Attributes:
-        path: of the file.
+        path: the file.
         key: the ids of the job.
         classes: names of the classes.
-        frames: the traces.
+        frames: the traces of the frames.
     """
 
     path: Path
@@ -76,9 +77,9 @@ class Traces:
         Raises:
             InputError: data set, video or classes differ, or the video lacks a frame.
         """
-        found = (self.key.dataset, self.key.video, self.classes)
+        traced = (self.key.dataset, self.key.video, self.classes)
         last = max(frame.index for frame in self.frames)
-        if found != (store.dataset, store.video, store.classes) or last >= len(store):
+        if traced != (store.dataset, store.video, store.classes) or last >= len(store):
             raise InputError(
                 f"{self.path}: traces frames up to {last} of '{self.key.video}' "
                 f"({self.key.dataset}), but {store.path} holds {len(store)} frames of "
@@ -87,14 +88,14 @@ class Traces:
 
 
 def frame_trace(index: int, steps: Iterable[Traced]) -> FrameTrace:
-    """Return the trace of a frame from what `Stream.trace` yields."""
-    done = list(steps)
+    """Return the trace of a frame from the steps that `Stream.trace` yields."""
+    traced = list(steps)
     return FrameTrace(
         index=index,
-        loss=np.array([each.loss for each in done]),
-        prediction=[each.prediction for each in done],
-        visible=done[0].visible,
-        pixels=np.stack([each.pixels for each in done]),
+        loss=np.array([step.loss for step in traced]),
+        prediction=[step.prediction for step in traced],
+        visible=traced[0].visible,
+        pixels=np.stack([step.pixels for step in traced]),
     )
 
 
@@ -109,24 +110,24 @@ def write_traces(
     settings: dict[str, Any],
     provenance: dict[str, Any],
 ) -> None:
-    """Write the traces of one video, whole or not at all; all of as many steps.
+    """Write the traces of one video, completely or not at all.
 
     Args:
-        path: of the file.
+        path: the file to write.
         key: the ids of the job.
-        frames: the traces.
-        kind: of the predictions, one of `layers.LAYERS`.
+        frames: the traces, all with the same number of steps.
+        kind: form of the predictions, one of `layers.LAYERS`.
         size: (H, W) of the frames.
         classes: names of all classes of the data set.
-        settings: of the method.
-        provenance: how the file is made.
+        settings: settings of the method.
+        provenance: record of how the file is made.
     """
     with new_file(path) as file:
         file["index"] = [frame.index for frame in frames]
         for name in COLUMNS:
             values = np.stack([getattr(frame, name) for frame in frames])
             file.create_dataset(name, data=values, compression="gzip")
-        predictions = [each for frame in frames for each in frame.prediction]
+        predictions = [prediction for frame in frames for prediction in frame.prediction]
         layer = LAYERS[kind].create(file, "prediction", len(predictions), size)
         for place, prediction in enumerate(predictions):
             layer.write(place, prediction)
@@ -151,7 +152,7 @@ def read_traces(path: Path) -> Traces:
         attributes = attributes_of(file)
         layer = layer_of(file["prediction"])
         steps = file["loss"].shape[1]
-        found = [layer.read(place) for place in range(len(layer))]
+        predictions = [layer.read(place) for place in range(len(layer))]
         return Traces(
             path=path,
             key=key_of(attributes),
@@ -159,7 +160,7 @@ def read_traces(path: Path) -> Traces:
             frames=[
                 FrameTrace(
                     index=int(index),
-                    prediction=found[row * steps : (row + 1) * steps],
+                    prediction=predictions[row * steps : (row + 1) * steps],
                     **{name: file[name][row] for name in COLUMNS},
                 )
                 for row, index in enumerate(file["index"])

@@ -1,14 +1,15 @@
-"""Define what the head h predicts: how it is trained and decoded.
+"""Main tasks: the loss ℓ_m that trains the head h, and the decoding of its outputs.
 
-Adding a task: one file here that registers a `Task`, and one in videottt.evaluation.metrics.
+To add a task, write a `Task` in a new file here, enter it in `TASKS`, and add its metrics to
+videottt.evaluation.metrics.
 """
 
 from collections.abc import Sequence
 
 from videottt.core.errors import InputError, nearest
 from videottt.core.segments import ClassSpace
+from videottt.settings.decoding import Decoding
 from videottt.tasks.colorization import Colorization
-from videottt.tasks.decoding import Decoding
 from videottt.tasks.instance import InstanceSegmentation
 from videottt.tasks.panoptic import PanopticSegmentation
 from videottt.tasks.semantic import SemanticSegmentation
@@ -28,48 +29,49 @@ def task_named(
     classes: Sequence[str] | None = None,
     decoding: Decoding | None = None,
 ) -> Task:
-    """Return a task by its name.
+    """Return the task called `name` for a data set and a model.
 
     Args:
         name: semantic, instance, panoptic or colorization.
-        space: the classes of the data set.
-        classes: those that the model names; by default what it would be trained on.
+        space: classes of the data set.
+        classes: names of the classes that the model predicts; by default those that a model of the
+            task is trained on.
         decoding: thresholds; by default those of Mask2Former.
 
     Raises:
-        InputError: there is no such task, or the model does not name the classes that it needs.
+        InputError: no task has this name, or the model's classes do not fit the task.
     """
-    kind = _known(name)
-    found = kind.model_classes(space) if classes is None else classes
-    return kind(space, found, Decoding() if decoding is None else decoding)
+    task = _task_type(name)
+    named = task.model_classes(space) if classes is None else classes
+    return task(space, named, Decoding() if decoding is None else decoding)
 
 
 def model_classes(name: str, space: ClassSpace) -> tuple[str, ...]:
-    """Return the classes that a model of a task is trained to name.
+    """Return the names of the classes that a model of a task is trained to predict.
 
     Raises:
-        InputError: there is no such task, or the data set has no class for it.
+        InputError: no task has this name, or the data set has no class for the task.
     """
-    task = _known(name)
+    task = _task_type(name)
     classes = task.model_classes(space)
     if task.head == "segments" and not classes:
         raise InputError(
-            f"task '{name}': the data set has no classes, so that there is nothing to learn; take "
-            "labelled images, or name the data set's 'classes' in config.yaml"
+            f"task '{name}': the data set has no classes to learn; take labelled images, or name "
+            "the data set's 'classes' in config.yaml"
         )
     return classes
 
 
 def head_of(name: str) -> str:
-    """Return what the head of a model of a task says: "segments" or "colours".
+    """Return the output of the head h that a task needs: "segments" or "colours".
 
     Raises:
-        InputError: there is no such task.
+        InputError: no task has this name.
     """
-    return _known(name).head
+    return _task_type(name).head
 
 
-def _known(name: str) -> type[Task]:
+def _task_type(name: str) -> type[Task]:
     if name not in TASKS:
         raise InputError(f"task '{name}' does not exist; {nearest(name, TASKS)}")
     return TASKS[name]

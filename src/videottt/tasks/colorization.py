@@ -1,4 +1,4 @@
-"""Colorization: the colours of a frame of which only the lightness is seen (paper section 5.4)."""
+"""Colorization: predict the colours of a frame from its lightness (paper section 5.4)."""
 
 from collections.abc import Sequence
 from typing import ClassVar
@@ -12,21 +12,22 @@ from videottt.core.errors import InputError
 from videottt.core.segments import ClassSpace
 from videottt.models.inputs import Placement
 from videottt.models.y_shaped import YShapedModel
-from videottt.tasks.decoding import Decoding
+from videottt.settings.decoding import Decoding
 from videottt.tasks.task import LabelMaps, MainTaskLoss
 
-# What the head calls 1, in CIELAB's units: about the deviation of colours over natural images, so
-# that ℓ_m has the size of ℓ_s, which is taken on normalised pixels.
+# CIELAB units per unit of the head's output: about the standard deviation of a and b over natural
+# images, so that ℓ_m is as large as ℓ_s, which is computed on normalised pixels.
 UNIT = 20.0
 
 
 class Colorization:
-    """Regression of CIELAB's planes of colour ab, with the mean squared error.
+    """Regression of CIELAB's planes a and b with the mean squared error.
 
-    The paper has "simply" a supervised problem, without perceptual losses or others of the field.
-    ab rather than RGB: the lightness is given, need not be learned and is kept as it is, so that
-    whatever scores tell apart is colour. Regression rather than the 313 classes of Zhang et al.,
-    whose rebalancing is a technique of the field.
+    The paper treats colorization "simply" as supervised learning, without perceptual losses or
+    other domain-specific techniques. The target is ab, not RGB: the lightness is given and kept, so
+    scores of colorized frames differ only by their colours. The loss is a regression and not the
+    classification of Zhang et al. into 313 bins, because class rebalancing, which that
+    classification needs, is domain-specific.
     """
 
     kind: ClassVar[str] = "images"
@@ -35,21 +36,21 @@ class Colorization:
     def __init__(self, _: ClassSpace, classes: Sequence[str], __: Decoding) -> None:
         if classes:
             raise InputError(
-                f"the model names {len(classes)} classes, but the task 'colorization' paints; take "
-                "a checkpoint that was trained for colorization"
+                f"the model predicts {len(classes)} classes, but the task 'colorization' needs "
+                "colours; take a checkpoint that was trained for colorization"
             )
 
     @classmethod
     def model_classes(cls, _: ClassSpace) -> tuple[str, ...]:
-        """Return no class."""
+        """Return an empty tuple: the head predicts colours."""
         return ()
 
     def observable(self, images: Tensor) -> Tensor:
-        """Return the images without their colours."""
+        """Return images uint8 [B, H, W, 3] without their colours."""
         return made_grey(images)
 
     def main_task_loss(self, _: YShapedModel) -> MainTaskLoss:
-        """Return the mean squared error over both planes and all pixels."""
+        """Return ℓ_m: the mean squared error over the planes a and b and all pixels."""
 
         def loss(outputs: Tensor, labels: LabelMaps, targets: float | None = None) -> Tensor:
             return nn.functional.mse_loss(outputs.float(), lab_of(labels.colours)[:, 1:] / UNIT)
@@ -57,13 +58,13 @@ class Colorization:
         return loss
 
     def count_targets(self, _: LabelMaps) -> int:
-        """Return 0: every image has as many pixels."""
+        """Return 0: ℓ_m is a mean over pixels, and all images have equally many."""
         return 0
 
     def decode(self, outputs: Tensor, place: Placement, frame: np.ndarray) -> np.ndarray:
-        """Return a frame in colour, uint8 [H, W, 3], as light as the frame is.
+        """Return the colorized frame, RGB uint8 [H, W, 3], with the lightness of `frame`.
 
-        The predicted planes are enlarged to the frame; its lightness keeps every detail.
+        The predicted planes a and b are enlarged to the frame; the lightness keeps its detail.
         """
         ab = outputs.float()[:, :, : place.inner[0], : place.inner[1]]
         if place.inner != place.size:

@@ -1,4 +1,4 @@
-"""Panoptic segmentation: every pixel belongs to one thing, or to stuff of one class."""
+"""Panoptic segmentation: assign every pixel to one thing instance or one stuff class."""
 
 from collections.abc import Sequence
 from typing import ClassVar
@@ -11,13 +11,13 @@ from videottt.core.segments import VOID, ClassSpace, Panoptic
 from videottt.models.class_scores import query_masks
 from videottt.models.inputs import Placement
 from videottt.models.y_shaped import QueryOutputs
-from videottt.tasks.decoding import Decoding
+from videottt.settings.decoding import Decoding
 from videottt.tasks.segmentation import Segmentation
 from videottt.tasks.task import LabelMaps, check_classes
 
 
 class PanopticSegmentation(Segmentation):
-    """Mask2Former's panoptic segmentation: a query for each thing, and for each stuff class."""
+    """Mask2Former's panoptic segmentation: one segment for each thing and each stuff class."""
 
     kind: ClassVar[str] = "panoptic"
 
@@ -28,11 +28,11 @@ class PanopticSegmentation(Segmentation):
 
     @classmethod
     def model_classes(cls, space: ClassSpace) -> tuple[str, ...]:
-        """Return all classes."""
+        """Return the names of all classes of the data set."""
         return space.classes
 
     def targets(self, labels: LabelMaps) -> tuple[list[Tensor], list[Tensor]]:
-        """Return one mask for each segment in each image; none for void and crowds."""
+        """Return one mask for each segment in each image; void and crowds have none."""
         is_thing = torch.from_numpy(self._is_thing).to(labels.semantic.device)
         targets = [
             segment_targets(semantic, instance, is_thing)
@@ -41,12 +41,13 @@ class PanopticSegmentation(Segmentation):
         return [masks for masks, _ in targets], [classes for _, classes in targets]
 
     def decode(self, outputs: QueryOutputs, place: Placement, _: np.ndarray) -> Panoptic:
-        """Return segments as the authors' panoptic_inference does.
+        """Return the panoptic map of a frame as the authors' panoptic_inference does.
 
-        Of the queries whose best class is not "no object" and has enough probability, each pixel
-        goes to the one with the largest class probability x mask probability. A segment that keeps
-        too little of its own mask (probability at least 0.5) is left out; stuff of a class is one
-        segment, with the score of its first query.
+        A query competes for pixels if its most likely class is not "no object" and has a
+        probability above `object_mask_threshold`. Each pixel goes to the query with the largest
+        class probability × mask probability. A segment is left out if the pixels it wins are less
+        than `overlap_threshold` of its mask (mask probability of at least 0.5). Each stuff class
+        becomes one segment, with the score of its first query.
         """
         probabilities = outputs.class_logits[-1][0].float().softmax(dim=-1)
         scores, classes = probabilities.max(dim=-1)
@@ -59,32 +60,32 @@ class PanopticSegmentation(Segmentation):
         masks = query_masks(outputs, kept, place).sigmoid()
         winners = (scores[:, None, None] * masks).argmax(dim=0).cpu().numpy()
         inside = (masks >= 0.5).cpu().numpy()
-        found: list[int] = []
-        values: list[float] = []
-        of_stuff: dict[int, int] = {}
-        for query, (name, score) in enumerate(zip(classes.tolist(), scores.tolist(), strict=True)):
-            own = winners == query
-            segment = own & inside[query]
+        segment_classes: list[int] = []
+        segment_scores: list[float] = []
+        stuff_ids: dict[int, int] = {}
+        for query, (label, score) in enumerate(zip(classes.tolist(), scores.tolist(), strict=True)):
+            won = winners == query
+            segment = won & inside[query]
             area = inside[query].sum()
-            if not segment.any() or own.sum() / area < self._decoding.overlap_threshold:
+            if not segment.any() or won.sum() / area < self._decoding.overlap_threshold:
                 continue
-            if not self._is_thing[name] and name in of_stuff:
-                ids[segment] = of_stuff[name]
+            if not self._is_thing[label] and label in stuff_ids:
+                ids[segment] = stuff_ids[label]
                 continue
-            found.append(name)
-            values.append(score)
-            ids[segment] = len(found)
-            if not self._is_thing[name]:
-                of_stuff[name] = len(found)
-        return _panoptic(ids, found, values)
+            segment_classes.append(label)
+            segment_scores.append(score)
+            ids[segment] = len(segment_classes)
+            if not self._is_thing[label]:
+                stuff_ids[label] = len(segment_classes)
+        return _panoptic(ids, segment_classes, segment_scores)
 
     def count_classes(self, prediction: Panoptic) -> int:
-        """Return how many classes the segments of a frame have."""
+        """Return the number of different classes among the segments of a frame."""
         return int(np.unique(prediction.classes).size)
 
 
 def segment_targets(semantic: Tensor, instance: Tensor, is_thing: Tensor) -> tuple[Tensor, Tensor]:
-    """Return one mask for each pair of class and instance that is no crowd.
+    """Return one mask for each segment of an image: each pair of class and instance, no crowds.
 
     Args:
         semantic: uint8 [H, W], 255 = void.
@@ -95,13 +96,13 @@ def segment_targets(semantic: Tensor, instance: Tensor, is_thing: Tensor) -> tup
         masks float [N, H, W] and class indices int64 [N].
     """
     pairs = semantic.long() << 32 | instance.long()
-    found = pairs.unique()  # type: ignore[no-untyped-call]
-    classes = found >> 32
+    segments = pairs.unique()  # type: ignore[no-untyped-call]
+    classes = segments >> 32
     real = classes != VOID
-    found, classes = found[real], classes[real]
-    told_apart = ~(is_thing[classes] & (found & 0xFFFFFFFF == 0))
-    found, classes = found[told_apart], classes[told_apart]
-    return (pairs[None] == found[:, None, None]).float(), classes
+    segments, classes = segments[real], classes[real]
+    single = ~(is_thing[classes] & (segments & 0xFFFFFFFF == 0))
+    segments, classes = segments[single], classes[single]
+    return (pairs[None] == segments[:, None, None]).float(), classes
 
 
 def _panoptic(ids: np.ndarray, classes: list[int], scores: list[float]) -> Panoptic:

@@ -1,4 +1,4 @@
-"""What semantic, instance and panoptic segmentation share: Mask2Former's head and its loss."""
+"""Mask2Former's main task loss, shared by semantic, instance and panoptic segmentation."""
 
 import abc
 from typing import ClassVar
@@ -8,29 +8,34 @@ from torch import Tensor
 from videottt.models.y_shaped import QueryOutputs, YShapedModel, main_task_criterion
 from videottt.tasks.task import LabelMaps, MainTaskLoss
 
-# The criterion's losses that are summed over masks.
+# Losses of the criterion that are sums over masks.
 OF_MASKS = ("loss_mask", "loss_dice")
 
 
 class Segmentation(abc.ABC):
-    """A task whose head says, for each query, a class and a mask."""
+    """A task whose head h predicts a class and a mask for each query."""
 
     head: ClassVar[str] = "segments"
 
     @abc.abstractmethod
     def targets(self, labels: LabelMaps) -> tuple[list[Tensor], list[Tensor]]:
-        """Return, for each image, masks float [N, H, W] and the model's classes int64 [N]."""
+        """Return the targets of ℓ_m.
+
+        Returns:
+            for each image masks, float [N, H, W], and class indices of the model, int64 [N].
+        """
 
     def observable(self, images: Tensor) -> Tensor:
-        """Return the images themselves."""
+        """Return the images unchanged: labels cannot be seen in them."""
         return images
 
     def main_task_loss(self, model: YShapedModel) -> MainTaskLoss:
-        """Return Mask2Former's set criterion on every decoder layer, weighted and summed.
+        """Return ℓ_m: Mask2Former's set criterion, weighted and summed over decoder layers.
 
-        Its points are drawn from torch's global generator. Its losses of masks are summed and
-        divided by the number of masks, at least 1. Mask2Former takes for that the average over all
-        GPUs, so that every mask of a batch counts as much; here it is that over a batch's parts.
+        The criterion draws its points from torch's global generator. It sums the losses of masks
+        and divides by the number of masks, at least 1. Mask2Former divides by the average number
+        over all GPUs, so that every mask of a batch has the same weight; here the average is over
+        the parts of a batch.
         """
         criterion, weights = main_task_criterion(model.preset, model.classes)
         criterion.to(next(model.parameters()).device)
@@ -39,7 +44,8 @@ class Segmentation(abc.ABC):
             masks, classes = self.targets(labels)
             factors = weights
             if targets is not None:
-                # The criterion, which sees this part only, divides by the number of its own masks.
+                # The criterion divides by the number of masks in this part; replace that number by
+                # the average over the parts.
                 share = max(sum(map(len, classes)), 1) / max(targets, 1)
                 factors = weights | {kind: weights[kind] * share for kind in OF_MASKS}
             layers = [
@@ -61,5 +67,5 @@ class Segmentation(abc.ABC):
         return loss
 
     def count_targets(self, labels: LabelMaps) -> int:
-        """Return how many masks there are to match, in all images together."""
+        """Return the number of target masks in all images together."""
         return sum(map(len, self.targets(labels)[1]))

@@ -1,4 +1,4 @@
-"""Semantic segmentation: a class for every pixel."""
+"""Semantic segmentation: predict a class for every pixel."""
 
 from collections.abc import Sequence
 from typing import ClassVar
@@ -11,15 +11,15 @@ from videottt.core.segments import VOID, ClassSpace
 from videottt.models.class_scores import semantic_scores
 from videottt.models.inputs import Placement
 from videottt.models.y_shaped import QueryOutputs
-from videottt.tasks.decoding import Decoding
+from videottt.settings.decoding import Decoding
 from videottt.tasks.segmentation import Segmentation
 from videottt.tasks.task import LabelMaps, check_classes
 
 
 class SemanticSegmentation(Segmentation):
-    """Mask2Former's semantic segmentation: one segment for each class that is in the image.
+    """Mask2Former's semantic segmentation: one segment for each class present in the image.
 
-    A model of the task panoptic will do: its segments are summed by class.
+    A panoptic model fits too: its segments are summed by class.
     """
 
     kind: ClassVar[str] = "classes"
@@ -29,7 +29,7 @@ class SemanticSegmentation(Segmentation):
 
     @classmethod
     def model_classes(cls, space: ClassSpace) -> tuple[str, ...]:
-        """Return all classes."""
+        """Return the names of all classes of the data set."""
         return space.classes
 
     def targets(self, labels: LabelMaps) -> tuple[list[Tensor], list[Tensor]]:
@@ -61,5 +61,5 @@ class SemanticSegmentation(Segmentation):
         return scores.argmax(dim=0).to(torch.uint8).cpu().numpy()
 
     def count_classes(self, prediction: np.ndarray) -> int:
-        """Return how many classes a prediction, uint8 [H, W], has."""
+        """Return the number of different classes in a prediction, uint8 [H, W]."""
         return int(np.unique(prediction).size)

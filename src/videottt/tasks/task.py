@@ -1,4 +1,4 @@
-"""The interface of a task."""
+"""Define the interfaces of a main task, its loss and its labels."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,17 +12,17 @@ from videottt.core.errors import InputError
 from videottt.core.segments import ClassSpace, Prediction
 from videottt.models.inputs import Placement
 from videottt.models.y_shaped import QueryOutputs, YShapedModel
-from videottt.tasks.decoding import Decoding
+from videottt.settings.decoding import Decoding
 
 
 @dataclass(frozen=True)
 class LabelMaps:
-    """Labels of a batch, for training.
+    """Labels y of a batch of training images.
 
     Attributes:
-        semantic: uint8 [B, H, W], indices into all classes of the data set, 255 = void.
-        instance: int32 [B, H, W], 0 = none.
-        colours: uint8 [B, H, W, 3], RGB: the images themselves; only colorization needs them.
+        semantic: uint8 [B, H, W], class indices of the data set, 255 = void.
+        instance: int32 [B, H, W], instance numbers, 0 = none.
+        colours: uint8 [B, H, W, 3], the RGB images, which are the labels of colorization.
     """
 
     semantic: Tensor
@@ -30,39 +30,44 @@ class LabelMaps:
     colours: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.uint8))
 
     def to(self, device: torch.device | str) -> "LabelMaps":
-        """Return the same labels on a device."""
+        """Copy the labels to a device."""
         return LabelMaps(
             *(
-                each.to(device, non_blocking=True)
-                for each in (self.semantic, self.instance, self.colours)
+                labels.to(device, non_blocking=True)
+                for labels in (self.semantic, self.instance, self.colours)
             )
         )
 
 
 class MainTaskLoss(Protocol):
-    """ℓ_m of a batch or of one part of it."""
+    """The main task loss ℓ_m of a batch or of a part of a batch (paper section 4.1)."""
 
     def __call__(self, outputs: Any, labels: LabelMaps, targets: float | None = None) -> Tensor:
-        """Return a scalar.
+        """Return ℓ_m, a scalar.
 
         Args:
-            outputs: what the head says, `HeadOutputs`: segments or colours, as the task's head.
+            outputs: `HeadOutputs` of the model's head h.
             labels: of the same images.
-            targets: where this is one part of a batch, how many targets its parts have on average;
-                by default those of `labels`.
+            targets: for one part of a batch, the average number of targets in the batch's parts; by
+                default the number in `labels`.
         """
         ...
 
 
 class Task(Protocol):
-    """Turns labels into a loss for training, and what the head says into a prediction.
+    """A main task: compute ℓ_m from labels, and decode the outputs of h into predictions.
 
-    Made for the classes of a data set and those that a model names, with a
-    `videottt.tasks.decoding.Decoding`.
+    Args:
+        space: classes of the data set.
+        classes: names of the classes that the model predicts.
+        decoding: thresholds of the decoding.
 
     Attributes:
-        kind: of the layer that its predictions are stored in; see videottt.store.layers.
-        head: what the head of its models says: "segments" or "colours".
+        kind: layer in which predictions are stored; see `videottt.store.layers`.
+        head: output of the head h that the task needs: "segments" or "colours".
+
+    Raises:
+        InputError: the model's classes do not fit the task.
     """
 
     kind: ClassVar[str]
@@ -72,68 +77,82 @@ class Task(Protocol):
 
     @classmethod
     def model_classes(cls, space: ClassSpace) -> tuple[str, ...]:
-        """Return the classes that a model of this task is trained to name."""
+        """Return the names of the classes that a model of this task is trained to predict."""
         ...
 
     def observable(self, images: Tensor) -> Tensor:
-        """Return what a model is shown of images uint8 [B, H, W, 3], in the same form.
+        """Remove the predicted quantity from images, at training time and at test time.
 
-        At training and at test time, so that what is to be predicted cannot be seen.
+        Args:
+            images: uint8 [B, H, W, 3], RGB.
+
+        Returns:
+            uint8 [B, H, W, 3], the only part of the images that reaches a model.
         """
         ...
 
     def main_task_loss(self, model: YShapedModel) -> MainTaskLoss:
-        """Return ℓ_m for a model."""
+        """Return the function that computes ℓ_m for a model."""
         ...
 
     def count_targets(self, labels: LabelMaps) -> int:
-        """Return how many targets ℓ_m is averaged over; 0 if it is over pixels."""
+        """Return the number of targets that ℓ_m is averaged over; 0 for a mean over pixels."""
         ...
 
     def decode(self, outputs: Any, place: Placement, frame: np.ndarray) -> Prediction:
-        """Return the prediction of one frame at its own size.
+        """Return the prediction of one frame at the frame's size.
 
         Args:
-            outputs: what the head says of a batch of one, `HeadOutputs`.
-            place: where the frame lies in what the model saw.
-            frame: uint8 [H, W, 3]; no more of it may be used than is observed.
+            outputs: `HeadOutputs` of a batch of one frame.
+            place: position of the frame in the model's input.
+            frame: RGB, uint8 [H, W, 3]; only its observable part (see `observable`) may be used.
         """
         ...
 
 
 @runtime_checkable
 class ClassTask(Task, Protocol):
-    """A task that names classes."""
+    """A task that predicts classes."""
 
     def count_classes(self, prediction: Any) -> int:
-        """Return how many classes occur in a prediction, for resets on collapse."""
+        """Return the number of classes in a prediction, for resets on collapse (section 5.1)."""
         ...
 
 
 @runtime_checkable
 class PixelTask(ClassTask, Protocol):
-    """A task that scores every class at every pixel, so that predictions can be averaged."""
+    """A task with a score for every class at every pixel, whose predictions can be averaged."""
 
     def scores(self, outputs: QueryOutputs, place: Placement) -> Tensor:
-        """Return float [classes, H, W] at the frame's own size; arguments as of `decode`."""
+        """Return the scores of one frame at the frame's size: float [classes, H, W].
+
+        Args:
+            outputs: of a batch of one frame.
+            place: position of the frame in the model's input.
+        """
         ...
 
     def decode_scores(self, scores: Tensor) -> np.ndarray:
-        """Return the prediction that scores, possibly averaged ones, amount to."""
+        """Return the prediction for scores, float [classes, H, W], of one or several outputs."""
         ...
 
 
 def check_classes(
-    found: Sequence[str], allowed: Sequence[tuple[str, ...]], task: str
+    classes: Sequence[str], allowed: Sequence[tuple[str, ...]], task: str
 ) -> tuple[str, ...]:
-    """Return the classes that a model names, if a task can decode them.
+    """Check that a task can decode a model's classes, and return them.
+
+    Args:
+        classes: names of the classes that the model predicts.
+        allowed: the lists of classes that the task can decode.
+        task: id of the task, for the message.
 
     Raises:
-        InputError: they are none of `allowed`.
+        InputError: `classes` is not in `allowed`.
     """
-    if tuple(found) not in allowed:
+    if tuple(classes) not in allowed:
         raise InputError(
-            f"the model's {len(found)} classes are not the {len(allowed[0])} of the data set that "
-            f"the task '{task}' needs; take a checkpoint that was trained on the same classes"
+            f"the model's {len(classes)} classes are not the {len(allowed[0])} of the data set "
+            f"that the task '{task}' needs; take a checkpoint that was trained on the same classes"
         )
-    return tuple(found)
+    return tuple(classes)

@@ -1,4 +1,4 @@
-"""Make a checkpoint of one that others trained, instead of training it."""
+"""Write a checkpoint from a foreign file of weights instead of training one."""
 
 import logging
 from pathlib import Path
@@ -23,19 +23,20 @@ def import_for_task(
     fourth_channel: str | None = None,
     seed: int = 0,
 ) -> None:
-    """Turn a checkpoint of Mask2Former, of the authors' release or of Swin into one of ours.
+    """Convert a checkpoint of Mask2Former, of the authors' release or of Swin Transformer.
 
     Args:
-        source: file to read; see `models.convert.import_checkpoint`, also of what follows.
-        task: that the head is, or will be, trained for.
-        space: classes of the data set, in the order of the file's indices.
+        source: file to read; see `models.convert.import_checkpoint` for its formats.
+        task: task of the head h.
+        space: classes of the data set, in the order of the file's class indices.
         output: checkpoint to write.
         model: preset whose sizes the file must have; by default any.
-        fourth_channel: how a patch embedding of three channels gets its fourth.
-        seed: of weights that the file has not.
+        fourth_channel: "zeros" or "scratch": initial weights of the patch embedding's fourth
+            channel, for files with three channels.
+        seed: of new weights, for parameters that the file does not have.
 
     Raises:
-        InputError: there is no such task, or the file does not fit it.
+        InputError: the task does not exist, or the file cannot be read or does not fit the task.
     """
     imported = import_checkpoint(
         source,
@@ -47,7 +48,7 @@ def import_for_task(
         seed=seed,
     )
     parts = {"h": imported.has_head, "g": imported.has_decoder}
-    untrained = [name for name, there in parts.items() if not there]
+    untrained = [name for name, stored in parts.items() if not stored]
     logger.info(
         "%s: %s; %s",
         source,

@@ -1,4 +1,4 @@
-"""Train one checkpoint: from frame stores and settings to the file of weights."""
+"""Train one checkpoint, from frame stores and settings to the file of weights."""
 
 import json
 import logging
@@ -7,27 +7,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from videottt.core.errors import InputError
 from videottt.core.files import complete_file, sha256
 from videottt.core.progress import Progress
 from videottt.core.provenance import provenance
 from videottt.core.segments import ClassSpace
 from videottt.core.settings import build_settings
-from videottt.data.transforms.recipe import Augmentation
 from videottt.models.checkpoint import load_checkpoint, save_checkpoint
-from videottt.models.presets import preset_named
 from videottt.models.y_shaped import YShapedModel
 from videottt.runtime.claims import claimed
 from videottt.runtime.device import device_label, prepare_device
 from videottt.runtime.distributed import Processes, joined
 from videottt.runtime.saved_state import SavedState
+from videottt.settings.augmentation import Augmentation
+from videottt.settings.presets import preset_named
+from videottt.settings.training import TrainingSettings
 from videottt.tasks import head_of, model_classes, task_named
 from videottt.training.cost import MeasuredRate, announcement
 from videottt.training.joint import TrainingRun, start_run, train
 from videottt.training.saving import NullSaving, Saving
-from videottt.training.settings import TrainingSettings
 from videottt.training.stills import StillImages, common_space, fingerprint, opened_stills
 
 logger = logging.getLogger(__name__)
@@ -35,21 +33,21 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class TrainingJob:
-    """One checkpoint to be trained, as files and settings.
+    """The training of one checkpoint, as files and settings.
 
     Attributes:
-        frames: frame stores of stills, or folders of images, which have no labels.
+        frames: frame stores of still images, or folders of images without labels.
         task: one of `core.ids.TASKS`.
-        model: preset.
+        model: name of the preset.
         settings: ``{"training": ..., "augmentation": ...}``; see TrainingSettings, Augmentation.
         seed: of every random draw.
-        history: CSV of the losses, to write.
+        history: CSV file of the losses to write.
         output: checkpoint to write.
-        initial: checkpoint to start f and h from; None starts from new weights.
+        initial: checkpoint that f and h start from; None starts from new weights.
         device: "auto", "cpu", "cuda" or "cuda:N".
-        threads: CPU threads.
-        state: folder of the state to resume from; None keeps none.
-        save_every: seconds between two states.
+        threads: number of CPU threads.
+        state: folder of the saved state to resume from; None saves no state.
+        save_every: seconds between two saved states.
     """
 
     frames: Sequence[Path]
@@ -68,7 +66,7 @@ class TrainingJob:
 
 @dataclass(frozen=True)
 class _Parts:
-    """The two parts of a job's settings."""
+    """The two sections of a job's settings."""
 
     training: dict[str, Any]
     augmentation: dict[str, Any]
@@ -77,13 +75,12 @@ class _Parts:
 def train_checkpoint(job: TrainingJob) -> None:
     """Train a Y-shaped model on still images: main task only, or jointly with reconstruction.
 
-    Under torchrun, its processes share the training, each on a GPU of its own; the numbers are the
-    same but for the order of sums. Killed at any moment, the same job goes on where the last state
-    was saved.
+    Under torchrun the processes share the training, one GPU each; the numbers differ only by the
+    order of sums. A job that was killed resumes from its last saved state when it is run again.
 
     Raises:
-        InputError: a file or a setting is not what it should be, the device does not exist, or the
-            training cannot go on; see `joint.train`.
+        InputError: a file is absent or broken, a setting is unknown or out of range, the device
+            does not exist, or the training cannot continue; see `joint.train`.
         Stopped: the job was asked to stop, and its state is saved.
     """
     with (
@@ -101,7 +98,7 @@ def _train(job: TrainingJob, processes: Processes, waited: bool) -> None:
     device = prepare_device(job.device, job.threads)
     made = _provenance(job, device_label(device))
     if processes.any(waited and _is_made(job, made)):
-        logger.info("%s: the other process has made it", job.output)
+        logger.info("%s: another process has written it meanwhile", job.output)
         return
     saving = _saving(job, made, processes)
     with opened_stills(job.frames) as stores:
@@ -128,7 +125,7 @@ def _follow(
     saving: NullSaving,
     space: ClassSpace,
 ) -> None:
-    """Train to the end; say meanwhile how far it is and what it costs, and save the state."""
+    """Train to the end, report progress and cost, and save the state."""
     progress = Progress(settings.iterations, "iterations", run.iteration)
     rate = MeasuredRate(settings, processes.count, next(run.model.parameters()).device)
 
@@ -173,20 +170,21 @@ def _provenance(job: TrainingJob, device: str) -> dict[str, Any]:
 
 
 def _is_made(job: TrainingJob, made: dict[str, Any]) -> bool:
-    """Return whether the checkpoint is there that this training would end with."""
+    """Return whether the output exists already, with the provenance of this training."""
     try:
-        there = load_checkpoint(job.output).provenance
+        stored = load_checkpoint(job.output).provenance
     except InputError:
         return False
-    # As JSON has it: a tuple comes back as a list.
-    wanted: dict[str, Any] = json.loads(json.dumps(made))
-    return job.history.is_file() and {name: there.get(name) for name in wanted} == wanted
+    # Stored provenance went through JSON, which turns tuples into lists.
+    expected: dict[str, Any] = json.loads(json.dumps(made))
+    return job.history.is_file() and {name: stored.get(name) for name in expected} == expected
 
 
 def _saving(job: TrainingJob, made: dict[str, Any], processes: Processes) -> NullSaving:
-    """Return what saves the state of exactly this training, whatever decides its numbers.
+    """Return the saving of a state that only a training with the same provenance resumes.
 
-    How many processes share it decides no more than the order of sums: any number may go on.
+    The number of processes is not part of the provenance, as it changes only the order of sums: any
+    number of processes may resume.
     """
     if job.state is None:
         return NullSaving()
@@ -194,29 +192,34 @@ def _saving(job: TrainingJob, made: dict[str, Any], processes: Processes) -> Nul
 
 
 def _initial_model(job: TrainingJob, space: ClassSpace) -> YShapedModel:
-    """Return a model with new weights, or with f and h of a checkpoint.
+    """Return a model with new weights, or with f and h of the initial checkpoint.
 
-    Its decoder g is new even where the checkpoint has a trained one, as in the paper (section 4.1):
-    what goes on with a training is its state.
+    The decoder g always has new weights, as in the paper ("only g is initialized from scratch",
+    section 4.3). A resumed training restores g from its saved state.
     """
     classes, head = list(model_classes(job.task, space)), head_of(job.task)
     model = YShapedModel(preset_named(job.model), len(classes), job.seed, head)
     if job.initial:
         initial = load_checkpoint(job.initial)
-        found = initial.model.preset, initial.model.says, initial.classes
-        if found != (model.preset, head, classes):
+        if (initial.model.preset, initial.model.head_kind, initial.classes) != (
+            model.preset,
+            head,
+            classes,
+        ):
             raise InputError(
-                f"{job.initial}: is of another model or other classes than the training asked "
-                "for; start from a checkpoint of the same model, task and data set"
+                f"{job.initial}: has another model or other classes than this training; start from "
+                "a checkpoint of the same model, task and data set"
             )
         model.encoder.load_state_dict(initial.model.encoder.state_dict())
         model.head.load_state_dict(initial.model.head.state_dict())
-        logger.info("f and h are those of %s, g is new", job.initial)
+        logger.info("f and h start from %s, g from new weights", job.initial)
     return model
 
 
 def _write(job: TrainingJob, run: TrainingRun, space: ClassSpace, made: dict[str, Any]) -> None:
     """Write the history and the checkpoint."""
+    import pandas as pd
+
     with complete_file(job.history) as part:
         pd.DataFrame(run.history).to_csv(part, index=False)
     decoder = any(p.requires_grad for p in run.model.decoder.parameters())

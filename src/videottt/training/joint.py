@@ -1,9 +1,9 @@
-"""Joint training on still images: ℓ_m + ℓ_s in a single stage (paper section 4.1).
+"""Train jointly on still images: ℓ_m + ℓ_s in a single stage (paper section 4.1).
 
-A batch may be cut into parts, and its loss is the mean of theirs: one process takes the parts one
-after the other, several processes share them. Every random draw is keyed by (seed, iteration,
-part), so a run resumed from a saved state equals an uninterrupted one bit for bit on the same
-machine, and the number of processes changes no more than the order of sums.
+A batch may be cut into parts; its loss is the mean of the parts' losses. One process takes the
+parts one after the other, several processes share them. Every random draw is keyed by (seed,
+iteration, part). So a run that resumes from a saved state equals an uninterrupted run bit for bit
+on the same machine, and the number of processes changes only the order of sums.
 """
 
 import functools
@@ -24,8 +24,9 @@ from videottt.models.y_shaped import YShapedModel
 from videottt.runtime.distributed import ALONE, Processes
 from videottt.runtime.out_of_memory import is_out_of_memory
 from videottt.runtime.precision import Precision
+from videottt.settings.training import TrainingSettings
 from videottt.tasks.task import LabelMaps, MainTaskLoss, Task
-from videottt.training.settings import TrainingSettings, rate_factor
+from videottt.training.schedule import rate_factor
 from videottt.training.stills import Still
 from videottt.ttt.objectives.mae import MaskedAutoencoding
 from videottt.ttt.optimizer import clip_gradients, gradient_norm, parameter_groups
@@ -38,17 +39,17 @@ COMPARE_EVERY = 1000
 
 @dataclass
 class TrainingRun:
-    """Everything that changes while a model is trained.
+    """Everything that changes during a training.
 
     Attributes:
         model: trained in place.
-        optimizer: of its parameters.
-        precision: of its forward passes.
-        iteration: that comes next.
-        history: one row an iteration: its number, each loss, the gradient's norm before clipping,
-            and 1 under `skipped` where the step was left out.
-        skipped_in_a_row: steps left out since the last one that was taken.
-        micro_batch: images of one part of a batch, less than was asked for where memory ran out.
+        optimizer: of the model's trainable parameters.
+        precision: of the forward passes.
+        micro_batch: images in one part of a batch; less than the setting after memory ran out.
+        iteration: number of the next iteration.
+        history: one row for each iteration: its number, each loss, the gradient's L2 norm before
+            clipping, and `skipped`, 1 if the step was skipped.
+        skipped_in_a_row: number of skipped steps since the last step taken.
     """
 
     model: YShapedModel
@@ -60,7 +61,7 @@ class TrainingRun:
     skipped_in_a_row: int = 0
 
     def state(self) -> dict[str, Any]:
-        """Return all of it but the history, which grows."""
+        """Return the run as plain data for `restore`, without the history, which grows."""
         return {
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -71,7 +72,7 @@ class TrainingRun:
         }
 
     def restore(self, state: dict[str, Any], history: list[dict[str, float]]) -> None:
-        """Go on from a state of the same training, and what was its history then."""
+        """Restore a saved state of the same training, with its history up to then."""
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.precision.load_state(state["precision"])
@@ -82,7 +83,12 @@ class TrainingRun:
 
 
 def start_run(model: YShapedModel, settings: TrainingSettings) -> TrainingRun:
-    """Return a run at iteration 0; what ℓ_m (and ℓ_s) do not reach is frozen."""
+    """Return a run at iteration 0.
+
+    Args:
+        model: to be trained, on its device; g is frozen if `settings.reconstruction` is false.
+        settings: of the training.
+    """
     model.train()
     model.decoder.requires_grad_(settings.reconstruction)
     device = next(model.parameters()).device
@@ -107,26 +113,26 @@ def train(
     processes: Processes = ALONE,
     wants_to_stop: Callable[[], bool] = bool,
 ) -> None:
-    """Train until `settings.iterations`, calling back after every iteration.
+    """Train up to `settings.iterations`, with a callback after every iteration.
 
-    Where a device runs out of memory, the batch is cut into smaller parts, as a smaller micro_batch
-    in config.yaml would, and the iteration is begun again.
+    If the device runs out of memory, the batch is cut into smaller parts, as with a smaller
+    micro_batch, and the iteration starts again.
 
     Args:
-        run: trained in place, from its iteration on.
-        task: says what the model is shown, and its loss ℓ_m.
+        run: trained in place, from its current iteration.
+        task: sets the observable part of the images and the loss ℓ_m.
         stills: sample i is an image uint8 [H, W, 3], its classes uint8 [H, W] and its instances
-            int32 [H, W]; iteration n uses samples n · batch ... (n + 1) · batch - 1.
-        settings: how long and how fast.
-        seed: what random draws are keyed by.
-        after_iteration: for progress and for saving the state; told whether any process wanted to
-            stop, the same in all of them.
-        processes: that share the parts of each batch; each loads its own samples only.
-        wants_to_stop: returns whether this process was asked to stop; never, by default.
+            int32 [H, W]; iteration n uses samples n · batch to (n + 1) · batch - 1.
+        settings: of the training.
+        seed: key of random draws.
+        after_iteration: callback for progress and saving, called with the run and whether any
+            process was asked to stop; the answer is the same in all processes.
+        processes: share the parts of each batch; each loads only its own samples.
+        wants_to_stop: returns whether this process was asked to stop; by default never.
 
     Raises:
-        InputError: more than `skipped_limit` steps in a row had no finite loss and gradient, there
-            is not enough memory for a single image, or the processes cannot train together.
+        InputError: more than `skipped_limit` steps in a row had a loss or gradient that was not
+            finite, memory is short even for one image, or the processes cannot train together.
     """
     while run.iteration < settings.iterations:
         parts = replace(settings, micro_batch=run.micro_batch)
@@ -137,7 +143,7 @@ def train(
                 raise
         else:
             return
-        # Only here, without the error and what its frames held, is their memory free again.
+        # Outside the except block: the error's stack frames keep the memory allocated.
         _cut_smaller(run, settings, processes)
 
 
@@ -167,7 +173,7 @@ def _train(
         added = functools.reduce(
             torch.add, (losses.backward(part, labels, targets) for part, labels in batch.items())
         )
-        # With the losses, so that all processes stop after the same iteration.
+        # Summed with the losses, so that all processes stop after the same iteration.
         stop = added.new_tensor([wants_to_stop()])
         *values, stops = processes.sum(torch.cat([added, stop])).tolist()
         row = {"iteration": iteration, **dict(zip(losses.names, values, strict=True))}
@@ -177,10 +183,10 @@ def _train(
 
 
 def _cut_smaller(run: TrainingRun, settings: TrainingSettings, processes: Processes) -> None:
-    """Cut batches into more parts, of at most half as many images.
+    """Cut batches into more parts, each at most half as large as before.
 
     Raises:
-        InputError: a part is one image already, or several processes would have to agree.
+        InputError: a part has only one image, or several processes share the training.
     """
     run.optimizer.zero_grad(set_to_none=True)
     device = next(run.model.parameters()).device
@@ -190,8 +196,8 @@ def _cut_smaller(run: TrainingRun, settings: TrainingSettings, processes: Proces
     if before == 1 or processes.count > 1:
         raise InputError(
             f"training: {device} has not enough memory for parts of {before} image(s) at iteration "
-            f"{run.iteration}; lower micro_batch or the augmentation's crop in config.yaml, or "
-            "take a device with more memory"
+            f"{run.iteration}; lower micro_batch or the augmentation's crop in config.yaml, or use "
+            "a device with more memory"
         )
     run.micro_batch = max(n for n in range(1, before // 2 + 1) if settings.batch % n == 0)
     logger.warning(
@@ -204,7 +210,7 @@ def _cut_smaller(run: TrainingRun, settings: TrainingSettings, processes: Proces
 def _loaded(
     stills: Dataset[Still], settings: TrainingSettings, own: range, first: int, device: torch.device
 ) -> Iterator[LabelMaps]:
-    """Yield the parts of this process, batch after batch from iteration `first` on."""
+    """Yield this process's parts of every batch, from iteration `first` on."""
     size = settings.batch // settings.parts
     samples = (
         list(range(start, start + size))
@@ -217,7 +223,7 @@ def _loaded(
         # One iterator for the whole training: workers stay, and prefetch across iterations.
         batch_sampler=samples,
         num_workers=settings.workers,
-        # Forked, because an open frame store cannot be sent to another process.
+        # Fork, because an open frame store cannot be pickled for a spawned process.
         multiprocessing_context="fork" if settings.workers else None,
         pin_memory=device.type == "cuda",
     )
@@ -225,14 +231,14 @@ def _loaded(
         for images, semantic, instance in loader:
             yield LabelMaps(semantic, instance, images).to(device)
     except InputError as error:
-        # That of a worker arrives below its traceback.
+        # A worker's error contains its traceback; keep the last line, the message.
         raise InputError(str(error).splitlines()[-1].split("InputError: ")[-1]) from None
 
 
 def _mean_targets(
     task: Task, batch: dict[int, LabelMaps], parts: int, processes: Processes
 ) -> float | None:
-    """Return how many targets a part of the batch has on average; None if there is but one."""
+    """Return the average number of targets in a part of the batch; None for a single part."""
     if parts == 1:
         return None
     counts = [task.count_targets(labels) for labels in batch.values()]
@@ -241,7 +247,7 @@ def _mean_targets(
 
 @dataclass(frozen=True)
 class _Losses:
-    """ℓ_m and ℓ_s of a part of a batch; `reconstruction` is None without ℓ_s."""
+    """The losses ℓ_m and ℓ_s of a part of a batch; `reconstruction` is None without ℓ_s."""
 
     run: TrainingRun
     task: Task
@@ -267,22 +273,22 @@ class _Losses:
         return ["main_task", "reconstruction"] if self.reconstruction else ["main_task"]
 
     def backward(self, part: int, labels: LabelMaps, targets: float | None) -> Tensor:
-        """Add a part's gradients; return what each loss adds to that of the batch, float64."""
-        # The keys of the first part are those of a batch that is not cut.
+        """Add a part's gradients; return the part's share of each loss of the batch, float64."""
+        # The first part has the key of a whole batch, so that a batch of one part draws the same.
         key = (self.run.iteration, part) if part else (self.run.iteration,)
         draws = generator(self.seed, "training masks", *key)
         with global_draws(self.seed, "training", *key):
             pixels = normalise(self.task.observable(labels.colours))
             with self.run.precision.autocast():
                 outputs = self.run.model.predict(pixels)
-            found = [self._backward(self.main_task(outputs, labels, targets))]
-            # The graph of ℓ_m is of no use any more, and ℓ_s needs its memory.
+            losses = [self._backward(self.main_task(outputs, labels, targets))]
+            # Free the graph of ℓ_m, whose memory ℓ_s needs.
             del outputs
             if self.reconstruction:
                 with self.run.precision.autocast():
                     loss = self.reconstruction.loss(self.run.model, pixels, draws)
-                found.append(self._backward(loss))
-        return torch.stack(found)
+                losses.append(self._backward(loss))
+        return torch.stack(losses)
 
     def _backward(self, loss: Tensor) -> Tensor:
         torch.autograd.backward(self.run.precision.scale(loss / self.parts))
@@ -292,10 +298,10 @@ class _Losses:
 def _step(
     run: TrainingRun, settings: TrainingSettings, processes: Processes, losses: list[float]
 ) -> dict[str, float]:
-    """Take a step, or none where a loss or the gradient is not finite; return what to note of it.
+    """Take a step, unless a loss or the gradient is not finite; return columns of the history.
 
     Raises:
-        InputError: none was taken for too long.
+        InputError: more than `skipped_limit` steps in a row were skipped.
     """
     parameters = [p for p in run.model.parameters() if p.requires_grad]
     processes.sum_gradients(parameters)
@@ -318,5 +324,5 @@ def _step(
 
 
 def _fingerprint(model: YShapedModel) -> int:
-    """Return a number that changes with any bit of the weights; the same on every device."""
+    """Return a checksum of the weights' bits that is the same on every device."""
     return sum(int(p.detach().view(torch.int32).sum()) for p in model.parameters()) % 2**62

@@ -1,4 +1,4 @@
-"""Save the state of a training between two iterations, so that it goes on where it was killed."""
+"""Save the state of a training between iterations, so that a killed training can resume."""
 
 import logging
 from types import TracebackType
@@ -13,10 +13,13 @@ logger = logging.getLogger(__name__)
 
 
 class NullSaving:
-    """Keep no state: signals end the training at once. A context manager around its loop."""
+    """A saving without a state: signals end the training at once.
+
+    Use it as a context manager around the training loop.
+    """
 
     def resume(self, run: TrainingRun) -> None:
-        """Leave a run as it is: there is nothing to go on from."""
+        """Leave the run unchanged: no state is saved."""
 
     def wants_to_stop(self) -> bool:
         """Return whether this process was asked to save and stop."""
@@ -41,12 +44,12 @@ class NullSaving:
 
 
 class Saving(NullSaving):
-    """Save when it is time, and when the training is asked to stop.
+    """A saving that writes the state at intervals, and when the training is asked to stop.
 
     Args:
         saved: the state on disk.
-        every: seconds between two states.
-        processes: that share the training; one of them writes.
+        every: seconds between two saved states.
+        processes: share the training; one of them writes.
     """
 
     def __init__(self, saved: SavedState, every: float, processes: Processes) -> None:
@@ -56,7 +59,7 @@ class Saving(NullSaving):
         self._rows = 0
 
     def resume(self, run: TrainingRun) -> None:
-        """Bring a run to where its last state was saved, if there is one."""
+        """Restore the run's last saved state, if there is one."""
         state = self._saved.load()
         if state is not None:
             run.restore(state, [row for part in self._saved.parts() for row in part])
@@ -68,20 +71,24 @@ class Saving(NullSaving):
         return self._interruption.stop_asked()
 
     def after_iteration(self, run: TrainingRun, stop: bool) -> None:
-        """Save if it is time; leave if any process was asked to.
+        """Save the state if the interval is over; stop if any process was asked to stop.
+
+        Args:
+            run: after an iteration.
+            stop: whether any process was asked to stop.
 
         Raises:
-            Stopped: one was.
+            Stopped: `stop` is true; the state is saved.
         """
         if self._processes.writes:
             self._interruption.save_if_due(lambda: self._save(run), stop)
         if stop:
-            # None may leave before the state is written: leaving would end all.
+            # Wait until the state is written: the first process to leave ends all others.
             self._processes.any(False)
             raise self._interruption.stopped()
 
     def remove(self) -> None:
-        """Delete the state of a training that is done."""
+        """Delete the state of a finished training."""
         self._saved.remove()
 
     def _save(self, run: TrainingRun) -> None:

@@ -1,4 +1,4 @@
-"""Open labelled still images, and draw an endless, shuffled and augmented sequence of them."""
+"""Open labelled still images, and draw shuffled and augmented training samples from them."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -15,7 +15,8 @@ from videottt.core.randomness import generator, numpy_generator
 from videottt.core.segments import ClassSpace
 from videottt.data.layouts import imagenet
 from videottt.data.layouts.imagenet import StillFolder
-from videottt.data.transforms.recipe import Augmentation, augment
+from videottt.data.transforms.recipe import augment
+from videottt.settings.augmentation import Augmentation
 from videottt.store.frames import FrameStore
 
 StillStore = FrameStore | StillFolder
@@ -25,10 +26,10 @@ Still = tuple[Tensor, Tensor, Tensor]
 
 @contextlib.contextmanager
 def opened_stills(paths: Sequence[Path]) -> Iterator[list[StillStore]]:
-    """Yield the stills of frame stores and of folders.
+    """Open frame stores and image folders, and close them at the end of the block.
 
     Raises:
-        InputError: in one of them there are none.
+        InputError: a path is no frame store, or a folder without images.
     """
     with contextlib.ExitStack() as stack:
         stores: list[StillStore] = []
@@ -41,38 +42,44 @@ def opened_stills(paths: Sequence[Path]) -> Iterator[list[StillStore]]:
 
 
 def fingerprint(path: Path) -> str:
-    """Return a hash of a frame store, or of the names and sizes of a folder's images.
+    """Return a hash of a frame store's bytes, or of the names and sizes of a folder's images.
 
     Raises:
-        InputError: there is no such file, or no image in the folder.
+        InputError: the file is absent, or the folder has no images.
     """
     return imagenet.fingerprint(path) if path.is_dir() else sha256(path)
 
 
 def common_space(stores: Sequence[StillStore]) -> ClassSpace:
-    """Return the classes of all frame stores.
+    """Return the classes of the frame stores, which must be the same in all of them.
 
     Raises:
-        InputError: they differ.
+        InputError: the classes or things of two frame stores differ.
     """
     first = stores[0]
     for store in stores[1:]:
         if store.space != first.space:
             raise InputError(
                 f"{store.path}: its classes or things are not those of {first.path}; train on data "
-                "of one class list, or ingest again"
+                "sets with one class list, or ingest again"
             )
     return first.space
 
 
 class StillImages(Dataset[Still]):
-    """The labelled frames of several frame stores as an endless, shuffled, augmented sequence.
+    """The labelled frames of frame stores as a shuffled, augmented sequence of training samples.
 
-    Sample i is a function of (seed, i) alone: epoch i // n has its own permutation, and every draw
-    of the augmentation is keyed by i.
+    Sample i depends on (seed, i) only: epoch i // n of the n frames has its own permutation, and
+    every draw of the augmentation is keyed by i.
+
+    Args:
+        stores: frame stores and image folders.
+        augmentation: recipe.
+        seed: key of random draws.
+        samples: length of the sequence.
 
     Raises:
-        InputError: there is no labelled frame.
+        InputError: no frame is labelled.
     """
 
     def __init__(
@@ -91,13 +98,15 @@ class StillImages(Dataset[Still]):
         ]
         if not self._stills:
             where = ", ".join(str(store.path) for store in stores) or "the list of frame stores"
-            raise InputError(f"{where}: no labelled frame to train on")
+            raise InputError(
+                f"{where}: no labelled frame to train on; ingest still images with labels"
+            )
 
     def __len__(self) -> int:
         return self._samples
 
     def __getitem__(self, index: int) -> Still:
-        """Return an image with its labels, all of the crop's size.
+        """Return sample `index`: an augmented image with its labels, at the size of the crop.
 
         Returns:
             image uint8 [H, W, 3], classes uint8 [H, W] (255 = void), instances int32 [H, W] (0 =
@@ -107,12 +116,12 @@ class StillImages(Dataset[Still]):
         store, frame = self._stills[self._order(epoch)[position]]
         draws = numpy_generator(self._seed, "augmentation", index)
         layers = store.frame(frame), store.semantic(frame), store.instance(frame)
-        found = augment(*layers, self._augmentation, draws)
-        image, semantic, instance = (torch.from_numpy(layer) for layer in found)
+        augmented = augment(*layers, self._augmentation, draws)
+        image, semantic, instance = (torch.from_numpy(layer) for layer in augmented)
         return image, semantic, instance
 
     def _order(self, epoch: int) -> Tensor:
-        # Drawn once an epoch: of a million images it takes longer than to read one.
+        # Drawn once an epoch: permuting a million images takes longer than reading one.
         if self._drawn[0] != epoch:
             draws = generator(self._seed, "training order", epoch)
             self._drawn = epoch, torch.randperm(len(self._stills), generator=draws)

@@ -1,1 +1,1 @@
-"""Train on a video while predicting it: the stream loop, its memories, updates and objectives."""
+"""Test-time training on video: the stream loop, its memories, updates and objectives."""

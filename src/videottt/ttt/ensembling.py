@@ -1,6 +1,7 @@
-"""Several predictions for one frame: over time, and over augmentations (paper section 5.1).
+"""Combine predictions over time and over augmented copies of a frame (paper section 5.1).
 
-Neither changes the model; both work on any method, on fixed models and on top of online TTT.
+Temporal smoothing and the majority vote with augmentation leave the model unchanged; both work with
+any method, fixed models and online TTT alike.
 """
 
 from collections import deque
@@ -12,34 +13,35 @@ from torch import Tensor
 
 from videottt.core.randomness import numpy_generator
 from videottt.core.segments import VOID
-from videottt.data.transforms.recipe import Augmentation, draw_view
+from videottt.data.transforms.recipe import draw_view
 from videottt.data.transforms.view import apply_view, invert_view
+from videottt.settings.augmentation import Augmentation
 
-# Augmented copies that go through the model at a time; changes no prediction by more than rounding.
+# Augmented copies in one forward pass; another number changes predictions by rounding only.
 AT_ONCE = 8
 
 
 class TemporalSmoothing:
-    """The average of the scores of the last frames, the current one included.
+    """Average the scores of the last frames, the current frame included.
 
     Args:
-        frames: length of the window, at least 1.
+        frames: length of the sliding window, at least 1; 1 does not smooth.
     """
 
     def __init__(self, frames: int) -> None:
         self._scores: deque[Tensor] = deque(maxlen=frames)
 
     def __call__(self, scores: Tensor) -> Tensor:
-        """Add scores of the current frame, float [classes, H, W], and return the average."""
+        """Add the scores of the current frame, float [classes, H, W]; return the average."""
         self._scores.append(scores)
         return torch.stack(list(self._scores)).mean(dim=0)
 
     def state(self) -> list[Tensor]:
-        """Return the scores that the next average is of."""
+        """Return the scores in the sliding window, the oldest first."""
         return list(self._scores)
 
     def restore(self, state: list[Tensor]) -> None:
-        """Go on from saved scores."""
+        """Restore the scores in the sliding window."""
         self._scores.extend(state)
 
 
@@ -52,20 +54,21 @@ def majority_vote(
     votes: int,
     key: tuple[str | int, ...],
 ) -> Tensor:
-    """Return each class's share of the votes of each pixel: float32 [classes, H, W].
+    """Return each class's share of the votes at each pixel: float32 [classes, H, W], 0..1.
 
-    One vote is the prediction of the frame itself; the others are predictions of augmented copies,
-    made by the recipe of joint training and carried back to the frame. A copy votes on the pixels
-    that it shows. Of classes with equal shares, the one with the lowest index is predicted.
+    One vote is the prediction of the frame itself. The other votes are predictions of copies of the
+    frame, augmented by the recipe of joint training; each prediction is mapped back to the frame
+    and votes on the pixels that the copy shows. Of classes with equal shares, the class with the
+    lowest index is predicted.
 
     Args:
-        frame: uint8 [H, W, 3].
-        plain: the prediction of the frame itself, uint8 [H, W].
-        predict: returns predictions uint8 [h, w] of images uint8 [B, h, w, 3].
-        classes: their number.
-        recipe: of the augmentation.
-        votes: predictions in all.
-        key: what random draws are keyed by.
+        frame: RGB, uint8 [H, W, 3].
+        plain: prediction of the frame itself, uint8 [H, W].
+        predict: returns a prediction, uint8 [h, w], for each image of uint8 [B, h, w, 3].
+        classes: number of classes.
+        recipe: augmentation of the copies.
+        votes: number of votes, the frame itself included; 100 in the paper.
+        key: key of the random draws.
     """
     size = frame.shape[:2]
     counts = np.zeros((classes, *size), np.int32)
@@ -82,6 +85,6 @@ def majority_vote(
 
 
 def _count(counts: np.ndarray, labels: np.ndarray) -> None:
-    """Add one vote for the class of each pixel that is not void."""
+    """Add one vote for each pixel's class; void pixels do not vote."""
     rows, columns = np.nonzero(labels != VOID)
     counts[labels[rows, columns], rows, columns] += 1

@@ -1,4 +1,4 @@
-"""Predict a video frame by frame with a published network that learns nothing."""
+"""Predict a video frame by frame with a fixed method, such as a published network."""
 
 import functools
 import logging
@@ -23,16 +23,16 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class FixedJob:
-    """One video to predict, as files.
+    """The prediction of one video with a fixed method, as files and settings.
 
     Attributes:
         frames: frame store of the video.
         output: file of predictions to write.
-        seed: for the attributes of the result only.
+        seed: recorded in the output; nothing is drawn at random.
         device: "auto", "cpu", "cuda" or "cuda:N".
-        threads: CPU threads.
-        state: folder of the state to resume from; None keeps none.
-        save_every: seconds between two states.
+        threads: number of CPU threads.
+        state: folder of the saved state to resume from; None saves no state.
+        save_every: seconds between two saved states.
     """
 
     frames: Path
@@ -45,14 +45,14 @@ class FixedJob:
 
 
 def predict_frame_by_frame(job: FixedJob, method_for: Callable[[FrameStore], FixedMethod]) -> None:
-    """Write what a method makes of each frame of a video, as other predictions are written.
+    """Predict every frame of a video with a fixed method, and write the file of predictions.
 
     Args:
-        job: what to predict, and where to.
-        method_for: returns the method for a video, its network on the CPU.
+        job: the video, the output and the device.
+        method_for: returns the fixed method for a frame store, with its network on the CPU.
 
     Raises:
-        InputError: a file is not what it should be, the video does not suit the method, its frames
+        InputError: a file is absent or broken, the video does not suit the method, its frames
             differ in size, or the device does not exist.
         Stopped: the job was asked to stop, and its state is saved.
     """
@@ -69,7 +69,7 @@ def predict_frame_by_frame(job: FixedJob, method_for: Callable[[FrameStore], Fix
         prediction_job = PredictionJob(key, method.kind, method.settings, made)
         with claimed(job.state, job.output) as waited:
             if waited and prediction_job.is_made(job.output):
-                logger.info("%s: the other process has made it", job.output)
+                logger.info("%s: another process has written it meanwhile", job.output)
                 return
             with open_journal(
                 job.output, prediction_job, store, state=job.state, save_every=job.save_every
@@ -86,7 +86,7 @@ def predict_frame_by_frame(job: FixedJob, method_for: Callable[[FrameStore], Fix
 
 
 def _result(method: FixedMethod, store: FrameStore, index: int) -> FrameResult:
-    """Return the prediction of a frame, with what reading and predicting it took."""
+    """Return the prediction of a frame, with the wall times of reading and predicting it."""
     nothing = float("nan")
     wall_time = dict.fromkeys(PHASES, 0.0)
     start = time.perf_counter()

@@ -1,4 +1,4 @@
-"""Run one method on one video: from the frame store to the file of predictions."""
+"""Run one method on one video, from the frame store to the file of predictions."""
 
 import contextlib
 import json
@@ -20,11 +20,11 @@ from videottt.core.settings import with_values
 from videottt.models.checkpoint import Checkpoint, load_checkpoint
 from videottt.runtime.claims import claimed
 from videottt.runtime.device import device_label, peak_memory, prepare_device
+from videottt.settings.method import Method, method_from
 from videottt.store.frames import FrameStore
 from videottt.store.journal import NullJournal, PredictionJob, open_journal
 from videottt.tasks import Task, task_named
 from videottt.ttt.memory import WholeVideo
-from videottt.ttt.method import Method, method_from
 from videottt.ttt.objectives import objective_named
 from videottt.ttt.offline import OfflineProgress, run_offline
 from videottt.ttt.stream import OfflineUpdate, Stream, frame_order, run_stream
@@ -38,19 +38,19 @@ class StreamJob:
 
     Attributes:
         frames: frame store of the video.
-        checkpoint: that the model starts from.
+        checkpoint: file of the initial model.
         task: one of `core.ids.TASKS`.
-        settings: of the method; see videottt.ttt.method.Method.
+        settings: of the method; see `videottt.settings.method.Method`.
         output: file to write.
-        method: id of the method, for the attributes of the result.
-        selection: files of `videottt select`; the later the stronger.
-        override: dotted setting -> value, stronger than everything selected.
+        method: id of the method, recorded in the output.
+        selection: files written by `videottt select`; later files override earlier ones.
+        override: dotted setting -> value; overrides every selected value.
         seed: of every random draw.
-        looks: reconstructions to keep for a figure.
+        looks: number of reconstructions to keep for a figure.
         device: "auto", "cpu", "cuda" or "cuda:N".
-        threads: CPU threads.
-        state: folder of the state to resume from; None keeps none.
-        save_every: seconds between two states.
+        threads: number of CPU threads.
+        state: folder of the saved state to resume from; None saves no state.
+        save_every: seconds between two saved states.
     """
 
     frames: Path
@@ -71,17 +71,17 @@ class StreamJob:
 
 @dataclass(frozen=True)
 class OpenJob:
-    """A job whose files are open and whose model is read.
+    """A job with its files open and its model read.
 
     Attributes:
-        key: its ids.
-        store: the video.
-        checkpoint: the model, on the CPU.
-        method: with what was selected and overridden.
-        settings: the method's, as plain data.
-        task: decodes what the head says.
-        device: that it runs on.
-        provenance: everything that decides its numbers.
+        key: identity of the job.
+        store: frame store of the video.
+        checkpoint: the initial model, on the CPU.
+        method: with selected and overridden settings applied.
+        settings: of `method`, as plain data.
+        task: decodes the outputs of the head h.
+        device: on which the job runs.
+        provenance: everything that determines the job's numbers.
     """
 
     key: JobKey
@@ -98,9 +98,12 @@ class OpenJob:
 def open_job(job: StreamJob) -> Iterator[OpenJob]:
     """Open the files of a job, and check that they fit together.
 
+    Yields:
+        the open job; its frame store is closed at the end of the block.
+
     Raises:
-        InputError: a file is not what it should be, the settings are no method, the checkpoint
-            lacks what the method or the task needs, or the device does not exist.
+        InputError: a file is absent or broken, a setting is unknown or out of range, the
+            checkpoint does not fit the method or the task, or the device does not exist.
     """
     chosen = selected_values(job.selection)
     settings = with_values(with_values(job.settings, chosen), job.override)
@@ -123,73 +126,93 @@ def open_job(job: StreamJob) -> Iterator[OpenJob]:
 
 
 def predict_video(job: StreamJob) -> None:
-    """Stream one video through one method and cache every frame's prediction and time.
+    """Predict a video with one method, and write each frame's prediction and wall times.
 
-    Killed at any moment, the same job goes on where the last state was saved.
+    A job that was killed resumes from its last saved state when it is run again.
 
     Raises:
-        InputError: see `open_job`; or the frames differ in size.
+        InputError: the frames differ in size, or the job cannot be opened; see `open_job`.
         Stopped: the job was asked to stop, and its state is saved.
     """
     with claimed(job.state, job.output) as waited, open_job(job) as opened:
         opened.store.check_one_size()
         made = PredictionJob(opened.key, opened.task.kind, opened.settings, opened.provenance)
         if waited and made.is_made(job.output):
-            logger.info("%s: the other process has made it", job.output)
+            logger.info("%s: another process has written it meanwhile", job.output)
             return
         model = opened.checkpoint.model.to(opened.device)
         stream = Stream(model, opened.task, opened.method, opened.key)
-        looks = job.looks if opened.checkpoint.has_decoder else 0
+        count = job.looks if opened.checkpoint.has_decoder else 0
         follow = _follow_offline if opened.method.order == "offline" else _follow
         with open_journal(
             job.output, made, opened.store,
             state=job.state, save_every=job.save_every, looks=job.looks,
         ) as journal:  # fmt: skip
-            follow(stream, opened, journal, _look_frames(len(opened.store), looks))
+            follow(stream, opened, journal, _spread_frames(len(opened.store), count))
             journal.writer.peak_memory(peak_memory(opened.device))
 
 
 def load_for(method: Method, path: Path) -> Checkpoint:
-    """Return a checkpoint that has all that a method needs.
+    """Read a checkpoint, and check that it fits a method.
 
     Raises:
-        InputError: it is no checkpoint, lacks the decoder g, or names no classes.
+        InputError: the file is no checkpoint, or as `check_fits`.
     """
     checkpoint = load_checkpoint(path)
-    objective = objective_named(method.objective, method.options)
-    if objective.needs_decoder and not checkpoint.has_decoder:
-        raise InputError(
-            f"{path}: has no decoder g, which objective '{method.objective}' needs; "
-            "use the 'joint' checkpoint"
-        )
-    if objective.needs_classes and not checkpoint.classes:
-        raise InputError(
-            f"{path}: names no classes, which objective '{method.objective}' needs; use another "
-            "method for this task"
-        )
+    check_fits(checkpoint, method, path)
     return checkpoint
 
 
-def selected_values(paths: Sequence[Path]) -> dict[str, Any]:
-    """Return the dotted settings that selections chose; later files override earlier ones.
+def check_fits(checkpoint: Checkpoint, method: Method, path: Path) -> None:
+    """Check that a checkpoint has all that a method needs.
+
+    Args:
+        checkpoint: read from `path`.
+        method: whose objective may need the decoder g or predicted classes.
+        path: of the checkpoint, for errors.
 
     Raises:
-        InputError: a file is not what `videottt select` writes.
+        InputError: the method needs a decoder g or classes that the checkpoint does not have.
+    """
+    objective = objective_named(method.objective, method.options)
+    if objective.needs_decoder and not checkpoint.has_decoder:
+        raise InputError(
+            f"{path}: has no decoder g, which objective '{method.objective}' needs; use the "
+            "'joint' checkpoint"
+        )
+    if objective.needs_classes and not checkpoint.classes:
+        raise InputError(
+            f"{path}: its head predicts no classes, which objective '{method.objective}' needs; "
+            "use another method for this task"
+        )
+
+
+def selected_values(paths: Sequence[Path]) -> dict[str, Any]:
+    """Return selected hyper-parameters as dotted setting -> value.
+
+    Args:
+        paths: files written by `videottt select`; later files override earlier ones.
+
+    Raises:
+        InputError: a file is absent, or not written by `videottt select`.
     """
     chosen: dict[str, Any] = {}
     for path in paths:
         try:
             chosen |= json.loads(path.read_text())["selected"]
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{path}: not a selection of hyper-parameters ({error})") from None
+            raise InputError(
+                f"{path}: not a selection of hyper-parameters ({error}); write it with "
+                "'videottt select'"
+            ) from None
     return chosen
 
 
 def _task_for(job: StreamJob, store: FrameStore, checkpoint: Checkpoint, method: Method) -> Task:
-    """Return the task that turns what a checkpoint says into predictions of a video.
+    """Return the task that decodes the checkpoint's outputs for a video.
 
     Raises:
-        InputError: there is no such task, or the checkpoint does not name its classes.
+        InputError: the task does not exist, or the checkpoint's classes do not fit it.
     """
     try:
         return task_named(job.task, store.space, checkpoint.classes, method.decoding)
@@ -197,8 +220,8 @@ def _task_for(job: StreamJob, store: FrameStore, checkpoint: Checkpoint, method:
         raise InputError(f"{job.checkpoint} on {store.path}: {error}") from None
 
 
-def _follow(stream: Stream, opened: OpenJob, journal: NullJournal, looks: set[int]) -> None:
-    """Hand the video to the stream frame by frame, and its results to the journal."""
+def _follow(stream: Stream, opened: OpenJob, journal: NullJournal, reconstructed: set[int]) -> None:
+    """Run the stream over the video frame by frame, and enter its results in the journal."""
     store = opened.store
     counts = journal.resume() or {"done": 0, "skipped": 0}
     if "stream" in counts:
@@ -216,9 +239,9 @@ def _follow(stream: Stream, opened: OpenJob, journal: NullJournal, looks: set[in
         counts["done"] += 1
         counts["skipped"] += result.skipped_steps
         if result.resets:
-            logger.info("frame %d: predictions have collapsed; weights reset", result.index)
-        if result.index in looks:
-            _keep_look(stream, store, journal, result.index)
+            logger.info("frame %d: predictions have collapsed; weights are reset", result.index)
+        if result.index in reconstructed:
+            _keep_reconstruction(stream, store, journal, result.index)
         progress.report(
             counts["done"], f"loss {result.loss:.3f}" if np.isfinite(result.loss) else ""
         )
@@ -226,8 +249,10 @@ def _follow(stream: Stream, opened: OpenJob, journal: NullJournal, looks: set[in
     _report_skipped(counts["skipped"])
 
 
-def _follow_offline(stream: Stream, opened: OpenJob, journal: NullJournal, looks: set[int]) -> None:
-    """Train on the whole video, and keep what is predicted at each rung of the ladder."""
+def _follow_offline(
+    stream: Stream, opened: OpenJob, journal: NullJournal, reconstructed: set[int]
+) -> None:
+    """Train on the whole video, and enter the predictions of each rung in the journal."""
     store = opened.store
     state = journal.resume()
     offline = OfflineProgress(**state["offline"]) if state else OfflineProgress()
@@ -254,10 +279,10 @@ def _follow_offline(stream: Stream, opened: OpenJob, journal: NullJournal, looks
                 journal.add_to_rung(updates, result)
             else:
                 journal.add(result)
-                if result.index in looks:
-                    _keep_look(stream, store, journal, result.index)
+                if result.index in reconstructed:
+                    _keep_reconstruction(stream, store, journal, result.index)
             save_if_due()
-    logger.info("predicted %d frames at each of %s updates", len(store), list(ladder))
+    logger.info("predicted %d frames after each of %s updates", len(store), list(ladder))
     _report_skipped(offline.skipped)
 
 
@@ -266,10 +291,12 @@ def _report_skipped(skipped: int) -> None:
         logger.warning("%d updates were skipped: their loss or gradient was not finite", skipped)
 
 
-def _keep_look(stream: Stream, store: FrameStore, journal: NullJournal, index: int) -> None:
+def _keep_reconstruction(
+    stream: Stream, store: FrameStore, journal: NullJournal, index: int
+) -> None:
     journal.look(index, *stream.reconstruct(store.frame(index), index))
 
 
-def _look_frames(length: int, count: int) -> set[int]:
-    """Return up to `count` frames spread over the video, for the figure of reconstructions."""
+def _spread_frames(length: int, count: int) -> set[int]:
+    """Return the indices of up to `count` frames that are spread evenly over a video."""
     return {round(place) for place in np.linspace(0, length - 1, count + 2)[1:-1]}

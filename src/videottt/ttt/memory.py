@@ -1,4 +1,4 @@
-"""The two memories of the paper's section 4.2: a sliding window, and weights that carry over."""
+"""Explicit memory (a sliding window) and implicit memory (carried-over weights), section 4.2."""
 
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -9,9 +9,11 @@ from torch import Tensor
 
 
 class ExplicitMemory:
-    """The last k frames, the current one included, as uint8; k = None keeps every frame.
+    """The sliding window: the last k frames, the current frame included (equation 2).
 
-    With a finite k memory use does not grow with the video's length.
+    Args:
+        window: size k of the window in frames, at least 1; None keeps all frames, so that memory
+            use grows with the video.
     """
 
     def __init__(self, window: int | None) -> None:
@@ -19,29 +21,36 @@ class ExplicitMemory:
         self._indices: deque[int] = deque(maxlen=window)
 
     def append(self, frame: np.ndarray, index: int) -> None:
-        """Add the current frame, uint8 [H, W, 3], number `index`; a full window forgets one."""
+        """Add the current frame; a full window drops its oldest frame.
+
+        Args:
+            frame: uint8 [H, W, 3].
+            index: of the frame in its video.
+        """
         self._frames.append(frame)
         self._indices.append(index)
 
     @property
     def indices(self) -> list[int]:
-        """Return which frames of the video are remembered, the oldest first."""
+        """Return the video's indices of the frames in the window, the oldest first."""
         return list(self._indices)
 
     def __len__(self) -> int:
         return len(self._frames)
 
     def batch(self, indices: list[int]) -> np.ndarray:
-        """Return the frames at positions `indices` (0 = oldest): uint8 [B, H, W, 3]."""
+        """Return the frames at positions `indices` of the window (0 = oldest): [B, H, W, 3]."""
         return np.stack([self._frames[index] for index in indices])
 
 
 class WholeVideo:
-    """All frames of a video as one memory, read when they are drawn (offline, section 6.1).
+    """All frames of a video, in place of the window, for offline TTT (section 6.1).
+
+    Frames are read when a batch draws them.
 
     Args:
-        length: frames of the video.
-        read: returns frame `index` as uint8 [H, W, 3].
+        length: number of frames.
+        read: returns frame `index`, uint8 [H, W, 3].
     """
 
     def __init__(self, length: int, read: Callable[[int], np.ndarray]) -> None:
@@ -53,7 +62,7 @@ class WholeVideo:
 
     @property
     def indices(self) -> list[int]:
-        """Return nothing: the frames are remembered by the video itself."""
+        """Return an empty list: a saved state does not need the indices of a whole video."""
         return []
 
     def batch(self, indices: list[int]) -> np.ndarray:
@@ -62,14 +71,18 @@ class WholeVideo:
 
 
 def sample_indices(length: int, batch: int, sampling: str, generator: torch.Generator) -> list[int]:
-    """Draw the positions in the window of one batch.
+    """Draw the frames of a batch from the window.
 
     Args:
-        length: frames in the window.
-        batch: positions to draw.
-        sampling: "with_replacement" draws uniformly (the paper, section 4.2); "permutations"
-            concatenates random permutations, so that 32 of 16 holds each frame twice (the release).
-        generator: where the draws come from.
+        length: number of frames in the window.
+        batch: number of frames to draw.
+        sampling: "with_replacement" draws uniformly (paper section 4.2); "permutations"
+            concatenates random permutations (the release), so that a batch of 32 from 16 frames
+            contains each frame twice.
+        generator: source of the random draws.
+
+    Returns:
+        `batch` positions in the window, 0..length - 1.
     """
     if sampling == "with_replacement":
         return torch.randint(length, (batch,), generator=generator).tolist()
@@ -79,13 +92,17 @@ def sample_indices(length: int, batch: int, sampling: str, generator: torch.Gene
 
 
 class ImplicitMemory:
-    """The weights as joint training left them, kept to go back to on a reset."""
+    """A copy of the initial weights f₀ and g₀ for resets; without a reset, weights carry over.
+
+    Args:
+        parameters: those that updates change, with their initial values.
+    """
 
     def __init__(self, parameters: Sequence[Tensor]) -> None:
         self._initial = [parameter.detach().clone() for parameter in parameters]
 
     @torch.no_grad()
     def forget(self, parameters: Sequence[Tensor]) -> None:
-        """Set the parameters back to their initial values, bit for bit."""
+        """Reset the parameters to their initial values, bit for bit."""
         for parameter, initial in zip(parameters, self._initial, strict=True):
             parameter.copy_(initial)

@@ -1,4 +1,4 @@
-"""Turn a frame into what a model observes of it: without what is to be predicted, and resized."""
+"""Prepare a frame for the model: remove the predicted quantity, resize and normalise."""
 
 from dataclasses import dataclass
 
@@ -8,20 +8,20 @@ from torch import Tensor
 
 from videottt.data.transforms.resize import frame_size, input_size, resize_image
 from videottt.models.inputs import to_input
+from videottt.settings.method import Method
 from videottt.tasks.task import Task
-from videottt.ttt.method import Method
 
 
 @dataclass(frozen=True)
 class Observation:
-    """One frame of a video, as it is stored and as a model observes it.
+    """A frame of a video in the forms that prediction and updates need.
 
     Attributes:
         index: of the frame in its video, from 0.
-        frame: uint8 [H, W, 3], RGB, as it is stored; no more of it may be used than is observed.
-        image: uint8 [h, w, 3], what is observed of it, resized. Nothing else reaches the model.
-        remembered: uint8, what the window keeps of it; see `remembered`.
-        images: float [1, 3, H', W'], the image as the model takes it: normalised and padded.
+        frame: the stored frame, RGB uint8 [H, W, 3]; only its observable part may be used.
+        image: the observable part of the frame, resized, uint8 [h, w, 3].
+        remembered: the image that the window keeps, uint8; see `remembered`.
+        images: the model's input: `image` normalised and padded, float32 [1, 3, H', W'].
     """
 
     index: int
@@ -34,13 +34,13 @@ class Observation:
 def observe(
     frame: np.ndarray, index: int, task: Task, method: Method, device: torch.device
 ) -> Observation:
-    """Return what a model observes of a frame.
+    """Prepare a frame for the model.
 
     Args:
-        frame: uint8 [H, W, 3], RGB.
+        frame: RGB, uint8 [H, W, 3].
         index: of the frame in its video, from 0.
-        task: hides from the model what is to be predicted.
-        method: its input size.
+        task: removes the predicted quantity from the frame: for colorization, the colours.
+        method: sets the size of the model's input.
         device: of the model.
     """
     full = _observable(frame, task)
@@ -50,9 +50,11 @@ def observe(
 
 
 def remembered(frame: np.ndarray, task: Task, method: Method) -> np.ndarray:
-    """Return what updates learn from: what is observed of a frame, uint8.
+    """Return the image that updates learn from: a frame without the predicted quantity.
 
-    At the frame's own size, [H, W, 3], where updates draw views of it, else resized, [h, w, 3].
+    Returns:
+        uint8 [H, W, 3] at the frame's size if updates draw random views of frames, otherwise
+        resized to the model's input, uint8 [h, w, 3].
     """
     full = _observable(frame, task)
     return full if method.views else _resized(full, method)

@@ -1,4 +1,4 @@
-"""Offline test-time training: all frames of a video, before predicting any (paper section 6.1)."""
+"""Train offline: on all frames of a video, before predicting any of them (paper section 6.1)."""
 
 import itertools
 import time
@@ -15,13 +15,13 @@ from videottt.ttt.stream import OfflineUpdate, Stream
 
 @dataclass
 class OfflineProgress:
-    """How far a video has come.
+    """The progress of offline TTT on one video.
 
     Attributes:
-        updates: taken so far.
-        predicted: frames predicted after these updates.
-        skipped: updates left out because loss or gradient was not finite.
-        spent: wall time of all updates, by phase.
+        updates: number of updates so far.
+        predicted: number of frames predicted after these updates.
+        skipped: number of updates skipped because their loss or gradient was not finite.
+        spent: wall time of all updates by phase, in seconds.
     """
 
     updates: int = 0
@@ -30,11 +30,11 @@ class OfflineProgress:
     spent: dict[str, float] = field(default_factory=lambda: dict.fromkeys(PHASES, 0.0))
 
     def state(self) -> dict[str, Any]:
-        """Return it as plain data; `OfflineProgress(**state)` is the way back."""
+        """Return the progress as plain data, for `OfflineProgress(**state)`."""
         return asdict(self)
 
     def count(self, update: OfflineUpdate) -> None:
-        """Add an update."""
+        """Count an update, its wall time, and whether it was skipped."""
         self.updates += 1
         self.predicted = 0
         self.skipped += not np.isfinite([update.loss, update.gradient_norm]).all()
@@ -48,17 +48,18 @@ def run_offline(
     after_update: Callable[[OfflineUpdate], None],
     progress: OfflineProgress | None = None,
 ) -> Iterator[tuple[int, Iterator[FrameResult]]]:
-    """Train on a whole video, and predict it at each rung of the method's ladder.
+    """Train on a whole video, and predict the video at each rung of the method's ladder.
 
     Args:
-        stream: a model with its method; its model is trained in place.
+        stream: model and method; the model is trained in place.
         video: all frames.
-        after_update: called back after every update.
-        progress: where to go on from, with a stream restored to there; it is kept up to date.
+        after_update: called after every update.
+        progress: of a saved state to resume from, together with the restored stream; kept up to
+            date.
 
     Yields:
-        a number of updates, and the results of all frames predicted after them; the results have
-        to be used up before the next rung. The time of all updates so far is spread evenly over
+        the number of updates at a rung, and an iterator over the results of all frames, to be
+        exhausted before the next rung. The wall time of all updates so far is spread evenly over
         the frames.
     """
     progress = progress or OfflineProgress()
@@ -79,7 +80,7 @@ def _predicted(
         frame = video.batch([index])[0]
         loaded = time.perf_counter() - start
         result = stream.predict_only(frame, index)
-        # No update belongs to a frame: those left out are counted with the first.
+        # Updates of offline TTT belong to no frame: the first frame reports all skipped ones.
         result.skipped_steps = progress.skipped if index == 0 else 0
         for phase, seconds in progress.spent.items():
             result.wall_time[phase] += seconds / len(video)

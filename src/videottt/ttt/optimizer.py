@@ -1,4 +1,4 @@
-"""The optimizer of joint training and of test-time training, with the authors' groups."""
+"""Build the optimizer with the authors' parameter groups, and clip gradients."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from videottt.ttt.method import OptimizerSettings
+from videottt.settings.method import OptimizerSettings
 
 NORMS = (nn.LayerNorm, nn.GroupNorm, nn.BatchNorm2d)
 
@@ -14,11 +14,16 @@ NORMS = (nn.LayerNorm, nn.GroupNorm, nn.BatchNorm2d)
 def parameter_groups(
     model: nn.Module, learning_rate: float, encoder_multiplier: float, weight_decay: float
 ) -> list[dict[str, Any]]:
-    """Return AdamW's groups for the parameters of `model` that require a gradient.
+    """Return the optimizer's groups of the parameters that require a gradient.
 
-    The encoder's learning rate is `learning_rate` times `encoder_multiplier`. Weight decay is 0 for
-    the parameters of norms, for embeddings and for relative position bias tables; biases are
-    decayed (the authors' Trainer.build_optimizer).
+    Weight decay is 0 for norms, embeddings and relative position bias tables; biases are decayed
+    (the authors' Trainer.build_optimizer).
+
+    Args:
+        model: with an attribute `encoder`.
+        learning_rate: of every parameter outside the encoder f.
+        encoder_multiplier: factor on the learning rate of f.
+        weight_decay: of all other parameters.
     """
     groups: dict[tuple[bool, bool], list[Tensor]] = {}
     for module_name, module in model.named_modules():
@@ -34,7 +39,7 @@ def parameter_groups(
         {
             "params": parameters,
             "lr": rate,
-            # The rate that a schedule's factor applies to.
+            # The learning rate that the schedule's factor is applied to.
             "initial_lr": rate,
             "weight_decay": weight_decay if decayed else 0.0,
         }
@@ -44,13 +49,19 @@ def parameter_groups(
 
 
 def gradient_norm(parameters: Sequence[Tensor]) -> Tensor:
-    """Return the L2 norm of all gradients together, a scalar; 0 where there is none."""
+    """Return the L2 norm of all gradients together, a scalar; 0 without any gradient."""
     gradients = [p.grad for p in parameters if p.grad is not None]
     return nn.utils.get_total_norm(gradients) if gradients else torch.zeros(())
 
 
 def clip_gradients(parameters: Sequence[Tensor], norm: Tensor, largest: float | None) -> None:
-    """Scale all gradients by one factor so that their norm, given, is at most `largest`."""
+    """Scale all gradients by one factor so that their L2 norm is at most `largest`.
+
+    Args:
+        parameters: their gradients are scaled in place.
+        norm: L2 norm of all gradients together; see `gradient_norm`.
+        largest: upper limit of the norm; None does not clip.
+    """
     if largest is not None:
         nn.utils.clip_grads_with_norm_(parameters, largest, norm)
 

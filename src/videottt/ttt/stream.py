@@ -1,8 +1,8 @@
-"""Test-time training on a video stream: the loop of the paper's section 4.2 (equation 2).
+"""Run test-time training on a video stream: the loop of the paper's section 4.2 (equation 2).
 
-For each frame: extend the window, update the model, predict. Labels cannot be reached from here,
-nor future frames: neither is an argument of anything. The one exception is the ablation that the
-paper calls offline (section 6.1), which is given the frames of the whole video.
+For each frame the loop extends the window, updates the model and predicts the frame. No function
+here receives labels or future frames. The only exception is the ablation Offline TTT-MAE All Frames
+(section 6.1), which receives the whole video.
 """
 
 import time
@@ -21,6 +21,7 @@ from videottt.core.randomness import generator
 from videottt.core.segments import Prediction
 from videottt.data.transforms.update_views import view_for_update
 from videottt.models.y_shaped import YShapedModel
+from videottt.settings.method import Method
 from videottt.tasks.task import Task
 from videottt.ttt.collapse import CollapseWatch
 from videottt.ttt.memory import (
@@ -29,19 +30,24 @@ from videottt.ttt.memory import (
     WholeVideo,
     sample_indices,
 )
-from videottt.ttt.method import Method
 from videottt.ttt.objectives import objective_named
 from videottt.ttt.observation import Observation, observe, remembered
 from videottt.ttt.predictor import Predictor
 from videottt.ttt.update import Clock, Updates
 
-# Of reconstructions that are only looked at, where the objective masks nothing.
+# Mask ratio of reconstructions for figures when the objective has no mask ratio.
 MASK_RATIO = 0.8
 
 
 @dataclass(frozen=True)
 class OfflineUpdate:
-    """One update of offline training: loss and gradient norm before it, wall time by phase."""
+    """One update of offline TTT.
+
+    Attributes:
+        loss: of the batch, before the update.
+        gradient_norm: L2 norm of all gradients together, before clipping.
+        wall_time: seconds by phase.
+    """
 
     loss: float
     gradient_norm: float
@@ -49,18 +55,21 @@ class OfflineUpdate:
 
 
 class Stream:
-    """One model on one video: give it frames in order, it learns and predicts.
+    """One model on one video: `step` takes the frames in order, learns from each and predicts it.
 
     Args:
         model: the Y-shaped model; it is trained in place.
-        task: decodes what the head says.
-        method: what to do with each frame.
-        key: the ids of the job, which random draws are keyed by.
+        task: decodes the outputs of the head h.
+        method: sets the objective, the memories, the updates and the prediction.
+        key: identity of the job, the key of random draws.
+
+    Attributes:
+        method: of the stream.
 
     Raises:
-        InputError: the method's objective or one of its options does not exist, the method
-            averages predictions that the task cannot average or counts classes that it has not, or
-            it is offline and its objective trains nothing.
+        InputError: the objective or one of its options does not exist; the task has no pixel scores
+            for smoothing and votes, or no classes for resets on collapse; or the method is offline
+            and its objective trains no parameter.
     """
 
     def __init__(self, model: YShapedModel, task: Task, method: Method, key: JobKey) -> None:
@@ -72,7 +81,7 @@ class Stream:
         self._device = next(model.parameters()).device
         self._objective = objective_named(method.objective, method.options)
         self._predictor = Predictor(model, task, method, key)
-        # Before the objective changes any layer: what collapsed predictions are compared with.
+        # Copies the initial model, so before the objective replaces layers.
         self._collapse = (
             CollapseWatch(self._model, task, method, key)
             if method.reset == "class_collapse"
@@ -86,32 +95,40 @@ class Stream:
                 "parameter; use another objective or the order 'stream'"
             )
         self._recent = ExplicitMemory(method.window)
-        # What batches are drawn from: the last frames, or the whole video of an offline method.
+        # Batches are drawn from the last frames, or offline from the whole video.
         self._window: ExplicitMemory | WholeVideo = self._recent
         initial = self._updates.parameters if method.reset != "never" else []
         self._implicit = ImplicitMemory(initial)
         self._seen = 0
 
     def step(self, frame: np.ndarray, index: int | None = None) -> FrameResult:
-        """Learn from a frame, then predict it.
+        """Learn from the current frame, then predict it.
 
         Args:
-            frame: uint8 [H, W, 3], RGB.
-            index: of the frame in its video; by default the number of frames seen so far.
+            frame: RGB, uint8 [H, W, 3]; all frames of a stream have one size.
+            index: of the frame in its video, from 0; by default the number of earlier frames.
+
+        Returns:
+            the prediction at the frame's size, with the loss and the gradient norm (means over the
+            updates of this frame, nan without an update), and wall times by phase in seconds.
+
+        Raises:
+            InputError: memory is short even for one image, or too many updates in a row were
+                skipped; see `Updates.take`.
         """
         index = self._seen if index is None else index
         clock = Clock(self._device)
-        seen = self._observed(frame, index)
+        observation = self._observed(frame, index)
         losses: list[float] = []
         norms: list[float] = []
         if self._objective.learns:
-            self._remember(seen)
+            self._remember(observation)
             if self._seen % self.method.every == 0:
-                losses, norms = self._learn(seen, clock)
+                losses, norms = self._learn(observation, clock)
         self._seen += 1
-        prediction = self._predictor.predict_frame(seen)
+        prediction = self._predictor.predict_frame(observation)
         clock.charge("predict")
-        resets = self._forget_on_collapse(seen, prediction)
+        resets = self._forget_on_collapse(observation, prediction)
         clock.charge("reset")
         finite = [bool(np.isfinite(pair).all()) for pair in zip(losses, norms, strict=True)]
         return FrameResult(
@@ -125,14 +142,15 @@ class Stream:
         )
 
     def train_offline(self, video: WholeVideo, first: int, last: int) -> Iterator[OfflineUpdate]:
-        """Take updates number `first` ... `last` - 1 on batches of all frames of a video.
+        """Take updates number `first` to `last` - 1 on batches of all frames of a video.
 
-        The ablation "Offline TTT-MAE All Frames" of the paper's section 6.1: batches are sampled
-        from the whole video in the same way as from the sliding window.
+        The ablation Offline TTT-MAE All Frames of the paper's section 6.1: batches are sampled from
+        the whole video in the same way as from the sliding window.
         """
         self._window = WholeVideo(len(video), self._read_from(video))
         if first < last:
-            # Scores that smoothing remembers are of other weights, and of the video's end.
+            # Drop the scores of temporal smoothing: they are of the video's end, and of weights
+            # before these updates.
             self._predictor = Predictor(self._model, self._task, self.method, self._key)
         for iteration in range(first, last):
             clock = Clock(self._device)
@@ -140,7 +158,7 @@ class Stream:
             yield OfflineUpdate(loss, norm, clock.wall_time)
 
     def predict_only(self, frame: np.ndarray, index: int) -> FrameResult:
-        """Predict a frame, uint8 [H, W, 3], with the weights as they are."""
+        """Predict a frame, RGB uint8 [H, W, 3], with the current weights and without learning."""
         clock = Clock(self._device)
         prediction = self._predictor.predict_frame(self._observed(frame, index))
         clock.charge("predict")
@@ -148,9 +166,9 @@ class Stream:
         return FrameResult(index, prediction, nothing, nothing, 0, clock.wall_time)
 
     def state(self) -> dict[str, Any]:
-        """Return everything that has changed since the first frame, to go on from another day.
+        """Return everything that has changed since the stream was made, for `restore`.
 
-        Frames are not in it, but the indices of those in the window.
+        Frames are not included, only the indices of the frames in the window.
         """
         return {
             "seen": self._seen,
@@ -162,11 +180,11 @@ class Stream:
         }
 
     def restore(self, state: dict[str, Any], frame: Callable[[int], np.ndarray]) -> None:
-        """Be where `state` was returned; to be called on a stream that has seen nothing.
+        """Restore a saved state; to be called on a stream before its first frame.
 
         Args:
-            state: of a stream of the same model, method, key and video.
-            frame: returns frame `index` of the video, uint8 [H, W, 3].
+            state: from `state` of a stream with the same model, method, key and video.
+            frame: returns frame `index` of the video, RGB uint8 [H, W, 3].
         """
         for index in state["window"]:
             self._remember(self._observed(frame(index), index))
@@ -178,42 +196,52 @@ class Stream:
             self._collapse.restore(state["collapse"])
 
     def trace(self, frame: np.ndarray, index: int, steps: int) -> Iterator[Traced]:
-        """Learn from one frame, step by step, and say after each where it has come (figure 3).
+        """Learn from one frame in several steps, and yield the result of every step (figure 3).
 
-        Starts from the weights as they are. The first result is before any update.
+        Args:
+            frame: RGB, uint8 [H, W, 3].
+            index: of the frame in its video.
+            steps: number of gradient steps, from the current weights.
+
+        Yields:
+            loss, prediction and reconstruction before the first step and after every step.
         """
-        seen = self._observed(frame, index)
-        self._remember(seen)
+        observation = self._observed(frame, index)
+        self._remember(observation)
         for step in range(steps + 1):
             with torch.inference_mode():
                 draws = generator(*self._draws, index, "look")
-                loss = float(self._objective.loss(self._model, seen.images, draws))
-            visible, pixels = self._reconstruct(seen)
-            prediction = self._predictor.predict_frame(seen)
+                loss = float(self._objective.loss(self._model, observation.images, draws))
+            visible, pixels = self._reconstruct(observation)
+            prediction = self._predictor.predict_frame(observation)
             yield Traced(step, loss, prediction, visible, pixels)
             if step < steps:
                 self._update(index, step, Clock(self._device))
 
     def reconstruct(self, frame: np.ndarray, index: int) -> tuple[np.ndarray, np.ndarray]:
-        """Mask a frame and reconstruct it with the weights as they are; for looking, not learning.
+        """Mask a frame and reconstruct it with the current weights, for figures.
+
+        Args:
+            frame: RGB, uint8 [H, W, 3].
+            index: of the frame in its video.
 
         Returns:
-            visible: bool [h, w] at the model's input size, and the reconstructed pixels, uint8
-            [h, w, 3].
+            the visible pixels, bool [h, w], and the reconstruction, RGB uint8 [h, w, 3], both at
+            the size of the model's input.
         """
         return self._reconstruct(self._observed(frame, index))
 
-    def _reconstruct(self, seen: Observation) -> tuple[np.ndarray, np.ndarray]:
+    def _reconstruct(self, observation: Observation) -> tuple[np.ndarray, np.ndarray]:
         options = self.method.options
         ratio, filling = options.get("mask_ratio", MASK_RATIO), options.get("masked_with", "mean")
-        return self._predictor.reconstruct(seen, ratio, filling)
+        return self._predictor.reconstruct(observation, ratio, filling)
 
     def _observed(self, frame: np.ndarray, index: int) -> Observation:
         return observe(frame, index, self._task, self.method, self._device)
 
-    def _remember(self, seen: Observation) -> None:
+    def _remember(self, observation: Observation) -> None:
         """Add a frame to the window."""
-        self._recent.append(seen.remembered, seen.index)
+        self._recent.append(observation.remembered, observation.index)
 
     def _read_from(self, video: WholeVideo) -> Callable[[int], np.ndarray]:
         def read(index: int) -> np.ndarray:
@@ -221,43 +249,44 @@ class Stream:
 
         return read
 
-    def _learn(self, seen: Observation, clock: Clock) -> tuple[list[float], list[float]]:
-        """Learn from the window; return loss and gradient norm of each step."""
+    def _learn(self, observation: Observation, clock: Clock) -> tuple[list[float], list[float]]:
+        """Learn from the window; return the loss and the gradient norm of every step."""
         if self.method.reset == "every_frame":
             self._forget()
         elif self.method.optimizer_between_frames == "rebuilt":
             self._updates.rebuild_optimizer()
         clock.charge("reset")
-        self._objective.observe(self._model, seen.images)
+        self._objective.observe(self._model, observation.images)
         clock.charge("forward")
         if not self._updates.parameters:
             return [], []
-        done = [self._update(seen.index, step, clock) for step in range(self.method.steps)]
-        losses, norms = zip(*done, strict=True)
+        steps = range(self.method.steps)
+        updates = [self._update(observation.index, step, clock) for step in steps]
+        losses, norms = zip(*updates, strict=True)
         return list(losses), list(norms)
 
     def _forget(self) -> None:
-        """Go back to the initial model, bit for bit."""
+        """Reset the model and the optimizer to their initial state, bit for bit."""
         self._implicit.forget(self._updates.parameters)
         self._objective.forget(self._model)
         self._updates.rebuild_optimizer()
 
-    def _forget_on_collapse(self, seen: Observation, prediction: Prediction) -> int:
+    def _forget_on_collapse(self, observation: Observation, prediction: Prediction) -> int:
         """Reset the model if its predictions have collapsed; return the number of resets."""
-        if self._collapse is None or not self._collapse.noticed(seen, prediction):
+        if self._collapse is None or not self._collapse.noticed(observation, prediction):
             return 0
         self._forget()
         return 1
 
     def _update(self, index: int | str, iteration: int, clock: Clock) -> tuple[float, float]:
-        """Take one gradient step on a batch of the window; return loss and gradient norm."""
+        """Take one gradient step on a batch from the window; return loss and gradient norm."""
         draws = generator(*self._draws, index, iteration)
         images = self._batch(draws)
         clock.charge("sample")
         return self._updates.take(images, index, iteration, draws, clock)
 
     def _batch(self, draws: torch.Generator) -> Tensor:
-        """Return a batch of the window: uint8 [B, H, W, 3], on the CPU."""
+        """Draw a batch of frames from the window: uint8 [B, H, W, 3], on the CPU."""
         method = self.method
         indices = sample_indices(len(self._window), method.batch, method.sampling, draws)
         frames = self._window.batch(indices)
@@ -266,12 +295,15 @@ class Stream:
 
 
 def run_stream(stream: Stream, frames: Iterable[tuple[int, np.ndarray]]) -> Iterator[FrameResult]:
-    """Run a stream over a video and yield the result of each frame as soon as it is there.
+    """Run a stream over a video, and yield the result of every frame before reading the next one.
 
     Args:
-        stream: a model with its method; its model is trained in place.
-        frames: (index, uint8 [H, W, 3]) in the order in which the video is to be seen. Frame t + 1
-            is not asked for before the result of frame t has been handed over.
+        stream: model and method; the model is trained in place.
+        frames: (index, RGB uint8 [H, W, 3]) in the order of the stream. Frame t + 1 is read only
+            after the result of frame t has been yielded.
+
+    Yields:
+        the result of each frame; its wall time includes the time of reading the frame.
     """
     arrivals = iter(frames)
     while True:
@@ -286,7 +318,14 @@ def run_stream(stream: Stream, frames: Iterable[tuple[int, np.ndarray]]) -> Iter
 
 
 def frame_order(length: int, order: str, key: JobKey) -> list[int]:
-    """Return the order in which a method sees the frames of a video of `length` frames."""
+    """Return the frame indices of a video in the order of a method's stream.
+
+    Args:
+        length: number of frames.
+        order: "shuffled" permutes the frames, to destroy temporal smoothness (section 6.1); any
+            other order keeps them as they are.
+        key: identity of the job, the key of the permutation.
+    """
     if order != "shuffled":
         return list(range(length))
     draws = generator(*key.draws, "order")

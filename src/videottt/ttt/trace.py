@@ -1,4 +1,4 @@
-"""Learn from single frames of a video, each from the checkpoint, and keep every step (figure 3)."""
+"""Trace test-time training on single frames, step by step from the checkpoint (figure 3)."""
 
 import copy
 import logging
@@ -14,19 +14,22 @@ from videottt.ttt.stream import Stream
 
 logger = logging.getLogger(__name__)
 
-FRAMES = 3  # traced where none are named
+FRAMES = 3  # default number of traced frames
 
 
 def trace_video(job: StreamJob, indices: Sequence[int] = (), steps: int = 20) -> None:
     """Trace single frames of a video, and write the traces.
 
+    Each frame starts from the checkpoint's weights, like TTT-MAE No Memory (section 4.2).
+
     Args:
-        job: its output is the file of traces.
-        indices: of the frames; by default 3 labelled ones, spread over the video.
-        steps: gradient steps on each frame.
+        job: video, checkpoint and method; its output is the file of traces.
+        indices: of the frames, from 0; by default 3 labelled frames, spread over the video.
+        steps: number of gradient steps on each frame; 20 as in Gandelsman et al., 2022.
 
     Raises:
-        InputError: see `open_job`; or the method reconstructs nothing, or there is no such frame.
+        InputError: the method's objective does not reconstruct, the video has no such frame, or the
+            job cannot be opened; see `open_job`.
     """
     with open_job(job) as opened:
         _check_reconstructs(opened)
@@ -45,21 +48,21 @@ def trace_video(job: StreamJob, indices: Sequence[int] = (), steps: int = 20) ->
 
 
 def _check_reconstructs(opened: OpenJob) -> None:
-    """Refuse a method of which a trace would have no reconstruction.
+    """Check that the method's objective uses the decoder g.
 
     Raises:
-        InputError: its objective does not use g.
+        InputError: it does not.
     """
     method = opened.method
     if not objective_named(method.objective, method.options).needs_decoder:
         raise InputError(
             f"trace: method '{opened.key.method}' has objective '{method.objective}', which "
-            "reconstructs nothing; trace one of objective 'mae'"
+            "reconstructs nothing; trace a method with objective 'mae'"
         )
 
 
 def _traced(opened: OpenJob, index: int, steps: int) -> FrameTrace:
-    # A copy each, so that no frame starts from what was learned on another.
+    # Copy the model, so that every frame starts from the checkpoint's weights.
     model = copy.deepcopy(opened.checkpoint.model).to(opened.device)
     stream = Stream(model, opened.task, opened.method, opened.key)
     trace = frame_trace(index, stream.trace(opened.store.frame(index), index, steps))
@@ -68,9 +71,9 @@ def _traced(opened: OpenJob, index: int, steps: int) -> FrameTrace:
 
 
 def _chosen_frames(indices: Sequence[int], labelled: np.ndarray) -> list[int]:
-    """Return the frames that were asked for, or up to `FRAMES` that are spread over the video.
+    """Return the requested frames, or by default up to `FRAMES` frames spread over the video.
 
-    Labelled ones, where there are any.
+    The default frames are labelled ones if the video has labels.
 
     Raises:
         InputError: the video has no such frame.
@@ -78,7 +81,8 @@ def _chosen_frames(indices: Sequence[int], labelled: np.ndarray) -> list[int]:
     for index in indices:
         if not 0 <= index < len(labelled):
             raise InputError(
-                f"trace: no frame {index}; the video has frames 0 to {len(labelled) - 1}"
+                f"trace: no frame {index}; the video has frames 0 to {len(labelled) - 1}; choose "
+                "one of these"
             )
     if indices:
         return list(indices)

@@ -1,4 +1,4 @@
-"""One gradient step of test-time training: a batch in micro-batches, a clipped step, or none."""
+"""Take gradient steps of test-time training: micro-batches, clipping, and skipped updates."""
 
 import logging
 import time
@@ -18,7 +18,7 @@ from videottt.models.inputs import to_input
 from videottt.models.y_shaped import YShapedModel
 from videottt.runtime.out_of_memory import is_out_of_memory
 from videottt.runtime.precision import Precision
-from videottt.ttt.method import Method
+from videottt.settings.method import Method
 from videottt.ttt.objectives.objective import Objective
 from videottt.ttt.optimizer import clip_gradients, gradient_norm, optimizer_for
 
@@ -27,14 +27,19 @@ logger = logging.getLogger(__name__)
 
 @dataclass
 class Clock:
-    """Adds up wall time by phase; waits for the device, so that each phase pays for itself."""
+    """A clock that adds up wall time by phase, and waits for the device at the end of a phase.
+
+    Attributes:
+        device: of the model.
+        wall_time: seconds by phase.
+    """
 
     device: torch.device
     wall_time: dict[str, float] = field(default_factory=lambda: dict.fromkeys(PHASES, 0.0))
     _last: float = field(default_factory=time.perf_counter)
 
     def charge(self, phase: str) -> None:
-        """Add the time since the last charge to a phase."""
+        """Add the time since the last charge, in seconds, to a phase."""
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
         now = time.perf_counter()
@@ -46,10 +51,13 @@ class Updates:
     """The updates of one model on one video.
 
     Args:
-        model: what `objective` trains of it is trained in place; the rest is frozen.
-        objective: prepared for the model.
-        method: how large a batch is, and how it is stepped.
-        key: the ids of the job, which random draws are keyed by.
+        model: its trainable parameters are trained in place, all others are frozen.
+        objective: chooses the trainable parameters and computes the loss; its layers are prepared.
+        method: sets the batch, the micro-batch, the precision and the optimizer.
+        key: identity of the job, the key of random draws.
+
+    Attributes:
+        parameters: the parameters that updates change; empty for an objective without gradients.
     """
 
     def __init__(
@@ -62,7 +70,7 @@ class Updates:
         self._device = next(model.parameters()).device
         self._precision = Precision(method.precision, self._device)
         self._micro_batch = method.micro_batch or method.batch
-        self._left_out = 0
+        self._skipped = 0
         self.parameters = objective.trainable(model)
         model.requires_grad_(False)
         for parameter in self.parameters:
@@ -70,29 +78,33 @@ class Updates:
         self._optimizer = optimizer_for(model, method.optimizer) if self.parameters else None
 
     def rebuild_optimizer(self) -> None:
-        """Forget what the optimizer has gathered: without state it is one just built."""
+        """Drop the optimizer's state, such as its moments, as if it were newly built."""
         if self._optimizer is not None:
             self._optimizer.state.clear()
 
     def take(
         self, images: Tensor, index: int | str, iteration: int, draws: torch.Generator, clock: Clock
     ) -> tuple[float, float]:
-        """Take one step on a batch; return the loss before it, and the gradient's norm.
+        """Take one gradient step on a batch.
 
-        Where memory is short, the micro-batch is halved and the step begun again: the loss is the
-        same mean over the same images with the same masks, so that only sums are rounded otherwise
-        (and the draws of drop path, where it is on).
+        If the device runs out of memory, the micro-batch is halved and the step starts again. The
+        loss is the mean over the same images with the same masks; only the rounding of sums changes
+        (and, if it is on, the random draws of drop path). The update is skipped if the loss or the
+        gradient is not finite. A gradient of 0 leaves the weights unchanged, without weight decay.
 
         Args:
-            images: uint8 [B, H, W, 3], on the CPU.
-            index: of the frame in its video, or "offline".
-            iteration: of the update, for this frame.
-            draws: where the objective's random draws come from.
-            clock: is charged.
+            images: RGB, uint8 [B, H, W, 3], on the CPU.
+            index: of the current frame in its video, or "offline".
+            iteration: number of the update at this frame, from 0.
+            draws: source of the objective's random draws.
+            clock: charged with the phases of the update.
+
+        Returns:
+            the loss before the step, and the L2 norm of all gradients before clipping.
 
         Raises:
-            InputError: there is not enough memory for a single image, or more than
-                `skipped_limit` updates in a row had no finite loss and gradient.
+            InputError: memory is short even for one image, or more than `skipped_limit` updates in
+                a row had a loss or gradient that was not finite.
         """
         start = draws.get_state()
         while True:
@@ -102,15 +114,15 @@ class Updates:
             except RuntimeError as error:
                 if not is_out_of_memory(error):
                     raise
-            # Only here, without the error and what its frames held, is their memory free again.
+            # Outside the except block: the error's stack frames keep the memory allocated.
             self._halve(min(self._micro_batch, len(images)), index)
             draws.set_state(start)
         optimizer = self._optimizer
-        assert optimizer is not None, "only what trains something is asked for a step"
+        assert optimizer is not None, "a step needs trainable parameters"
         self._precision.unscale(optimizer)
         norm = gradient_norm(self.parameters)
         finite = bool(np.isfinite(total) and torch.isfinite(norm))
-        # Without a gradient (no confident pixel, for example) even weight decay would be a drift.
+        # With a gradient of 0, as without confident pixels, weight decay would let weights drift.
         if finite and norm > 0:
             clip_gradients(self.parameters, norm, self._method.optimizer.gradient_clip)
             self._precision.step(optimizer)
@@ -121,8 +133,8 @@ class Updates:
         return total, float(norm)
 
     def state(self) -> dict[str, Any]:
-        """Return what updates change: weights, optimizer, and how they came so far."""
-        # Offline, no frame comes between two updates.
+        """Return trained weights, optimizer state, and precision, micro-batch and skip counts."""
+        # Offline updates share one optimizer state, as no frame lies between them.
         method, optimizer = self._method, self._optimizer
         kept = method.optimizer_between_frames == "kept" or method.order == "offline"
         return {
@@ -130,18 +142,18 @@ class Updates:
             "optimizer": optimizer.state_dict() if kept and optimizer is not None else None,
             "precision": self._precision.state(),
             "micro_batch": self._micro_batch,
-            "left_out": self._left_out,
+            "left_out": self._skipped,
         }
 
     @torch.no_grad()
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from a saved state."""
+        """Restore a saved state."""
         for parameter, value in zip(self.parameters, state["parameters"], strict=True):
             parameter.copy_(value)
         if state["optimizer"] is not None and self._optimizer is not None:
             self._optimizer.load_state_dict(state["optimizer"])
         self._precision.load_state(state["precision"])
-        self._micro_batch, self._left_out = state["micro_batch"], state["left_out"]
+        self._micro_batch, self._skipped = state["micro_batch"], state["left_out"]
 
     def _accumulate(
         self, images: Tensor, index: int | str, iteration: int, draws: torch.Generator, clock: Clock
@@ -171,27 +183,27 @@ class Updates:
         if size == 1:
             raise InputError(
                 f"{_place(index)}: {self._device} has not enough memory to learn from one image; "
-                "lower the study's input.shortest_edge, or take a device with more memory"
+                "lower the study's input.shortest_edge, or use a device with more memory"
             )
         self._micro_batch = size // 2
         logger.warning(
-            "%s: %s ran out of memory with micro_batch %d; going on with %d, the batch and its "
-            "loss are the same",
+            "%s: %s ran out of memory with micro_batch %d; going on with %d: batch and loss stay "
+            "the same",
             _place(index), self._device, size, self._micro_batch,
         )  # fmt: skip
 
     def _count(self, finite: bool, index: int | str, iteration: int) -> None:
-        """Count updates in a row that were left out.
+        """Count skipped updates in a row.
 
         Raises:
-            InputError: there are too many.
+            InputError: there are more than the method's `skipped_limit`.
         """
-        self._left_out = 0 if finite else self._left_out + 1
-        if self._left_out > self._method.skipped_limit:
+        self._skipped = 0 if finite else self._skipped + 1
+        if self._skipped > self._method.skipped_limit:
             raise InputError(
-                f"{_place(index)}: loss or gradient of {self._left_out} updates in a row, up to "
-                f"update {iteration} of this place, was not finite; lower the method's learning "
-                "rate, use precision float32, or raise its skipped_limit"
+                f"{_place(index)}: loss or gradient of {self._skipped} updates in a row, up to "
+                f"update {iteration}, was not finite; lower the method's learning rate, use "
+                "precision float32, or raise its skipped_limit"
             )
 
 

@@ -1,7 +1,7 @@
-"""Check that a copy of a data set is whole: its files, their form, and how many are published.
+"""Check that a copy of a data set is complete and undamaged, and has the published numbers.
 
-`copies` checks all videos, `videos` compares one with what is published, `findings` looks at it,
-`files` at one frame, and `reports` holds what was found.
+`copies` checks all videos, `videos` compares a video with the published numbers, `findings`
+examines a video, `files` the files of a frame, and `reports` holds the results.
 """
 
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ from videottt.core.errors import InputError, nearest
 from videottt.core.ids import TASKS
 from videottt.core.segments import ClassSpace
 
-# What may be published of a data set, as workflow/resources/published.yaml explains it.
+# Published facts about a data set; workflow/resources/published.yaml explains the keys.
 KINDS = {
     "splits": dict,
     "sizes": dict,
@@ -28,18 +28,18 @@ KINDS = {
 
 @dataclass(frozen=True)
 class CheckSettings:
-    """What a data set is said to be: of its keys in config.yaml those that a copy can contradict.
+    """The keys of a data set in config.yaml that a copy on disk is checked against.
 
     Attributes:
         layout: name of the layout on disk.
-        root: its folder, below data_root.
+        root: folder of the data set, below data_root.
         splits: split -> ids of its videos.
-        folders: split -> what it is called on disk, where that is another name.
+        folders: split -> its name on disk, if that differs.
         classes: names of the classes, in the order of their indices.
-        things: names of those whose objects are counted one by one.
-        fps: frames a second, where the frames have no time stamps.
-        canvas: (H, W) that holds stills of several sizes; None = all of a video have one size.
-        scored: tasks for which it has labels.
+        things: names of the classes whose objects are told apart.
+        fps: frames a second, if the frames have no time stamps.
+        canvas: (H, W) that holds stills of several sizes; None means one size in each video.
+        scored: tasks for which the data set has labels.
         spans: video -> ``{"first": name, "last": name}`` of the part that is used.
     """
 
@@ -56,41 +56,44 @@ class CheckSettings:
 
     @property
     def space(self) -> ClassSpace:
-        """Return the classes, and which of them are things."""
+        """Return the classes and things."""
         return ClassSpace(self.classes, self.things)
 
 
 def read_published(path: Path) -> dict[str, dict[str, Any]]:
-    """Read what is published about data sets.
+    """Read the published facts about data sets.
 
     Args:
-        path: workflow/resources/published.yaml, which says what its keys are.
+        path: workflow/resources/published.yaml, which explains its keys.
 
     Returns:
-        data set -> each of `KINDS`; empty (or None, of a number) where nothing is published.
+        data set -> each of `KINDS`; a fact that is not published is empty, or None for a number.
 
     Raises:
-        InputError: the file is absent or no YAML, or has an unknown key or a value of another kind.
+        InputError: the file is absent or not YAML, or has an unknown key or a value of a wrong
+            type.
     """
     try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+        published = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise InputError(f"{path}: not a readable YAML file ({error}); restore it") from None
-    if not isinstance(found, dict):
-        raise InputError(f"{path}: must map data sets to what is published; restore it")
-    for dataset, entry in found.items():
+    if not isinstance(published, dict):
+        raise InputError(f"{path}: must map data sets to published facts; restore it")
+    for dataset, entry in published.items():
         if not isinstance(entry, dict | None):
-            raise InputError(f"{path}: {dataset}: must say what is published by key; restore it")
+            raise InputError(f"{path}: {dataset}: must map keys to published facts; restore it")
         for key, value in (entry or {}).items():
             if key not in KINDS:
                 raise InputError(f"{path}: {dataset}: unknown key '{key}'; {nearest(key, KINDS)}")
             if type(value) is not KINDS[key]:
-                raise InputError(f"{path}: {dataset}: '{key}' must be a {KINDS[key].__name__}")
-    return {dataset: {**_nothing(), **(entry or {})} for dataset, entry in found.items()}
+                raise InputError(
+                    f"{path}: {dataset}: '{key}' must be a {KINDS[key].__name__}; restore it"
+                )
+    return {dataset: {**_nothing(), **(entry or {})} for dataset, entry in published.items()}
 
 
 def published_of(everything: dict[str, dict[str, Any]], dataset: str) -> dict[str, Any]:
-    """Return what is published of one data set, nothing if it is not in the file."""
+    """Return the published facts about one data set; all are empty if the file lacks it."""
     return everything.get(dataset, _nothing())
 
 
@@ -102,7 +105,7 @@ def frames_of(entry: dict[str, Any], video: str) -> int | None:
     """Return the published number of frames of a video; None if it is not published.
 
     Args:
-        entry: of one data set, from `read_published`.
-        video: its id, in whatever split.
+        entry: the published facts about the data set, from `read_published`.
+        video: id of the video, in any split.
     """
     return {name: n for videos in entry["splits"].values() for name, n in videos.items()}.get(video)

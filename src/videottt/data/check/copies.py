@@ -11,23 +11,23 @@ from videottt.data.check.videos import check_video
 def check_copy(
     settings: CheckSettings, data_root: Path, dataset: str, published: Path, sample: int
 ) -> list[VideoReport]:
-    """Return what every video of a copy consists of, and everything that is wrong with it.
+    """Return a report on every video of a copy, with every problem.
 
     Args:
-        settings: of the data set.
-        data_root: the folder that `settings.root` is below.
+        settings: the data set's keys in config.yaml.
+        data_root: the folder of all data.
         dataset: id of the data set.
-        published: file of what is published of data sets.
-        sample: frames of each video that are read whole, at most.
+        published: the file of published facts.
+        sample: largest number of frames to decode in each video.
 
     Raises:
-        InputError: there is no copy, no such layout, or the file is not what it should be.
+        InputError: there is no copy or no such layout, or the file of published facts is invalid.
     """
     root = data_root / settings.root
     if not root.is_dir():
         raise InputError(
-            f"{root}: data set '{dataset}' is not there; put a copy there, or say where "
-            "it is with --data-root"
+            f"{root}: no such folder, so data set '{dataset}' is missing; put a copy there, or "
+            "name its folder with --data-root"
         )
     known = published_of(read_published(published), dataset)
     return [

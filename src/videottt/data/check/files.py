@@ -1,4 +1,4 @@
-"""Whether one image file is whole and of its form, by its first and last bytes."""
+"""Check the image files of a frame by their headers and last bytes."""
 
 import os
 from dataclasses import dataclass, field
@@ -10,24 +10,24 @@ from videottt.core.errors import InputError
 from videottt.data.layouts.images import FORMATS, faults_of
 from videottt.data.layouts.listing import FrameFiles, size_text
 
-# How a whole file of a format ends.
+# Format -> the last bytes of a complete file.
 ENDS = {"PNG": b"IEND\xaeB`\x82", "JPEG": b"\xff\xd9"}
 LONGEST_END = max(map(len, ENDS.values()))
 
 
 @dataclass(frozen=True)
 class Header:
-    """What an image file says of itself: size (H, W), and the mode that Pillow gives it."""
+    """The header of an image file: size (H, W) and Pillow's mode."""
 
     size: tuple[int, int]
     mode: str
 
 
 def read_header(path: Path) -> Header:
-    """Return the header of an image file that is not cut off.
+    """Return the header of an image file, after checking that the file is not truncated.
 
     Raises:
-        InputError: the file is missing, empty, no image, or ends before the image does.
+        InputError: the file is missing, empty, truncated or no image.
     """
     with faults_of(path), path.open("rb") as file:
         length = os.fstat(file.fileno()).st_size
@@ -38,25 +38,25 @@ def read_header(path: Path) -> Header:
             end = ENDS.get(picture.format or "", b"")
             file.seek(max(length - LONGEST_END, 0))
             if not file.read().endswith(end):
-                # Something may follow the image: only reading it tells.
+                # Other data may follow a complete image, so only decoding it tells.
                 file.seek(0)
-                _read_whole(path)
+                _decode(path)
     return header
 
 
-def _read_whole(path: Path) -> None:
+def _decode(path: Path) -> None:
     with Image.open(path, formats=FORMATS) as picture:
         picture.load()
 
 
 @dataclass
 class Checked:
-    """What the files of a frame say of themselves.
+    """The headers and problems of the files of a frame.
 
     Attributes:
-        size: (H, W) of the image; None if it is not known.
-        map_sizes: likewise of each file of labels, by its path.
-        problems: one line each.
+        size: (H, W) of the image; None if it cannot be read.
+        map_sizes: label file -> its (H, W).
+        problems: problems, one line each.
     """
 
     size: tuple[int, int] | None = None
@@ -65,7 +65,7 @@ class Checked:
 
 
 def check_files(frame: FrameFiles) -> Checked:
-    """Return what the headers of a frame's files say, and which of them cannot be used."""
+    """Read the headers of a frame's files, and list the files that cannot be used."""
     checked = Checked()
     try:
         header = read_header(frame.image)
@@ -76,21 +76,21 @@ def check_files(frame: FrameFiles) -> Checked:
             )
         if frame.size not in (None, header.size):
             checked.problems.append(
-                f"{frame.image}: is {size_text(header.size)}, but the data set's own files say "
+                f"{frame.image}: is {size_text(header.size)}, but the annotations say "
                 f"{size_text(frame.size)}; restore it from the data set"
             )
     except InputError as error:
         checked.problems.append(str(error))
-    for each in frame.maps:
+    for label_map in frame.maps:
         try:
-            header = read_header(each.path)
+            header = read_header(label_map.path)
         except InputError as error:
             checked.problems.append(str(error))
             continue
-        checked.map_sizes[each.path] = header.size
-        if header.mode not in each.modes:
+        checked.map_sizes[label_map.path] = header.size
+        if header.mode not in label_map.modes:
             checked.problems.append(
-                f"{each.path}: is a label map of mode {header.mode}, expected "
-                f"{' or '.join(each.modes)}; restore it from the data set"
+                f"{label_map.path}: is a label map of mode {header.mode}, expected "
+                f"{' or '.join(label_map.modes)}; restore it from the data set"
             )
     return checked

@@ -1,4 +1,4 @@
-"""Look at a video by its files, by its frames, or by the header of a film."""
+"""Examine a video by its files, by its frames, or by the header of a video file."""
 
 import contextlib
 import itertools
@@ -16,27 +16,27 @@ from videottt.data.layouts.listing import FrameFiles, Listing, is_within, size_t
 from videottt.data.layouts.video_file import read_video
 from videottt.store.source_frame import SourceFrame
 
-# Frames of a film that are decoded to know its rate.
+# Number of frames of a video file that are decoded to measure its rate.
 DECODED = 31
 
-# A label map, its size (H, W), and that of its frame.
-Unlike = tuple[Path, tuple[int, int], tuple[int, int]]
+# A label map, its size (H, W), and the size of its frame.
+Mismatch = tuple[Path, tuple[int, int], tuple[int, int]]
 
 
 @dataclass
 class Findings:
-    """What was found of a video.
+    """Facts about a video on disk.
 
     Attributes:
-        frames: how many there are.
-        uncertain: by how many that may be wrong.
-        labelled: of each frame whether it has labels.
-        sizes: (H, W) -> what has that size.
-        folders: that its images lie in.
-        stills: whether these are single images.
-        fps: frames a second, by time timestamps.
-        duration_s: its length, likewise.
-        problems: one line each.
+        frames: number of frames.
+        uncertain: largest error of that number.
+        labelled: whether each frame has labels.
+        sizes: (H, W) -> paths or names of the frames of that size.
+        folders: folders of the images.
+        stills: whether these are stills and no video.
+        fps: frames a second, from the time stamps.
+        duration_s: length in seconds, from the time stamps.
+        problems: problems, one line each.
     """
 
     frames: int = 0
@@ -51,7 +51,7 @@ class Findings:
 
     @property
     def size(self) -> tuple[int, int] | None:
-        """Return the size (H, W) of most frames; None if none is known."""
+        """Return the most frequent size (H, W) of a frame; None if no size is known."""
         return max(self.sizes, key=lambda size: len(self.sizes[size]), default=None)
 
 
@@ -62,60 +62,59 @@ def of_files(
     sample: int,
     video: str,
 ) -> Findings:
-    """Return what is found of the files of a video: of each its header and its end.
+    """Examine the files of a video by their headers and last bytes.
 
     Args:
         listing: the files.
-        span: ``first`` and ``last`` name of the part that is used, if it is not all.
+        span: names of the ``first`` and the ``last`` frame that are used; empty for all.
         space: the classes.
-        sample: how many frames to read whole, evenly spread.
-        video: its id, for the log.
+        sample: number of frames to decode, evenly spread.
+        video: id of the video, for the log.
     """
-    found = Findings(stills=listing.stills)
-    found.problems += [str(problem) for problem in listing.problems]
-    found.problems += [
-        f"{path}: belongs to no frame; remove it, or restore what it belongs to"
-        for path in listing.strays
+    findings = Findings(stills=listing.stills)
+    findings.problems += [str(problem) for problem in listing.problems]
+    findings.problems += [
+        f"{path}: belongs to no frame; remove it, or restore its frame" for path in listing.strays
     ]
     frames = listing.frames
     if span:
-        frames = [each for each in frames if is_within(each.name, **span)]
-    found.frames = len(frames)
+        frames = [frame for frame in frames if is_within(frame.name, **span)]
+    findings.frames = len(frames)
     spread = np.linspace(0, len(frames) - 1, min(sample, len(frames)))
-    chosen = set(spread.round().astype(int).tolist())
-    unlike: list[Unlike] = []
+    decoded = set(spread.round().astype(int).tolist())
+    mismatches: list[Mismatch] = []
     progress = Progress(len(frames), "frames")
     for index, frame in enumerate(frames):
         checked = check_files(frame)
-        differing = _differing(checked)
-        if index in chosen and not checked.problems and not differing:
-            checked.problems += _read_whole(frame, space)
-        unlike += differing
-        found.problems += checked.problems
-        found.labelled.append(bool(frame.maps))
-        found.folders.add(frame.image.parent)
+        differing = _mismatches(checked)
+        if index in decoded and not checked.problems and not differing:
+            checked.problems += _problems_of_content(frame, space)
+        mismatches += differing
+        findings.problems += checked.problems
+        findings.labelled.append(bool(frame.maps))
+        findings.folders.add(frame.image.parent)
         if checked.size is not None:
-            found.sizes.setdefault(checked.size, []).append(str(frame.image))
+            findings.sizes.setdefault(checked.size, []).append(str(frame.image))
         progress.report(index + 1, f"video '{video}'")
-    found.problems += [
+    findings.problems += [
         f"{path}: is {size_text(own)}, but its frame is {size_text(size)}; restore both from the "
         "data set"
-        for path, own, size in unlike
-        # In a video, that the frame itself is unlike the others is said of the frame.
-        if listing.stills or size == found.size
+        for path, own, size in mismatches
+        # A frame of a video that differs from the other frames is itself reported.
+        if listing.stills or size == findings.size
     ]
-    return found
+    return findings
 
 
-def _differing(checked: Checked) -> list[Unlike]:
-    """Return the label maps of a frame that are not as large as it."""
+def _mismatches(checked: Checked) -> list[Mismatch]:
+    """Return the label maps that differ in size from their frame."""
     size = checked.size
     if size is None:
         return []
     return [(path, own, size) for path, own in checked.map_sizes.items() if own != size]
 
 
-def _read_whole(frame: FrameFiles, space: ClassSpace) -> list[str]:
+def _problems_of_content(frame: FrameFiles, space: ClassSpace) -> list[str]:
     try:
         return _unknown_classes(frame.load(), space, str(frame.image))
     except InputError as error:
@@ -138,49 +137,50 @@ def _unknown_classes(frame: SourceFrame, space: ClassSpace, where: str) -> list[
 def of_frames(
     frames: Iterator[SourceFrame], span: Mapping[str, str], space: ClassSpace
 ) -> Findings:
-    """Return what is found of a video by reading every frame, up to the first that cannot be read.
+    """Examine a video by decoding its frames, up to the first that cannot be read.
 
     Args:
-        frames: of the video.
-        span: ``first`` and ``last`` name of the part that is used, if it is not all.
+        frames: the frames of the video.
+        span: names of the ``first`` and the ``last`` frame that are used; empty for all.
         space: the classes.
     """
-    found = Findings()
+    findings = Findings()
     try:
         for frame in frames:
             if not is_within(frame.name, **span):
                 continue
-            found.frames += 1
-            found.labelled.append(frame.semantic is not None)
-            found.sizes.setdefault(frame.image.shape[:2], []).append(f"frame '{frame.name}'")
-            found.problems += _unknown_classes(frame, space, f"frame '{frame.name}'")
+            findings.frames += 1
+            findings.labelled.append(frame.semantic is not None)
+            findings.sizes.setdefault(frame.image.shape[:2], []).append(f"frame '{frame.name}'")
+            findings.problems += _unknown_classes(frame, space, f"frame '{frame.name}'")
     except InputError as error:
-        found.problems.append(str(error))
-    return found
+        findings.problems.append(str(error))
+    return findings
 
 
-def of_film(path: Path, frames: int | None) -> Findings:
-    """Return what is found of a video file by its header and its first frames.
+def of_video_file(path: Path, frames: int | None) -> Findings:
+    """Examine a video file by its header and its first frames.
 
     Args:
-        path: of the file.
-        frames: how many there are by its header; None = it does not say, all are decoded.
+        path: the video file.
+        frames: number of frames by its header; None if the header does not tell, and then all are
+            decoded.
 
     Raises:
-        InputError: it cannot be read.
+        InputError: the file cannot be read.
     """
-    found = Findings(uncertain=0 if frames is None else 1)
-    with contextlib.closing(read_video(path)) as decoded:
-        some = decoded if frames is None else itertools.islice(decoded, DECODED)
+    findings = Findings(uncertain=0 if frames is None else 1)
+    with contextlib.closing(read_video(path)) as video:
+        decoded = video if frames is None else itertools.islice(video, DECODED)
         timestamps = []
-        for frame in some:
+        for frame in decoded:
             timestamps.append(frame.timestamp)
-            found.sizes.setdefault(frame.image.shape[:2], []).append(str(path))
-    found.frames = len(timestamps) if frames is None else frames
-    found.labelled = [False] * found.frames
+            findings.sizes.setdefault(frame.image.shape[:2], []).append(str(path))
+    findings.frames = len(timestamps) if frames is None else frames
+    findings.labelled = [False] * findings.frames
     gaps = np.diff(np.array(timestamps, np.float64))
     if gaps.size:
-        # A pause is no slower rate.
-        found.fps = float(1 / gaps[gaps < 2 * np.median(gaps)].mean())
-        found.duration_s = found.frames / found.fps
-    return found
+        # Gaps of at least twice the median are pauses and do not count.
+        findings.fps = float(1 / gaps[gaps < 2 * np.median(gaps)].mean())
+        findings.duration_s = findings.frames / findings.fps
+    return findings

@@ -1,4 +1,4 @@
-"""What was found of the videos of a data set, as a table and as CSV."""
+"""Format the reports on the videos of a data set, as a table and as CSV."""
 
 import csv
 import io
@@ -17,21 +17,21 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class VideoReport:
-    """What was found of one video, or of the stills of one folder.
+    """The report on one video, or on the stills of one folder.
 
     Attributes:
         dataset: id of the data set.
-        split: id of its split.
-        video: its id.
-        frames: how many there are.
-        published: how many are published; None if that is not.
-        labelled: how many have labels.
-        published_labelled: how many of them are published, where not all have labels.
-        size: (H, W) of most frames; None if none can be read.
-        fps: frames a second; None of stills.
-        duration_s: its length; None of stills.
-        classes: of the data set.
-        problems: one line each: file, what is wrong with it, how to mend it.
+        split: id of the split.
+        video: id of the video.
+        frames: number of frames.
+        published: published number of frames; None if it is not published.
+        labelled: number of frames with labels.
+        published_labelled: published number of frames with labels; None if it is not published.
+        size: most frequent (H, W) of a frame; None if no frame can be read.
+        fps: frames a second; None for stills.
+        duration_s: length in seconds; None for stills.
+        classes: number of classes of the data set.
+        problems: one line each: the file, what is wrong and how to mend it.
     """
 
     dataset: str
@@ -49,62 +49,62 @@ class VideoReport:
 
 
 def problems_in(reports: Sequence[VideoReport]) -> list[str]:
-    """Return every problem of some videos, one line each."""
+    """Return the problems of all videos, one line each."""
     return [problem for report in reports for problem in report.problems]
 
 
 def report_csv(reports: Sequence[VideoReport]) -> str:
-    """Return reports as CSV with `COLUMNS`; what is not known is empty, problems are counted."""
+    """Format reports as CSV with `COLUMNS`; unknown values are empty, problems are counted."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
-    for each in reports:
-        height, width = each.size or (None, None)
-        found = {"height": height, "width": width, "problems": len(each.problems)}
-        row = (found.get(name, getattr(each, name, None)) for name in COLUMNS)
+    for report in reports:
+        height, width = report.size or (None, None)
+        values = {"height": height, "width": width, "problems": len(report.problems)}
+        row = (values.get(name, getattr(report, name, None)) for name in COLUMNS)
         writer.writerow([f"{cell:.6g}" if isinstance(cell, float) else cell for cell in row])
     return text.getvalue()
 
 
 def report_text(reports: Sequence[VideoReport]) -> str:
-    """Return reports as a table to read, with a row for all videos."""
+    """Format reports as a text table, with a last row for all videos."""
     rows = [
         [
-            each.split,
-            each.video,
-            each.frames,
-            _text(each.published),
-            each.labelled,
-            "–" if each.size is None else size_text(each.size),
-            _text(each.fps),
-            _text(each.duration_s),
-            len(each.problems),
+            report.split,
+            report.video,
+            report.frames,
+            _text(report.published),
+            report.labelled,
+            "–" if report.size is None else size_text(report.size),
+            _text(report.fps),
+            _text(report.duration_s),
+            len(report.problems),
         ]
-        for each in reports
+        for report in reports
     ]
     rows.append(
         [
             "all",
             len(reports),
-            sum(each.frames for each in reports),
-            _text(_sum([each.published for each in reports])),
-            sum(each.labelled for each in reports),
+            sum(report.frames for report in reports),
+            _text(_sum([report.published for report in reports])),
+            sum(report.labelled for report in reports),
             "",
             "",
-            _text(_sum([each.duration_s for each in reports])),
-            sum(len(each.problems) for each in reports),
+            _text(_sum([report.duration_s for report in reports])),
+            sum(len(report.problems) for report in reports),
         ]
     )
     headings = ("split", "video", "frames", "published", "labelled", "size", "fps", "duration_s",
                 "problems")  # fmt: skip
     left = ("split", "video", "size")
-    alignment = ["left" if each in left else "right" for each in headings]
-    # Text as it is: 0002 stays 0002.
+    alignment = ["left" if heading in left else "right" for heading in headings]
+    # Numbers are not parsed, so that the video 0002 is not shown as 2.
     return tabulate(rows, headings, disable_numparse=True, colalign=alignment)
 
 
 def _sum(values: Sequence[float | None]) -> float | None:
-    """Return the sum of some numbers, None unless all are known."""
+    """Return the sum of numbers, or None if any is unknown."""
     known = [value for value in values if value is not None]
     return sum(known) if len(known) == len(values) else None
 

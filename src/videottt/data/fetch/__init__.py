@@ -1,1 +1,1 @@
-"""Fetch, verify and unpack the files that come from elsewhere."""
+"""Fetch, verify and unpack data sets and weights."""

@@ -1,4 +1,4 @@
-"""What is in an archive of others: zip or tar by its content, and nothing that is not harmless."""
+"""Read the members of zip and tar archives, and refuse unsafe ones."""
 
 import functools
 import gzip
@@ -41,9 +41,9 @@ class Member:
     """A file in an archive.
 
     Attributes:
-        name: relative, without ``.`` and ``..``.
-        open: to read it.
-        read: bytes of the archive up to here, for progress.
+        name: relative path, without ``.`` and ``..``.
+        open: opens the file for reading.
+        read: bytes of the archive read so far, for progress.
     """
 
     name: str
@@ -52,10 +52,10 @@ class Member:
 
 
 def members(archive: Path) -> Iterator[Member]:
-    """Yield the files of an archive in its order; each can be read until the next is asked for.
+    """Yield the files of an archive in its order; read each before asking for the next.
 
     Raises:
-        InputError: the archive is damaged, cut short or encrypted, or holds a link, a device or a
+        InputError: the archive is damaged, truncated or encrypted, or has a link, a device or a
             name that leads out of the folder it is unpacked to; also while a file is read.
     """
     try:
@@ -63,8 +63,8 @@ def members(archive: Path) -> Iterator[Member]:
     except _DAMAGED as error:
         reason = textwrap.shorten(str(error) or type(error).__name__, 100, placeholder=" ...")
         raise InputError(
-            f"{archive}: is no zip or tar archive, or a damaged one ({reason}); remove it and "
-            "fetch it anew"
+            f"{archive}: is not a zip or tar archive, or is damaged ({reason}); remove it and "
+            "fetch it again"
         ) from None
 
 
@@ -72,7 +72,7 @@ def read(archive: Path, member: Member) -> Iterator[bytes]:
     """Yield the content of a file part by part; its checksum is compared at the end.
 
     Raises:
-        InputError: it is damaged.
+        InputError: the file is damaged.
     """
     try:
         with member.open() as content:
@@ -80,20 +80,20 @@ def read(archive: Path, member: Member) -> Iterator[bytes]:
     except _DAMAGED as error:
         reason = textwrap.shorten(str(error) or type(error).__name__, 100, placeholder=" ...")
         raise InputError(
-            f"{archive}: {member.name} is damaged ({reason}); remove the archive and fetch it anew"
+            f"{archive}: {member.name} is damaged ({reason}); remove the archive and fetch it again"
         ) from None
 
 
 def is_zip(archive: Path) -> bool:
-    """Return whether a file is a zip archive; a tar whose last member is one is none."""
+    """Return whether a file is a zip archive, and not a tar whose last member is a zip."""
     return zipfile.is_zipfile(archive) and not tarfile.is_tarfile(archive)
 
 
 def size_within(archive: Path) -> int:
-    """Return how many bytes an archive says it holds; of a tar, its own size.
+    """Return the unpacked size that a zip declares, or the size of a tar itself, in bytes.
 
     Raises:
-        InputError: it is a damaged zip.
+        InputError: the zip is damaged.
     """
     if not is_zip(archive):
         return archive.stat().st_size
@@ -101,7 +101,9 @@ def size_within(archive: Path) -> int:
         with zipfile.ZipFile(archive) as file:
             return sum(info.file_size for info in file.infolist())
     except _DAMAGED as error:
-        raise InputError(f"{archive}: a damaged zip ({error}); fetch it anew") from None
+        raise InputError(
+            f"{archive}: is a damaged zip ({error}); remove it and fetch it again"
+        ) from None
 
 
 def _zip_members(archive: Path) -> Iterator[Member]:
@@ -110,9 +112,9 @@ def _zip_members(archive: Path) -> Iterator[Member]:
         for info in file.infolist():
             _check_name(archive, info.orig_filename)
             if stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG, stat.S_IFDIR):
-                raise _unwelcome(archive, info.filename, "a link or device")
+                raise _refused(archive, info.filename, "a link or device")
             if info.flag_bits & _ENCRYPTED:
-                raise _unwelcome(archive, info.filename, "an encrypted file")
+                raise _refused(archive, info.filename, "an encrypted file")
             read += info.compress_size
             if not info.is_dir():
                 yield Member(_plain(info.filename), functools.partial(file.open, info), read)
@@ -124,32 +126,32 @@ def _tar_members(archive: Path) -> Iterator[Member]:
         tarfile.open(fileobj=raw, mode="r:*", tarinfo=_StrictHeader) as file,
     ):
         while (info := file.next()) is not None:
-            # Else a million of them pile up.
+            # tarfile keeps every member, which may be a million.
             vars(file)["members"].clear()
             _check_name(archive, info.name)
             if not (info.isreg() or info.isdir()):
-                raise _unwelcome(archive, info.name, "a link or device")
-            # Python's own idea of what may be unpacked.
+                raise _refused(archive, info.name, "a link or device")
+            # Raises an error for members that Python refuses to unpack.
             tarfile.data_filter(info, str(archive.parent))
             if info.isreg():
                 yield Member(
                     _plain(info.name), functools.partial(_extracted, file, info), raw.tell()
                 )
-        # The checksum of a compressed stream is at its end.
+        # Read to the end, where a compressed stream has its checksum.
         rest = file.fileobj
         while rest is not None and rest.read(CHUNK):
             pass
 
 
 class _StrictHeader(tarfile.TarInfo):
-    """Takes nothing but the end mark for the end: tarfile also takes a damaged header for it."""
+    """A header that raises an error if damaged, where tarfile would end the archive silently."""
 
     @classmethod
     def fromtarfile(cls, tarfile_: tarfile.TarFile) -> "_StrictHeader":
         try:
             return super().fromtarfile(tarfile_)
         except _NO_HEADER as error:
-            raise tarfile.ReadError(f"cut short, or {error}") from None
+            raise tarfile.ReadError(f"truncated, or {error}") from None
 
 
 def _extracted(file: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
@@ -164,14 +166,15 @@ def _plain(name: str) -> str:
 
 
 def _check_name(archive: Path, name: str) -> None:
-    """Raise an InputError if a name leads out of a folder, or means something else elsewhere."""
+    """Raise an InputError if a name leads out of its folder here or on another system."""
     path = PurePosixPath(name)
     harmless = name.isprintable() and "\\" not in name and not _DRIVE.match(name)
     if not harmless or not name or path.is_absolute() or ".." in path.parts:
-        raise _unwelcome(archive, name, "a name that leads elsewhere")
+        raise _refused(archive, name, "a name that leads out of its folder")
 
 
-def _unwelcome(archive: Path, name: str, what: str) -> InputError:
+def _refused(archive: Path, name: str, what: str) -> InputError:
     return InputError(
-        f"{archive}: holds {name!r}, {what}, which no data set needs; nothing of it is unpacked"
+        f"{archive}: holds {name!r}, {what}, which no data set needs, so nothing is unpacked; get "
+        "the archive from its publisher again"
     )

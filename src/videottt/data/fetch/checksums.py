@@ -13,17 +13,17 @@ CHUNK = 1 << 22  # bytes
 
 
 class Mismatch(InputError):
-    """A file is not the one that was meant."""
+    """A file differs from the expected one."""
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a file must be.
+    """The expected size and checksums of a file.
 
     Attributes:
-        bytes: its size; None if that is not known exactly.
-        sha256: in hexadecimal, or its first digits; None if it is not published.
-        md5: likewise.
+        bytes: size; None if the exact size is unknown.
+        sha256: SHA-256 in hexadecimal, or its first digits; None if it is not published.
+        md5: MD5 in hexadecimal, or its first digits; None if it is not published.
     """
 
     bytes: int | None = None
@@ -32,18 +32,19 @@ class Wanted:
 
     @property
     def published(self) -> bool:
-        """Whether there is a checksum to compare with."""
+        """Return whether a checksum is published."""
         return bool(self.sha256 or self.md5)
 
 
 @dataclass(frozen=True)
 class Verified:
-    """What a file is.
+    """The size and checksum of a verified file.
 
     Attributes:
-        sha256: in hexadecimal.
-        bytes: its size.
-        checksum: what it agrees with: "published", or "first use" of what is recorded of it.
+        sha256: SHA-256 in hexadecimal.
+        bytes: size.
+        checksum: "published" if the file matches a published checksum, else "first use": it matches
+            the checksum recorded when it was first fetched, or is the first of its name.
     """
 
     sha256: str
@@ -52,33 +53,33 @@ class Verified:
 
 
 def verify(file: Path, wanted: Wanted, recorded: str | None) -> Verified:
-    """Return what a file is.
+    """Verify the size and the checksums of a file.
 
     Args:
-        file: to be read.
-        wanted: what it must be.
-        recorded: the SHA-256 it had when it was first fetched, which counts where no checksum is
-            published; None if this is the first time.
+        file: the file.
+        wanted: its expected size and checksums.
+        recorded: the SHA-256 recorded when it was first fetched, which decides where no checksum
+            is published; None if this is the first time.
 
     Raises:
-        Mismatch: it is another.
+        Mismatch: the size or a checksum differs.
     """
     size = file.stat().st_size
     if wanted.bytes not in (None, size):
         raise Mismatch(f"has {size} bytes, but {wanted.bytes} are expected")
-    found = _digests(file)
+    digests = _digests(file)
     for name, expected in (("sha256", wanted.sha256), ("md5", wanted.md5)):
-        if expected and not found[name].startswith(expected.lower()):
-            raise Mismatch(f"has {name} {found[name]}, but {expected} is expected")
-    if not wanted.published and recorded not in (None, found["sha256"]):
+        if expected and not digests[name].startswith(expected.lower()):
+            raise Mismatch(f"has {name} {digests[name]}, but {expected} is expected")
+    if not wanted.published and recorded not in (None, digests["sha256"]):
         raise Mismatch(
-            f"has sha256 {found['sha256']}, but it had {recorded} when it was first fetched"
+            f"has sha256 {digests['sha256']}, but it had {recorded} when it was first fetched"
         )
-    return Verified(found["sha256"], size, "published" if wanted.published else "first use")
+    return Verified(digests["sha256"], size, "published" if wanted.published else "first use")
 
 
 def record_of(path: Path) -> Path:
-    """Return where the checksum of a download is recorded."""
+    """Return the path of the file that records the checksum of a download."""
     return path.with_name(f"{path.name}.sha256")
 
 
@@ -88,7 +89,7 @@ def record(path: Path, sha256: str) -> None:
 
 
 def recorded(path: Path) -> str | None:
-    """Return the SHA-256 that is recorded of a download, or None.
+    """Return the recorded SHA-256 of a download, or None.
 
     Raises:
         InputError: the record cannot be read.
@@ -98,14 +99,14 @@ def recorded(path: Path) -> str | None:
         return None
     match = re.match(r"([0-9a-f]{64}) [ *]", place.read_text(errors="replace"))
     if not match:
-        raise InputError(f"{place}: is no output of sha256sum; remove it")
+        raise InputError(f"{place}: is not in the format of sha256sum; remove it")
     return match[1]
 
 
 def _digests(file: Path) -> dict[str, str]:
-    """Return both checksums of a file, of one reading."""
+    """Read a file once and return both of its checksums."""
     digests = {name: hashlib.new(name, usedforsecurity=False) for name in ("sha256", "md5")}
-    # Never done: what takes no time is not worth a line.
+    # One byte more than the size, so that no last line is logged for a small file.
     progress = Progress(file.stat().st_size + 1, "MB", every=10.0, size=MEGABYTE)
     with file.open("rb") as content:
         while chunk := content.read(CHUNK):

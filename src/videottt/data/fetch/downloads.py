@@ -1,4 +1,4 @@
-"""Downloads: the first of several addresses that has the file which was meant."""
+"""Download a file from the first of several addresses that has the expected file."""
 
 import contextlib
 import logging
@@ -17,8 +17,9 @@ from videottt.data.fetch import checksums
 from videottt.data.fetch.checksums import Mismatch, Verified, Wanted
 from videottt.data.fetch.transfers import Transfer, Unavailable
 
-SILENCE = 60.0  # seconds without any answer
-# After 2, 4, 8, ... 60 seconds, or as the server asks.
+# Seconds that a server may stay silent.
+SILENCE = 60.0
+# Retries after 2, 4, 8, ... 60 seconds, or after the time that the server asks for.
 PATIENCE = Retry(total=7, backoff_factor=1, backoff_max=60, retry_after_max=600)
 
 logger = logging.getLogger(__name__)
@@ -33,27 +34,29 @@ def download(
     patience: Retry = PATIENCE,
     note: Callable[[str, Verified], None] = lambda url, verified: None,
 ) -> tuple[str, Verified]:
-    """Fetch a file; it appears only if it is whole and the one that was meant.
+    """Download a file; it appears only if it is complete and verified.
 
-    What was received before an interruption is kept in ``.<name>.part`` and completed later, if the
-    server still has the same file. Without a published checksum the first download is trusted: its
-    SHA-256 is written to ``<name>.sha256``, and enforced from then on.
+    After an interruption the part received so far stays in ``.<name>.part``, and the next download
+    completes it if the server still has the same file. Without a published checksum the first
+    download is trusted: its SHA-256 is written to ``<name>.sha256``, and later downloads must
+    match.
 
     Args:
-        urls: of http or https, tried in turn. Redirections are followed to no other scheme.
-        path: where the file is put; the caller is its only writer, see `writer_of`.
-        wanted: what it must be.
-        session: one that is logged in, where that is needed.
+        urls: addresses of http or https, tried in turn. Redirections are followed to no other
+            scheme.
+        path: the file to write; the caller must be its only writer, see `writer_of`.
+        wanted: the expected size and checksums.
+        session: a session that is logged in, if the server needs a login.
         timeout: seconds that a server may stay silent.
-        patience: how often, and after how long, what may pass is tried again.
-        note: is told what is returned, before the file appears: where the file is, what it notes
-            is too.
+        patience: number and delays of the retries after temporary failures.
+        note: called with the values to be returned before the file appears, so that its record is
+            never missing.
 
     Returns:
-        The address that it came from, and what it is.
+        the address it came from, and its checksum and size.
 
     Raises:
-        InputError: no address has the file, or what they have is another; or it cannot be written.
+        InputError: no address has the expected file, or it cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     transfer = Transfer(path, wanted.bytes, wanted.published)
@@ -72,31 +75,31 @@ def download(
             checksums.record(path, verified.sha256)
             note(url, verified)
             with complete_file(path) as part:
-                _linked(transfer.part, part)
+                _link_or_move(transfer.part, part)
             transfer.discard()
-            logger.info("%s: whole, sha256 %s", path, verified.sha256)
+            logger.info("%s: complete, sha256 %s", path, verified.sha256)
             return url, verified
     raise InputError("; ".join(reasons) or f"{path.name}: there is no address to fetch it from")
 
 
 def discard_part(path: Path) -> None:
-    """Remove what a killed run left of a download that is whole."""
+    """Remove the part that a killed run left beside a complete download."""
     Transfer(path, None, False).discard()
 
 
-def _linked(whole: Path, part: Path) -> None:
-    """Give what was received a second name, so that a run killed before it appears loses none."""
+def _link_or_move(received: Path, part: Path) -> None:
+    """Give the received file a second name, so that a run killed before it appears keeps it."""
     try:
-        os.link(whole, part)
+        os.link(received, part)
     # A file system without hard links.
     except OSError:
-        whole.replace(part)
+        received.replace(part)
 
 
 def _explained(error: Exception, path: Path) -> str:
     if not isinstance(error, Mismatch):
         return str(error)
-    mend = f"; to trust it all the same remove {checksums.record_of(path)}"
+    mend = f"; to trust the new file, remove {checksums.record_of(path)}"
     return (
         f"the file {error}: it was damaged, or replaced at its source, and is not kept"
         f"{mend if 'first fetched' in str(error) else ''}"
@@ -104,10 +107,10 @@ def _explained(error: Exception, path: Path) -> str:
 
 
 def new_session() -> requests.Session:
-    """Return a session that takes proxies from the environment and says what it is."""
+    """Return a session that takes proxies from the environment and identifies as videottt."""
     session = requests.Session()
     session.headers["User-Agent"] = f"videottt/{videottt.__version__}"
-    # As it is: some servers would pack an archive once more.
+    # Some servers would compress an archive again.
     session.headers["Accept-Encoding"] = "identity"
     return session
 
@@ -116,14 +119,14 @@ def new_session() -> requests.Session:
 def writer_of(path: Path) -> Iterator[None]:
     """Wait until no other process writes `path`, and be its only writer in the block.
 
-    The lock is the system's: it is free as soon as its owner is dead.
+    The system releases the lock as soon as its owner is dead.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path.with_name(f".{path.name}.lock"))
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        logger.info("%s: another process is at it; waiting", path)
+        logger.info("%s: being written by another process; waiting", path)
         lock.acquire()
     try:
         yield

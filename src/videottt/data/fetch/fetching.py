@@ -1,4 +1,4 @@
-"""Ensure that a source is where the readers of data sets look for it, and record what it is."""
+"""Ensure that a source is present below data_root, and record its origin and checksum."""
 
 import json
 import logging
@@ -24,13 +24,13 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a file came from, and what it is.
+    """The origin, checksum and size of a file.
 
     Attributes:
-        origin: an address, or "own copy" of what the user put there.
-        sha256: of the file that is downloaded, in hexadecimal; None of a folder of the user's own.
-        bytes: likewise.
-        checksum: what it agrees with: "published", "first use" or "none".
+        origin: the address it was downloaded from, or "own copy" if the user put it there.
+        sha256: SHA-256 of the download, in hexadecimal; None for a folder that the user put there.
+        bytes: size of the download; None for a folder that the user put there.
+        checksum: the checksum that it was verified by: "published", "first use" or "none".
     """
 
     origin: str = OWN_COPY
@@ -42,50 +42,50 @@ class Origin:
 def fetch(
     source: Source, name: str, data_root: Path, *, mirror: str | None, offline: bool, output: Path
 ) -> None:
-    """Ensure that a source is present below `data_root`, and record what it is.
+    """Ensure that a source is present below `data_root`, and record its checksum.
 
-    What is at hand is used as it is: a single file is verified. Else its file is taken from
-    ``data_root/downloads``, where it may have been put by hand, or fetched to there: first from the
-    mirror. An archive is unpacked; a single file appears in its place as a hard link, or a copy
-    where the file system has none. Nothing is ever removed or replaced.
+    A source that is present is used as it is, and a single file is verified. Otherwise its file is
+    taken from ``data_root/downloads``, where the user may have put it, or downloaded to there, from
+    the mirror first. An archive is unpacked; a single file appears in its place as a hard link, or
+    as a copy if the file system has no hard links. No data are ever removed or replaced.
 
     Args:
-        source: what is needed.
+        source: the source.
         name: its id.
         data_root: the folder of all data.
-        mirror: address below which files may be found by their names, or None.
-        offline: whether the network must not be touched.
-        output: the record, JSON: ``source``, ``place`` below data_root, and what `Origin` says; it
-            is the same whenever the data are.
+        mirror: address of a folder that may have files under their names, or None.
+        offline: whether the network must not be used.
+        output: the record to write, as JSON: ``source``, ``place`` below data_root, and the fields
+            of `Origin`; equal data have equal records.
 
     Raises:
-        InputError: it is not at hand, and cannot be fetched without a person; or it is not the one
-            that was meant.
+        InputError: the source is missing and cannot be fetched automatically, or its file differs
+            from the expected one.
     """
     place = source.place(data_root)
     if place is not None:
-        origin = _at_hand(source, place, data_root)
+        origin = _origin_of(source, place, data_root)
     else:
         path = source.download(data_root)
         with writer_of(path):
-            # Another process may have been at it.
+            # Another process may have fetched it meanwhile.
             place = source.place(data_root)
             if place is None:
                 place = data_root / source.provides[0]
                 _note(path, _downloaded(source, name, path, mirror, offline))
                 _provide(source, path, data_root)
-        origin = _at_hand(source, place, data_root)
+        origin = _origin_of(source, place, data_root)
     where = place.relative_to(data_root).as_posix()
     logger.info("%s is at %s (%s)", name, place, origin.origin)
     record = {"source": name, "place": where, **asdict(origin)}
     write_text(output, json.dumps(record, indent=1) + "\n")
 
 
-def _at_hand(source: Source, place: Path, data_root: Path) -> Origin:
-    """Return what is known of what is at hand; a single file is verified.
+def _origin_of(source: Source, place: Path, data_root: Path) -> Origin:
+    """Return the origin of a source that is present, after verifying a single file.
 
     Raises:
-        InputError: it is not the file that was meant.
+        InputError: the file differs from the expected one.
     """
     path = source.download(data_root)
     made = place == data_root / source.provides[0]
@@ -94,42 +94,42 @@ def _at_hand(source: Source, place: Path, data_root: Path) -> Origin:
         return noted or Origin()
     wanted = _wanted(source) if made else Wanted()
     recorded = checksums.recorded(path) if made else None
-    found = _verified(place, wanted, recorded)
-    if noted and noted.sha256 == found.sha256:
+    verified = _verified(place, wanted, recorded)
+    if noted and noted.sha256 == verified.sha256:
         return noted
-    against = found.checksum if wanted.published or recorded else "none"
-    return Origin(OWN_COPY, found.sha256, found.bytes, against)
+    checksum = verified.checksum if wanted.published or recorded else "none"
+    return Origin(OWN_COPY, verified.sha256, verified.bytes, checksum)
 
 
 def _downloaded(source: Source, name: str, path: Path, mirror: str | None, offline: bool) -> Origin:
-    """Ensure that the file of a source is in the folder of downloads, and what was meant."""
+    """Ensure that the file of a source is in the folder of downloads, and verify it."""
     wanted = _wanted(source)
     if path.is_file():
-        found = _verified(path, wanted, checksums.recorded(path))
+        verified = _verified(path, wanted, checksums.recorded(path))
         discard_part(path)
         noted = _noted(path)
-        if noted and noted.sha256 == found.sha256:
+        if noted and noted.sha256 == verified.sha256:
             return noted
-        checksums.record(path, found.sha256)
-        return Origin(OWN_COPY, **asdict(found))
+        checksums.record(path, verified.sha256)
+        return Origin(OWN_COPY, **asdict(verified))
     if offline:
         raise InputError(
-            f"source '{name}' ({source.purpose}) is not at hand, and nothing is fetched offline: "
+            f"source '{name}' ({source.purpose}) is missing, and nothing is fetched offline: "
             f"put its file at {path} or the data at {path.parent.parent / source.provides[0]}"
             f"{_instructed(source)}"
         )
-    url, found = _fetched(source, name, path, wanted, mirror)
-    return Origin(url, **asdict(found))
+    url, verified = _fetched(source, name, path, wanted, mirror)
+    return Origin(url, **asdict(verified))
 
 
 def _fetched(
     source: Source, name: str, path: Path, wanted: Wanted, mirror: str | None
 ) -> tuple[str, Verified]:
-    """Fetch the file of a source from the mirror, or else from where it is published."""
+    """Fetch the file of a source from the mirror, or else from its publisher."""
     mirrored = [f"{mirror.rstrip('/')}/{quote(source.file)}"] if mirror else []
 
-    def note(url: str, found: Verified) -> None:
-        _note(path, Origin(url, **asdict(found)))
+    def note(url: str, verified: Verified) -> None:
+        _note(path, Origin(url, **asdict(verified)))
 
     if source.access == "open":
         return download([*mirrored, *source.urls], path, wanted, note=note)
@@ -142,7 +142,7 @@ def _fetched(
     credentials = cityscapes_credentials() if source.access == "cityscapes" else None
     if credentials is None:
         raise InputError(
-            f"source '{name}' ({source.purpose}) cannot be fetched without you{failed}"
+            f"source '{name}' ({source.purpose}) cannot be fetched automatically{failed}"
             f"{_instructed(source)}"
         )
     with new_session() as session:
@@ -157,7 +157,7 @@ def _instructed(source: Source) -> str:
 
 
 def _provide(source: Source, path: Path, data_root: Path) -> None:
-    """Make what a source provides of its file."""
+    """Unpack the downloaded file of a source, or link it to its place."""
     if source.unpack:
         unpack(path, source.unpack, data_root, source.provides[0])
         return
@@ -178,13 +178,13 @@ def _verified(path: Path, wanted: Wanted, recorded: str | None) -> Verified:
         return checksums.verify(path, wanted, recorded)
     except Mismatch as error:
         raise InputError(
-            f"{path}: {error}: it is damaged, or not the file that was meant; move it away, and it "
-            "is fetched anew"
+            f"{path}: {error}: it is damaged, or another file; move it away, and the next run "
+            "fetches it again"
         ) from None
 
 
 def _note(path: Path, origin: Origin) -> None:
-    """Write where a download came from to ``<name>.json``, for later records."""
+    """Write the origin of a download to ``<name>.json``, for later records."""
     write_text(_note_of(path), json.dumps(asdict(origin), indent=1) + "\n")
 
 
@@ -195,7 +195,7 @@ def _noted(path: Path) -> Origin | None:
     try:
         return Origin(**json.loads(note.read_text(encoding="utf-8")))
     except (ValueError, TypeError):
-        raise InputError(f"{note}: no note of a download; remove it") from None
+        raise InputError(f"{note}: is not the note of a download; remove it") from None
 
 
 def _note_of(path: Path) -> Path:

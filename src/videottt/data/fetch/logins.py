@@ -1,4 +1,4 @@
-"""Logins at servers of data sets, with what the user has stored for them; nothing is asked."""
+"""Log in to the servers of data sets with credentials that the user has stored."""
 
 import json
 import os
@@ -14,18 +14,18 @@ from videottt.core.errors import InputError
 
 USERNAME = "CITYSCAPES_USERNAME"
 PASSWORD = "CITYSCAPES_PASSWORD"
-TIMEOUT = 60.0  # seconds without any answer
-_HERE = ("127.0.0.1", "::1", "localhost")
+TIMEOUT = 60.0  # seconds that a server may stay silent
+_THIS_MACHINE = ("127.0.0.1", "::1", "localhost")
 
 
 @dataclass(frozen=True)
 class Credentials:
-    """What to log in with.
+    """A user name and its password.
 
     Attributes:
-        username: or an e-mail address.
-        password: not part of any message.
-        origin: where both were found, for messages.
+        username: the user name or an e-mail address.
+        password: the password; no message has it.
+        origin: the variables or the file that they come from, for messages.
     """
 
     username: str
@@ -34,9 +34,9 @@ class Credentials:
 
 
 def cityscapes_credentials() -> Credentials | None:
-    """Return what the environment says, else what csDownload stored, else None.
+    """Return the credentials of the environment, else those stored by csDownload, else None.
 
-    csDownload is of the package cityscapesscripts.
+    csDownload belongs to the package cityscapesscripts.
 
     Raises:
         InputError: one of the two variables is missing, or csDownload's file cannot be read.
@@ -59,22 +59,21 @@ def cityscapes_credentials() -> Credentials | None:
 
 
 def log_in_to_cityscapes(session: requests.Session, url: str, credentials: Credentials) -> None:
-    """Log a session in at the server of `url`, as csDownload does.
+    """Log a session in to the server of `url`, as csDownload does.
 
-    The form's hidden fields are sent back as a browser does.
+    The hidden fields of the login form are sent back, as a browser does.
 
     Raises:
-        InputError: the server cannot be reached, or refuses the credentials; or it would not be
-            safe to send them.
+        InputError: the server cannot be reached, refuses the credentials, or does not use https.
     """
     page = urljoin(url, "/login")
-    if urlsplit(page).scheme != "https" and urlsplit(page).hostname not in _HERE:
+    if urlsplit(page).scheme != "https" and urlsplit(page).hostname not in _THIS_MACHINE:
         raise InputError(f"{page}: a password is sent over https only; correct the address")
     try:
-        shown = session.get(page, timeout=TIMEOUT, allow_redirects=False)
-        shown.raise_for_status()
+        login_page = session.get(page, timeout=TIMEOUT, allow_redirects=False)
+        login_page.raise_for_status()
         form = _HiddenFields()
-        form.feed(shown.text)
+        form.feed(login_page.text)
         values = {"username": credentials.username, "password": credentials.password}
         answer = session.post(
             page,
@@ -84,12 +83,12 @@ def log_in_to_cityscapes(session: requests.Session, url: str, credentials: Crede
         )
         answer.raise_for_status()
     except requests.RequestException as error:
-        # Not the error's own words: they may hold what was sent.
+        # The error's own message may contain the password.
         raise InputError(
-            f"{page}: cannot be reached ({type(error).__name__}); check the connection, try again "
-            "later"
+            f"{page}: cannot be reached ({type(error).__name__}); check the connection, or try "
+            "again later"
         ) from None
-    # Who is logged in is sent on to another page; who is not sees the form again.
+    # The server redirects after a successful login, and shows the form again after a failed one.
     if answer.status_code != requests.codes.found:
         raise InputError(
             f"{page}: refuses the user name and password of {credentials.origin}; correct them "
@@ -98,11 +97,11 @@ def log_in_to_cityscapes(session: requests.Session, url: str, credentials: Crede
 
 
 def published_md5(session: requests.Session, url: str) -> str | None:
-    """Return the MD5 that Cityscapes publishes of a package, or None if it says nothing.
+    """Return the MD5 that Cityscapes publishes for a package, or None.
 
     Args:
-        session: that is logged in.
-        url: of the package, ``.../file-handling/?packageID=<number>``.
+        session: a session that is logged in.
+        url: address of the package, ``.../file-handling/?packageID=<number>``.
     """
     try:
         answer = session.get(
@@ -116,13 +115,13 @@ def published_md5(session: requests.Session, url: str) -> str | None:
 
 
 class _HiddenFields(HTMLParser):
-    """Gathers the hidden fields of a page, among them tokens against forged requests."""
+    """A parser that gathers the hidden fields of a page, such as tokens against forgery."""
 
     def __init__(self) -> None:
         super().__init__()
         self.values: dict[str, str] = {}
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        found = dict(attrs)
-        if tag == "input" and found.get("type") == "hidden" and found.get("name"):
-            self.values[str(found["name"])] = found.get("value") or ""
+        attributes = dict(attrs)
+        if tag == "input" and attributes.get("type") == "hidden" and attributes.get("name"):
+            self.values[str(attributes["name"])] = attributes.get("value") or ""

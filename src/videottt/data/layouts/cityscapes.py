@@ -1,13 +1,14 @@
-"""Cityscapes as its archives unpack: stills, which are the "video" of the name of their split.
+"""Read Cityscapes as its archives unpack; the stills of a split are one "video" of its name.
 
 ``leftImg8bit/<video>/<city>/<name>_leftImg8bit.png`` and, in ``gtFine/<video>/<city>/``,
 
-* ``<name>_gtFine_labelTrainIds.png``: classes, 255 = void, which csCreateTrainIdLabelImgs makes;
-* ``<name>_gtFine_labelIds.png``: of which they are made here where they are missing;
-* ``<name>_gtFine_instanceIds.png``, 16 bit: 1000 label id + number of the object, or the label id
-  alone of stuff and of a group of objects that are not told apart.
+* ``<name>_gtFine_labelTrainIds.png``: classes, 255 = void, made by csCreateTrainIdLabelImgs;
+* ``<name>_gtFine_labelIds.png``: label ids, from which the classes are computed if the file above
+  is missing;
+* ``<name>_gtFine_instanceIds.png``, 16 bit: 1000 * label id + number of the object, or the label id
+  alone for stuff and for a group of objects that are not told apart.
 
-A split without ``gtFine`` is read without labels, one without instanceIds without instances
+A split without ``gtFine`` is read without labels, and one without instanceIds without instances
 (https://github.com/mcordts/cityscapesScripts, README and helpers/labels.py).
 """
 
@@ -28,13 +29,13 @@ IMAGE = "_leftImg8bit.png"
 TRAIN_IDS, LABEL_IDS, INSTANCE_IDS = (
     f"_gtFine_{kind}.png" for kind in ("labelTrainIds", "labelIds", "instanceIds")
 )
-# Label ids of the classes, in the order of their train ids. Those between, of 34, are void, and so
-# is the license plate, -1, which is 255 in 8 bits.
+# Label ids of the classes, in the order of their train ids. The other ones of the 34 label ids are
+# void, and so is the license plate, -1, which is 255 in 8 bits.
 IDS = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33)
 LABELS = 34
 TRAIN_ID_OF = np.full(LABELS, VOID, np.uint8)
 TRAIN_ID_OF[list(IDS)] = np.arange(len(IDS))
-# Of an object; 24 to 33 are the label ids of those that are counted.
+# An object's id is its label id times WIDTH plus a number; only labels from 24 on have objects.
 WIDTH, FIRST_OBJECT = 1000, 24
 
 
@@ -43,19 +44,19 @@ def read(root: Path, split: str, video: str, space: ClassSpace) -> Iterator[Sour
 
     Args:
         root: the folder that holds ``leftImg8bit`` and ``gtFine``.
-        split: not part of the path, therefore unused.
+        split: unused, since `video` names the split.
         video: Cityscapes' name of the split, for example "train".
-        space: the classes, of which those that are no things have no instances.
+        space: the classes; only things get instances.
 
     Raises:
-        InputError: a folder or file is missing or unreadable, or a map has another size than its
-            image, or a value that stands for nothing.
+        InputError: a folder or file is missing or unreadable, or a map differs in size from its
+            image or has an invalid value.
     """
     yield from list_frames(root, split, video, space).read()
 
 
 def list_frames(root: Path, split: str, video: str, space: ClassSpace) -> Listing:
-    """Return the files of one split; arguments as of `read`.
+    """Return the files of one split; the arguments are those of `read`.
 
     Raises:
         InputError: there is no image.
@@ -63,44 +64,46 @@ def list_frames(root: Path, split: str, video: str, space: ClassSpace) -> Listin
     folder, labels = root / "leftImg8bit" / video, root / "gtFine" / video
     images = sorted(folder.glob(f"*/*{IMAGE}"))
     if not images:
-        beside = [each.name for each in folder.parent.glob("*") if each.is_dir()]
+        beside = [path.name for path in folder.parent.glob("*") if path.is_dir()]
         hint = nearest(video, beside) if beside else "check data_root in config.yaml"
         raise InputError(f"{folder}: holds no image <city>/<name>{IMAGE}; {hint}")
     if not labels.is_dir():
-        bare = [_files(image, None, None, space) for image in images]
-        return Listing(bare, stills=True)
-    found = sorted(labels.glob("*/*.png"))
-    semantic, problems = _label_maps(images, labels, found)
-    instances, wrong = _instance_maps(images, labels, found)
-    files = [_files(*three, space) for three in zip(images, semantic, instances, strict=True)]
-    return Listing(files, problems + wrong, stills=True)
+        unlabelled = [_files(image, None, None, space) for image in images]
+        return Listing(unlabelled, stills=True)
+    maps = sorted(labels.glob("*/*.png"))
+    semantic, label_problems = _label_maps(images, labels, maps)
+    instances, instance_problems = _instance_maps(images, labels, maps)
+    frames = [_files(*files, space) for files in zip(images, semantic, instances, strict=True)]
+    return Listing(frames, label_problems + instance_problems, stills=True)
 
 
 def _beside(images: list[Path], labels: Path, ending: str) -> list[Path]:
-    """Return the file of labels of each image, whether it is there or not."""
-    return [labels / each.parent.name / (each.name.removesuffix(IMAGE) + ending) for each in images]
+    """Return the path of the label file of each image, whether it exists or not."""
+    return [
+        labels / image.parent.name / (image.name.removesuffix(IMAGE) + ending) for image in images
+    ]
 
 
 def _label_maps(
-    images: list[Path], labels: Path, found: list[Path]
+    images: list[Path], labels: Path, files: list[Path]
 ) -> tuple[list[Path | None], list[InputError]]:
-    """Return the map of classes of each image, of train ids if it is there, and what is wrong."""
-    maps = {path for path in found if path.name.endswith((TRAIN_IDS, LABEL_IDS))}
+    """Return the class map of each image, of train ids if it exists, and the problems."""
+    maps = {path for path in files if path.name.endswith((TRAIN_IDS, LABEL_IDS))}
     if not maps:
         problem = InputError(f"{labels}: holds no label map; unpack the archive of gtFine again")
         return [None] * len(images), [problem]
-    made, source = (_beside(images, labels, ending) for ending in (TRAIN_IDS, LABEL_IDS))
-    chosen = [one if one in maps else other for one, other in zip(made, source, strict=True)]
-    # What train ids are made of may lie beside them.
-    spare = set(source).difference(chosen)
-    return paired(images, chosen, maps - spare, "label map")
+    train, label = (_beside(images, labels, ending) for ending in (TRAIN_IDS, LABEL_IDS))
+    chosen = [a if a in maps else b for a, b in zip(train, label, strict=True)]
+    # Maps of label ids beside maps of train ids are not needed.
+    unused = set(label).difference(chosen)
+    return paired(images, chosen, maps - unused, "label map")
 
 
 def _instance_maps(
-    images: list[Path], labels: Path, found: list[Path]
+    images: list[Path], labels: Path, files: list[Path]
 ) -> tuple[list[Path | None], list[InputError]]:
-    """Return the map of instances of each image, if any image has one, and what is wrong."""
-    maps = [path for path in found if path.name.endswith(INSTANCE_IDS)]
+    """Return the instance map of each image, if any image has one, and the problems."""
+    maps = [path for path in files if path.name.endswith(INSTANCE_IDS)]
     if not maps:
         return [None] * len(images), []
     return paired(images, _beside(images, labels, INSTANCE_IDS), maps, "instance map")
@@ -121,9 +124,9 @@ def _read_frame(
     name: str, image: Path, maps: tuple[LabelMap, ...], space: ClassSpace
 ) -> SourceFrame:
     pixels = read_image(image)
-    stored = [read_map(each.path, each.modes) for each in maps]
-    for each, values in zip(maps, stored, strict=True):
-        check_size(each.path, values, pixels)
+    stored = [read_map(label_map.path, label_map.modes) for label_map in maps]
+    for label_map, values in zip(maps, stored, strict=True):
+        check_size(label_map.path, values, pixels)
     if not maps:
         return SourceFrame(name, pixels)
     path, semantic = maps[0].path, stored[0]
@@ -139,14 +142,14 @@ def _read_frame(
 
 
 def train_ids(path: Path, labels: np.ndarray) -> np.ndarray:
-    """Return the classes of a map of label ids: uint8 [H, W], 255 = void.
+    """Convert a map of label ids to classes: uint8 [H, W], 255 = void.
 
     Args:
-        path: what to call the map in errors.
+        path: file of the map, for errors.
         labels: uint8 [H, W].
 
     Raises:
-        InputError: there is no such label.
+        InputError: a label id does not exist.
     """
     table = np.full(256, VOID, np.uint8)
     table[:LABELS] = TRAIN_ID_OF
@@ -161,14 +164,14 @@ def train_ids(path: Path, labels: np.ndarray) -> np.ndarray:
 
 
 def instance_numbers(path: Path, ids: np.ndarray) -> np.ndarray:
-    """Return the numbers of the objects of a map of instances: uint16 [H, W], 0 = none.
+    """Convert an instance map of Cityscapes to numbers of objects: uint16 [H, W], 0 = none.
 
     Args:
-        path: what to call the map in errors.
+        path: file of the map, for errors.
         ids: integers [H, W].
 
     Raises:
-        InputError: there is no such label, or none whose objects are counted.
+        InputError: an id has a label that does not exist, or whose objects have no numbers.
     """
     counted = ids >= WIDTH
     label = np.where(counted, ids // WIDTH, ids)

@@ -1,4 +1,4 @@
-"""What the layouts of COCO share: a JSON file of images, categories and annotations."""
+"""Read the JSON files of the COCO layouts: images, categories and annotations."""
 
 import json
 import os
@@ -22,10 +22,10 @@ def read_document(path: Path) -> Entry:
     """Return a JSON file that has the lists ``images`` and ``annotations``.
 
     Raises:
-        InputError: it is missing, no JSON, or has not both lists.
+        InputError: the file is missing, is not JSON, or lacks one of the lists.
     """
     if not path.is_file():
-        beside = [each.name for each in path.parent.glob("*.json")]
+        beside = [file.name for file in path.parent.glob("*.json")]
         hint = nearest(path.name, beside) if beside else "check data_root in config.yaml"
         raise InputError(f"{path}: these annotations are missing; {hint}")
     try:
@@ -34,7 +34,7 @@ def read_document(path: Path) -> Entry:
         raise InputError(f"{path}: not a readable JSON file ({error}); restore it") from None
     for key in ("images", "annotations"):
         if not isinstance(document, dict) or not isinstance(document.get(key), list):
-            raise InputError(f"{path}: has no list '{key}'; it must be a COCO file")
+            raise InputError(f"{path}: has no list '{key}', so it is no COCO file; restore it")
     return document
 
 
@@ -42,21 +42,21 @@ def field(entry: Entry, key: str, kind: type[Value], where: str) -> Value:
     """Return a value of an entry.
 
     Raises:
-        InputError: the entry has no such key, or its value is of another kind.
+        InputError: the entry has no such key, or its value is of another type.
     """
-    found: Any = entry.get(key) if isinstance(entry, dict) else None
-    if type(found) is not kind:
+    stored: Any = entry.get(key) if isinstance(entry, dict) else None
+    if type(stored) is not kind:
         names: dict[type, str] = {int: "an integer", str: "a text", list: "a list"}
-        raise InputError(f"{where}: '{key}' is not there or not {names[kind]}; add it")
-    value: Value = found
+        raise InputError(f"{where}: '{key}' is missing or not {names[kind]}; add it")
+    value: Value = stored
     return value
 
 
 def file_field(entry: Entry, where: str) -> str:
-    """Return the ``file_name`` of an entry, which lies in the folder that it belongs to.
+    """Return the ``file_name`` of an entry, after checking that it stays in its folder.
 
     Raises:
-        InputError: the entry has none, or it leads out of that folder.
+        InputError: the entry has no file name, or the name leads out of its folder.
     """
     name = field(entry, "file_name", str, where)
     if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts or "\0" in name:
@@ -70,12 +70,12 @@ def flag(entry: Entry, key: str, where: str, default: bool = False) -> bool:
     """Return a value of an entry that is 0 or 1, or `default` where there is none.
 
     Raises:
-        InputError: it is something else.
+        InputError: the value is not 0 or 1.
     """
-    found = entry.get(key, default)
-    if not isinstance(found, int) or found not in (0, 1):
-        raise InputError(f"{where}: '{key}' is {found!r}, but must be 0 or 1; correct it")
-    return bool(found)
+    value = entry.get(key, default)
+    if not isinstance(value, int) or value not in (0, 1):
+        raise InputError(f"{where}: '{key}' is {value!r}, but must be 0 or 1; correct it")
+    return bool(value)
 
 
 @dataclass(frozen=True)
@@ -83,8 +83,8 @@ class CocoImage:
     """One image of a JSON file.
 
     Attributes:
-        id: its number.
-        file_name: its file.
+        id: id of the image.
+        file_name: name of its file.
         size: (H, W).
         source: the JSON file.
     """
@@ -96,33 +96,33 @@ class CocoImage:
 
     @property
     def name(self) -> str:
-        """Return the name of its file, without its suffix."""
+        """Return the name of the image file, without its suffix."""
         return Path(self.file_name).stem
 
     @property
     def where(self) -> str:
-        """Return what to call it in an error."""
+        """Return the JSON file and the id of the image, for errors."""
         return f"{self.source}: image {self.id} ('{self.file_name}')"
 
     def read(self, folder: Path) -> np.ndarray:
-        """Return its pixels: uint8 [H, W, 3].
+        """Read the image from a folder: uint8 [H, W, 3].
 
         Raises:
-            InputError: its file is missing, unreadable or of another size.
+            InputError: the file is missing, unreadable or of another size.
         """
         path = folder / self.file_name
-        # Unlike pathlib, it also says no where a name is too long for any file.
+        # Unlike Path.is_file, os.path.isfile returns False for a name that is too long.
         if not os.path.isfile(path):
             raise InputError(
-                f"{path}: this file is missing, it is image {self.id} of {self.source}; restore "
-                "it from the data set"
+                f"{path}: this file of image {self.id} in {self.source} is missing; restore it "
+                "from the data set"
             )
         pixels = read_image(path)
         self.check_size(path, pixels)
         return pixels
 
     def check_size(self, path: Path, pixels: np.ndarray) -> None:
-        """Raise an InputError if a file of this image is not as large as the JSON file says."""
+        """Raise an InputError if a file of this image differs in size from the JSON file."""
         height, width = pixels.shape[:2]
         if (height, width) != self.size:
             raise InputError(
@@ -135,7 +135,7 @@ def images_of(document: Entry, source: Path) -> dict[int, CocoImage]:
     """Return the images of a JSON file by their ids, in the order of their names.
 
     Raises:
-        InputError: an entry is incomplete, or two have one id or one name.
+        InputError: an entry is incomplete, or two entries share an id or a name.
     """
     images: dict[int, CocoImage] = {}
     names: dict[str, CocoImage] = {}
@@ -147,7 +147,7 @@ def images_of(document: Entry, source: Path) -> dict[int, CocoImage]:
         if image.id in images:
             raise InputError(
                 f"{image.where}: '{images[image.id].file_name}' has this id too; give every "
-                "image its own"
+                "image a unique id"
             )
         if image.name in names:
             raise InputError(
@@ -162,7 +162,7 @@ def image_of(annotation: Entry, images: dict[int, CocoImage], where: str) -> Coc
     """Return the image that an annotation belongs to.
 
     Raises:
-        InputError: there is none.
+        InputError: there is no such image.
     """
     number = field(annotation, "image_id", int, where)
     if number not in images:
@@ -175,11 +175,11 @@ def image_of(annotation: Entry, images: dict[int, CocoImage], where: str) -> Coc
 
 @dataclass(frozen=True)
 class Categories:
-    """The categories of a JSON file, in terms of the classes of a data set.
+    """The categories of a JSON file, and the classes of a data set.
 
     Attributes:
-        names: of the categories, by their ids.
-        things: whether a category is a thing, by its id, where the file says so.
+        names: id of a category -> its name.
+        things: id of a category -> whether it is a thing, if the file tells.
         space: the classes of the data set.
         source: the JSON file.
     """
@@ -190,11 +190,15 @@ class Categories:
     source: Path
 
     def index(self, category: int, where: str) -> int:
-        """Return the index of a category's class; 255 = void, in the file as here.
+        """Return the class index of a category; category 255 is void unless the file defines it.
+
+        Args:
+            category: id of the category.
+            where: the annotation, for errors.
 
         Raises:
-            InputError: the category is unknown, is no class, or is a thing in only one of the
-                file and the data set.
+            InputError: the category is unknown or no class of the data set, or is a thing in only
+                one of the file and the data set.
         """
         if category == VOID and category not in self.names:
             return VOID
@@ -221,10 +225,10 @@ class Categories:
 
 
 def categories_of(document: Entry, space: ClassSpace, source: Path) -> Categories:
-    """Return the categories of a JSON file, those of COCO panoptic where it names none.
+    """Return the categories of a JSON file, or those of COCO panoptic if it has none.
 
     Raises:
-        InputError: an entry is incomplete, or two have one id.
+        InputError: an entry is incomplete, or two entries share an id.
     """
     if not document.get("categories"):
         things = {number: number in THINGS for number in THINGS | STUFF}
@@ -235,7 +239,7 @@ def categories_of(document: Entry, space: ClassSpace, source: Path) -> Categorie
         number = field(entry, "id", int, f"{source}: an entry of 'categories'")
         where = f"{source}: category {number}"
         if number in names:
-            raise InputError(f"{where} is there twice; give every category its own id")
+            raise InputError(f"{where} is listed twice; give every category a unique id")
         names[number] = field(entry, "name", str, where)
         if "isthing" in entry:
             things[number] = flag(entry, "isthing", where)

@@ -1,4 +1,4 @@
-"""The 133 categories of COCO panoptic: things first, by the ids that its files use."""
+"""List the 133 categories of COCO panoptic, things and stuff, by their ids."""
 
 # Published with the data set: https://github.com/cocodataset/panopticapi.
 THINGS = {

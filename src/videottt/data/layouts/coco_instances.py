@@ -1,4 +1,4 @@
-"""COCO instances as COCO 2017 unpacks: stills, which are the "video" of the name of their folder.
+"""Read COCO instances as COCO 2017 unpacks; the stills of a folder are one "video" of its name.
 
 ``<video>/*.jpg`` and ``annotations/instances_<video>.json``, whose masks are polygons or run
 lengths and may overlap (https://cocodataset.org/#format-data, "Object Detection").
@@ -33,12 +33,12 @@ SHORTEST_POLYGON = 6  # numbers: three corners
 def read(root: Path, split: str, video: str, space: ClassSpace) -> Iterator[SourceFrame]:
     """Read the images that the JSON file lists, in the order of their names.
 
-    Every image has labels, those without an annotation too: they show none of the objects. Where
-    masks overlap, the smaller one lies on top in the maps of labels; a pixel of none is void.
+    Every image counts as labelled; one without an annotation shows no object. Where masks overlap,
+    the smaller one lies on top in the class map and the instance map; pixels of no mask are void.
 
     Args:
         root: the folder that holds ``annotations``.
-        split: not part of the layout, therefore unused.
+        split: unused, since `video` names the split.
         video: COCO's name of the split, for example "val2017".
         space: the classes of the data set.
 
@@ -59,17 +59,17 @@ def read(root: Path, split: str, video: str, space: ClassSpace) -> Iterator[Sour
 def _annotations_of(
     document: Entry, images: dict[int, CocoImage], source: Path
 ) -> dict[int, list[Entry]]:
-    """Return the annotations of each image that has some, by the image's id."""
-    found: dict[int, list[Entry]] = {}
+    """Return the annotations of each image that has any, by the image's id."""
+    annotations: dict[int, list[Entry]] = {}
     seen = set()
     for annotation in document["annotations"]:
         number = field(annotation, "id", int, f"{source}: an entry of 'annotations'")
         where = f"{source}: annotation {number}"
         if number in seen:
-            raise InputError(f"{where} is there twice; give every annotation its own id")
+            raise InputError(f"{where} is listed twice; give every annotation a unique id")
         seen.add(number)
-        found.setdefault(image_of(annotation, images, where).id, []).append(annotation)
-    return found
+        annotations.setdefault(image_of(annotation, images, where).id, []).append(annotation)
+    return annotations
 
 
 def labels_of(
@@ -80,20 +80,20 @@ def labels_of(
     Args:
         annotations: entries with ``id``, ``category_id`` and ``segmentation``; ``iscrowd``.
         size: (H, W) of the image.
-        categories: what ``category_id`` means; annotations of stuff are in the class map only.
+        categories: the meaning of ``category_id``; stuff is in the class map only.
 
     Returns:
         uint8 [H, W], 255 = void; uint16 [H, W], 0 = none or a crowd; masks as in the file.
 
     Raises:
-        InputError: an annotation cannot be right.
+        InputError: an annotation is invalid.
     """
     classes, masks, crowds = [], [], []
-    for each in annotations:
-        where = f"{categories.source}: annotation {each['id']}"
-        classes.append(categories.index(field(each, "category_id", int, where), where))
-        masks.append(mask_of(each.get("segmentation"), size, where))
-        crowds.append(flag(each, "iscrowd", where))
+    for annotation in annotations:
+        where = f"{categories.source}: annotation {annotation['id']}"
+        classes.append(categories.index(field(annotation, "category_id", int, where), where))
+        masks.append(mask_of(annotation.get("segmentation"), size, where))
+        crowds.append(flag(annotation, "iscrowd", where))
     crowd = np.array(crowds, bool)
     space = categories.space
     named = [index != VOID and space.classes[index] in space.things for index in classes]
@@ -120,16 +120,16 @@ def labels_of(
 
 
 def mask_of(segmentation: Any, size: tuple[int, int], where: str) -> bytes:
-    """Return a ``segmentation`` of COCO as compressed run lengths.
+    """Convert a ``segmentation`` of COCO to compressed run lengths.
 
     Args:
         segmentation: polygons ``[[x, y, x, y, ...], ...]``, or ``{"size", "counts"}`` with run
             lengths as a list or compressed as a text.
         size: (H, W) of the image.
-        where: what to call it in errors.
+        where: the annotation, for errors.
 
     Raises:
-        InputError: it is none of these, or of another size.
+        InputError: the segmentation has another form or another size, or is damaged.
     """
     height, width = size
     if isinstance(segmentation, list):
@@ -174,7 +174,7 @@ def _check_polygons(polygons: list[Any], size: tuple[int, int], where: str) -> N
                 f"{where} has a polygon of {count} numbers; it needs an even number of at least "
                 f"{SHORTEST_POLYGON} (x and y of three corners): correct or remove it"
             )
-        # Points a little outside are cut off. NaN is not near either.
+        # Corners a little outside are clipped. The comparison is false for NaN, too.
         if not all(abs(x) <= 2 * max(size) for x in polygon):
             raise InputError(
                 f"{where} has a polygon with a corner far from its image of {size[1]}x{size[0]}; "

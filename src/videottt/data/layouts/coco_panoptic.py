@@ -1,8 +1,8 @@
-"""COCO panoptic as COCO 2017 unpacks: stills, which are the "video" of the name of their folder.
+"""Read COCO panoptic as COCO 2017 unpacks; the stills of a folder are one "video" of its name.
 
 ``<video>/*.jpg``, ``annotations/panoptic_<video>.json`` and, in ``annotations/panoptic_<video>/``
-or ``panoptic_<video>/``, one PNG an image whose pixels are segment ids: R + 256 G + 65536 B, 0 =
-void (https://cocodataset.org/#format-data, "Panoptic Segmentation").
+or ``panoptic_<video>/``, a PNG for each image, whose pixels are segment ids: R + 256 G + 65536 B,
+0 = void (https://cocodataset.org/#format-data, "Panoptic Segmentation").
 """
 
 import itertools
@@ -30,7 +30,7 @@ from videottt.data.layouts.images import read_map
 from videottt.data.layouts.listing import FrameFiles, LabelMap, Listing
 from videottt.store.source_frame import LAST_INSTANCE, SourceFrame
 
-LAST_SEGMENT = 2**24 - 1  # of three bytes
+LAST_SEGMENT = 2**24 - 1  # the largest id in three bytes
 PICTURES = (".png", ".jpg", ".jpeg")
 
 
@@ -39,7 +39,7 @@ def read(root: Path, split: str, video: str, space: ClassSpace) -> Iterator[Sour
 
     Args:
         root: the folder that holds ``annotations``.
-        split: not part of the layout, therefore unused.
+        split: unused, since `video` names the split.
         video: COCO's name of the split, for example "val2017".
         space: the classes of the data set.
 
@@ -50,7 +50,7 @@ def read(root: Path, split: str, video: str, space: ClassSpace) -> Iterator[Sour
 
 
 def list_frames(root: Path, split: str, video: str, space: ClassSpace) -> Listing:
-    """Return the files of the images that the JSON file lists; arguments as of `read`.
+    """Return the files of the images that the JSON file lists; arguments as for `read`.
 
     Raises:
         InputError: the JSON file is missing, unreadable or contradicts itself.
@@ -72,7 +72,7 @@ def list_frames(root: Path, split: str, video: str, space: ClassSpace) -> Listin
 def files_of(
     image: CocoImage, folder: Path, annotation: Entry | None, maps: Path, categories: Categories
 ) -> FrameFiles:
-    """Return the files of one image in `folder`, whose map of segments, if any, is in `maps`."""
+    """Return the files of one image: the image in `folder`, and its map of segments in `maps`."""
     labels = () if annotation is None else (LabelMap(maps / annotation["file_name"], ("RGB",)),)
 
     def load() -> SourceFrame:
@@ -83,43 +83,44 @@ def files_of(
 
 
 def strays(frames: Sequence[FrameFiles], *folders: Path) -> list[Path]:
-    """Return the pictures of some folders that belong to no frame."""
-    named = {each.image for each in frames} | {one.path for each in frames for one in each.maps}
-    there = {path for folder in folders if folder.is_dir() for path in folder.iterdir()}
-    return sorted(path for path in there - named if path.suffix.lower() in PICTURES)
+    """Return the pictures in folders that belong to no frame."""
+    images = {frame.image for frame in frames}
+    maps = {label_map.path for frame in frames for label_map in frame.maps}
+    files = {path for folder in folders if folder.is_dir() for path in folder.iterdir()}
+    return sorted(path for path in files - images - maps if path.suffix.lower() in PICTURES)
 
 
 def annotations_of(document: Entry, images: dict[int, CocoImage], source: Path) -> dict[int, Entry]:
     """Return the annotation of each image that has one, by the image's id.
 
     Raises:
-        InputError: an annotation is of no image, or two are of one image or name one file.
+        InputError: an annotation belongs to no image, or two share an image or a file.
     """
-    found: dict[int, Entry] = {}
+    annotation_of: dict[int, Entry] = {}
     owners: dict[str, int] = {}
     for number, annotation in enumerate(document["annotations"]):
         where = f"{source}: entry {number} of 'annotations'"
         name = file_field(annotation, where)
         image = image_of(annotation, images, f"{where} ('{name}')")
-        if image.id in found:
+        if image.id in annotation_of:
+            other = annotation_of[image.id]["file_name"]
             raise InputError(
-                f"{image.where} has two annotations, '{found[image.id]['file_name']}' and "
-                f"'{name}'; remove one"
+                f"{image.where} has two annotations, '{other}' and '{name}'; remove one"
             )
         if name in owners:
             raise InputError(
                 f"{image.where} and image {owners[name]} both name the map '{name}'; give each "
-                "its own"
+                "image a map"
             )
-        found[image.id] = annotation
+        annotation_of[image.id] = annotation
         owners[name] = image.id
-    return found
+    return annotation_of
 
 
 def labels_of(
     image: CocoImage, annotation: Entry | None, folder: Path, categories: Categories
 ) -> tuple[np.ndarray | None, np.ndarray | None]:
-    """Return the class map and instance map of an image, from its PNG in `folder`.
+    """Read the class map and the instance map of an image from its PNG in `folder`.
 
     Returns:
         uint8 [H, W], 255 = void, and uint16 [H, W], 0 = none; None twice without an annotation.
@@ -132,7 +133,7 @@ def labels_of(
     path = folder / annotation["file_name"]
     if not os.path.isfile(path):
         raise InputError(
-            f"{path}: this map of segments is missing, of image {image.id} of {image.source}; "
+            f"{path}: this map of segments of image {image.id} in {image.source} is missing; "
             "restore it from the data set or remove the annotation"
         )
     colours = read_map(path, ("RGB",)).astype(np.uint32)
@@ -145,31 +146,32 @@ def labels_of(
 def decode(
     ids: np.ndarray, segments: list[Entry], categories: Categories, path: Path
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the class map and instance map of a map of segments.
+    """Convert a map of segments to a class map and an instance map.
 
-    An instance's number is its segment's ``instance_id``, where the file has this key, or else the
-    first free one. Crowds have none, and neither has the first segment of a class of stuff.
+    The number of an instance is the ``instance_id`` of its segment, if the file has this key, or
+    else the first unused number. Crowds have no number, and neither has the first segment of a
+    stuff class.
 
     Args:
         ids: uint32 [H, W], 0 = void.
         segments: entries with ``id``, ``category_id`` (255 = void) and, for things, ``iscrowd``.
-        categories: what ``category_id`` means.
-        path: what to call the map in errors.
+        categories: the meaning of ``category_id``.
+        path: file of the map, for errors.
 
     Returns:
         uint8 [H, W], 255 = void, and uint16 [H, W], 0 = none.
 
     Raises:
-        InputError: the segments are not those of the map, or an entry cannot be right.
+        InputError: the segments differ from those of the map, or an entry is invalid.
     """
-    numbers = [field(each, "id", int, f"{path}: an entry of its segments") for each in segments]
+    numbers = [field(entry, "id", int, f"{path}: an entry of its segments") for entry in segments]
     for number, count in zip(*np.unique(numbers, return_counts=True), strict=True):
         if count > 1 or not 0 < number <= LAST_SEGMENT:
             raise InputError(
                 f"{path}: segment {number} is {count} times in {categories.source}; segment ids "
-                f"are 1..{LAST_SEGMENT}, each once in an image"
+                f"are 1..{LAST_SEGMENT}, each once in an image; correct them"
             )
-    # A table of all colours: its pages are only made where they are written.
+    # A table of all ids takes little memory: the system allocates only the pages that are written.
     place_of = np.zeros(LAST_SEGMENT + 1, np.uint16)
     place_of[numbers] = np.arange(1, len(numbers) + 1)
     places = place_of[ids]
@@ -188,10 +190,10 @@ def decode(
         )
     classes = [
         categories.index(
-            field(each, "category_id", int, f"{path}: segment {number}"),
+            field(entry, "category_id", int, f"{path}: segment {number}"),
             f"{path}: segment {number}",
         )
-        for number, each in zip(numbers, segments, strict=True)
+        for number, entry in zip(numbers, segments, strict=True)
     ]
     instances = _instances(segments, classes, categories.space, path)
     return (
@@ -204,9 +206,9 @@ def _instances(
     segments: list[Entry], classes: list[int], space: ClassSpace, path: Path
 ) -> list[int]:
     """Return the instance number of each segment."""
-    given = [each.get("instance_id") for each in segments]
+    given = [segment.get("instance_id") for segment in segments]
     free = (number for number in itertools.count(1) if number not in given)
-    found: dict[tuple[int, int], int] = {}
+    owners: dict[tuple[int, int], int] = {}
     numbers = []
     for segment, index, number in zip(segments, classes, given, strict=True):
         thing = index != VOID and space.classes[index] in space.things
@@ -215,16 +217,16 @@ def _instances(
         if index == VOID or crowd:
             number = 0
         elif number is None:
-            number = next(free) if thing or (index, 0) in found else 0
+            number = next(free) if thing or (index, 0) in owners else 0
         if type(number) is not int or not int(thing and not crowd) <= number <= LAST_INSTANCE:
             raise InputError(
                 f"{where} has instance_id {number}; it must be 1..{LAST_INSTANCE}, or 0 for stuff"
             )
-        if (index, number) in found and index != VOID and not crowd:
+        if (index, number) in owners and index != VOID and not crowd:
             raise InputError(
-                f"{where} has instance_id {number}, as segment {found[index, number]} of its "
-                "class has; give each its own"
+                f"{where} has instance_id {number}, as segment {owners[index, number]} of its "
+                "class has; give each segment a unique one"
             )
-        found[index, number] = segment["id"]
+        owners[index, number] = segment["id"]
         numbers.append(number)
     return numbers

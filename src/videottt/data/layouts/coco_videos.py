@@ -1,11 +1,11 @@
-"""COCO Videos, in the layout of the paper's authors; most frames have no labels.
+"""Read and write COCO Videos in the layout of the paper's authors; most frames have no labels.
 
-* ``raw_images/<video>/*.png``: all frames, in the order of their names, whose text after the last
-  ``_`` is the number of the frame;
-* ``annotations/train/<video>.json``: labels in COCO's panoptic form. Those of
-  ``annotations/val/`` are not used by the authors' code;
+* ``raw_images/<video>/*.png``: all frames, in the order of their names, which end in ``_`` and the
+  number of the frame;
+* ``annotations/train/<video>.json``: labels in COCO's panoptic format. The authors' code does not
+  use the files of ``annotations/val/``;
 * ``panoptic_images/<video>/<frame>.png``: segment ids, R + 256 G + 65536 B;
-* ``semantic_images/<video>/<frame>.png``: classes; written here, not read.
+* ``semantic_images/<video>/<frame>.png``: classes; this module writes them and does not read them.
 """
 
 import colorsys
@@ -34,8 +34,8 @@ def read(root: Path, split: str, video: str, space: ClassSpace) -> Iterator[Sour
 
     Args:
         root: the folder that holds ``raw_images`` and ``annotations``.
-        split: not part of the layout, therefore unused.
-        video: for example "bangkok".
+        split: unused, since this layout has no splits.
+        video: id of the video, for example "bangkok".
         space: the classes of the data set.
 
     Raises:
@@ -46,7 +46,7 @@ def read(root: Path, split: str, video: str, space: ClassSpace) -> Iterator[Sour
 
 
 def list_frames(root: Path, split: str, video: str, space: ClassSpace) -> Listing:
-    """Return the files of one video; arguments as of `read`.
+    """Return the files of one video; the arguments are those of `read`.
 
     Raises:
         InputError: there is no frame.
@@ -61,7 +61,7 @@ def list_frames(root: Path, split: str, video: str, space: ClassSpace) -> Listin
         annotations = annotations_of(document, images, source)
         categories = categories_of(document, space, source)
     except InputError as error:
-        return Listing([_bare(path) for path in paths], [*problems, error])
+        return Listing([_unlabelled(path) for path in paths], [*problems, error])
     of_name = {image.name: image for image in images.values()}
     for name in sorted(of_name.keys() - {path.stem for path in paths}):
         problems.append(
@@ -72,20 +72,22 @@ def list_frames(root: Path, split: str, video: str, space: ClassSpace) -> Listin
     frames = []
     for path in paths:
         image = of_name.get(path.stem)
-        found = None if image is None else annotations.get(image.id)
+        annotation = None if image is None else annotations.get(image.id)
         frames.append(
-            _bare(path) if image is None else files_of(image, folder, found, maps, categories)
+            _unlabelled(path)
+            if image is None
+            else files_of(image, folder, annotation, maps, categories)
         )
     return Listing(frames, problems, strays(frames, maps))
 
 
-def _bare(path: Path) -> FrameFiles:
-    """Return a frame without labels."""
+def _unlabelled(path: Path) -> FrameFiles:
+    """Return the files of a frame without labels."""
     return FrameFiles(path.stem, path, lambda: SourceFrame(path.stem, read_image(path)))
 
 
 def _gaps(paths: list[Path]) -> list[InputError]:
-    """Return what is wrong with the numbers of frames: one error a gap or a name."""
+    """Return an error for each gap between the numbers of frames, and each wrong name."""
     problems, last = [], None
     for path in paths:
         text = path.stem.rpartition("_")[2]
@@ -101,7 +103,7 @@ def _gaps(paths: list[Path]) -> list[InputError]:
             problems.append(
                 InputError(
                     f"{path}: this frame comes after number {last}; restore the missing frames, or "
-                    "write all numbers with equally many digits"
+                    "write all numbers with the same number of digits"
                 )
             )
         last = int(text)
@@ -111,15 +113,15 @@ def _gaps(paths: list[Path]) -> list[InputError]:
 def write(
     root: Path, split: str, video: str, frames: Iterable[SourceFrame], space: ClassSpace
 ) -> int:
-    """Write the frames of one video in this layout and return how many there were.
+    """Write the frames of one video in this layout, and return their number.
 
-    Segments have the key ``instance_id`` beside COCO's, so that objects keep their numbers.
+    Segments get the key ``instance_id`` beside COCO's keys, so that objects keep their numbers.
 
     Args:
         root: the folder to write.
-        split: not part of the layout, therefore unused.
-        video: its name.
-        frames: in order; those without `semantic` stay without labels.
+        split: unused, since this layout has no splits.
+        video: id of the video.
+        frames: the frames in order; those without `semantic` get no labels.
         space: the classes; category ids are their indices + 1.
     """
     folders = {kind: root / f"{kind}_images" / video for kind in ("raw", "panoptic", "semantic")}
@@ -143,17 +145,17 @@ def write(
             )
         for kind, layer in layers.items():
             Image.fromarray(layer).save(folders[kind] / name, compress_level=1)
-    for each in DOCUMENTS:
-        write_text(root / "annotations" / each / f"{video}.json", json.dumps(document))
+    for folder_name in DOCUMENTS:
+        write_text(root / "annotations" / folder_name / f"{video}.json", json.dumps(document))
     return count
 
 
 def encode(
     semantic: np.ndarray, instance: np.ndarray, space: ClassSpace
 ) -> tuple[np.ndarray, list[Entry]]:
-    """Return the map of segment ids uint8 [H, W, 3] and the segments of two maps of labels.
+    """Combine a class map and an instance map into segment ids, uint8 [H, W, 3], and segments.
 
-    A segment's id is its instance + 65536 (class + 1).
+    The id of a segment is its instance + 65536 (class + 1).
     """
     panoptic = panoptic_from(semantic, instance, space)
     ids = instance + 65536 * (semantic.astype(np.uint32) + 1)
@@ -177,14 +179,14 @@ def encode(
 
 
 def _categories(space: ClassSpace) -> list[Entry]:
-    """Return the classes as COCO's categories, each with a colour of its own."""
+    """Return the classes as COCO's categories, each with a different colour."""
     return [
         {
             "id": index + 1,
             "name": name,
             "supercategory": name,
             "isthing": int(name in space.things),
-            # Steps of the golden ratio keep neighbours apart.
+            # Steps of the golden ratio keep the hues of neighbouring classes apart.
             "color": [
                 round(255 * part) for part in colorsys.hsv_to_rgb(index * 0.618 % 1, 0.7, 0.9)
             ],

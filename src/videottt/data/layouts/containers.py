@@ -1,6 +1,6 @@
-"""How many bytes a video file says it has: less than that are there if it was cut off.
+"""Read the size that a video file declares in its container; a truncated file is smaller.
 
-ffmpeg alone does not always tell: what is cut between two packets is missing without a trace.
+ffmpeg alone does not always notice: a file that ends between two packets decodes without an error.
 """
 
 import os
@@ -8,21 +8,22 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-# ISO/IEC 14496-12, section 4.2, and QuickTime: what the first box of a file may be.
+# The types of a file's first box, by ISO/IEC 14496-12, section 4.2, and QuickTime.
 _FIRST_BOXES = {
     b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"styp", b"sidx", b"uuid",
 }  # fmt: skip
 _EBML, _SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"  # RFC 8794; RFC 9559
-_UNKNOWN = 0, 0xFFFFFFFF  # of a RIFF file that was recorded and never finished
+# The size in a RIFF file whose recording was never finished.
+_UNKNOWN = 0, 0xFFFFFFFF
 
 
 def declared_size(path: Path) -> int | None:
-    """Return the number of bytes that a file's own structure announces.
+    """Return the number of bytes that a file's container declares.
 
-    Known of MP4 and QuickTime (boxes), AVI (RIFF chunks) and Matroska and WebM (the segment).
+    Supports MP4 and QuickTime (boxes), AVI (RIFF chunks), and Matroska and WebM (segments).
 
     Returns:
-        the end of the last part that has begun, in bytes; None where the file does not say.
+        the end of the last part that has begun, in bytes; None if the file declares no size.
     """
     with path.open("rb") as file:
         head = file.read(12)
@@ -38,13 +39,13 @@ def declared_size(path: Path) -> int | None:
 
 
 def _boxes(file: BinaryIO) -> Iterator[int]:
-    """Yield where each box at the top level ends."""
+    """Yield the end of each box at the top level."""
     start = 0
     while len(head := _at(file, start, 16)) >= 8:
         size, kind = int.from_bytes(head[:4]), head[4:8]
         if size == 1:
             size = int.from_bytes(head[8:])
-        # A box of size 0 goes on to the end; what is no box is not the video's.
+        # A box of size 0 extends to the end of the file. Data after the last box are ignored.
         if size < 8 or not kind.isascii():
             return
         start += size
@@ -52,7 +53,7 @@ def _boxes(file: BinaryIO) -> Iterator[int]:
 
 
 def _chunks(file: BinaryIO) -> Iterator[int]:
-    """Yield where each RIFF chunk ends; a large file has several (OpenDML)."""
+    """Yield the end of each RIFF chunk; a large file has several (OpenDML)."""
     start = 0
     while (head := _at(file, start, 8))[:4] == b"RIFF" and len(head) == 8:
         size = int.from_bytes(head[4:], "little")
@@ -63,7 +64,7 @@ def _chunks(file: BinaryIO) -> Iterator[int]:
 
 
 def _segments(file: BinaryIO) -> Iterator[int]:
-    """Yield where the EBML header and the segments end, as far as their lengths are known."""
+    """Yield the ends of the EBML header and the segments, up to the first of unknown length."""
     start = 0
     while (head := _at(file, start, 12))[:4] in (_EBML, _SEGMENT) and len(head) > 4 and head[4]:
         width = 9 - head[4].bit_length()
@@ -76,7 +77,7 @@ def _segments(file: BinaryIO) -> Iterator[int]:
 
 
 def _at(file: BinaryIO, start: int, length: int) -> bytes:
-    # What a file announces may lie further than any system seeks.
+    # A declared position may lie beyond any offset that a system can seek.
     if start >= os.fstat(file.fileno()).st_size:
         return b""
     file.seek(start)

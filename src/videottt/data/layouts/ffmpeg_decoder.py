@@ -1,7 +1,7 @@
-"""A video file to its pictures, one by one, through ffmpeg; nothing is written in between.
+"""Decode a video file frame by frame through a pipe of ffmpeg, without files in between.
 
-The ffmpeg is the one inside imageio-ffmpeg, or that of the environment variable IMAGEIO_FFMPEG_EXE
-(6.0 or newer).
+The program is the ffmpeg inside imageio-ffmpeg, or that of the environment variable
+IMAGEIO_FFMPEG_EXE (6.0 or newer).
 """
 
 import contextlib
@@ -27,7 +27,7 @@ from videottt.core.errors import InputError
 logger = logging.getLogger(__name__)
 
 _COMPLAINT = re.compile(r"^(?:\[[^]]* @ 0x[0-9a-f]+\] )*\[(error|fatal|panic)\] (.*)")
-# Only ffmpeg's own lines begin like this: what a file has in its metadata is indented.
+# Only ffmpeg's own lines begin like this; lines of a file's metadata are indented.
 _SHOWINFO = re.compile(r"^\[Parsed_showinfo_\d+ @ 0x[0-9a-f]+\] \[info\] +(.*)")
 _TIME_BASE = re.compile(r"config in time_base: (\d+)/(\d+)")
 _FRAME = re.compile(r"n: *(\d+) pts: *(-?\d+|NOPTS) .* sar:(\d+)/(\d+) s:(\d+)x(\d+) ")
@@ -43,8 +43,8 @@ class Picture:
 
     Attributes:
         pixels: uint8 [H, W, 3], RGB.
-        timestamp: its time stamp in seconds, from the beginning of the file.
-        aspect: width of a pixel by its height; None where the file does not say.
+        timestamp: time stamp in seconds, from the beginning of the file.
+        aspect: width of a pixel divided by its height; None if the file does not tell.
     """
 
     pixels: np.ndarray
@@ -54,7 +54,7 @@ class Picture:
 
 @dataclass
 class _Timestamp:
-    """What ffmpeg reports of one frame."""
+    """The time stamp and the form of one frame, as ffmpeg reports them."""
 
     ticks: int | None
     aspect: Fraction | None
@@ -64,15 +64,15 @@ class _Timestamp:
 
 @dataclass
 class _Report:
-    """What ffmpeg says while it runs, read by a thread of its own.
+    """The log of a running ffmpeg, parsed by a separate thread.
 
     Attributes:
-        timestamps: one for each frame, in their order, then None.
+        timestamps: one entry for each frame, in their order, then None.
         time_base: seconds of a tick.
-        opened: whether ffmpeg could make sense of the file.
-        decoded: number of frames the decoder has delivered; None until it says so.
+        opened: whether ffmpeg could open the file.
+        decoded: number of frames that the decoder has delivered; None until ffmpeg reports it.
         complaints: the first errors.
-        count: of errors.
+        count: number of errors.
     """
 
     timestamps: SimpleQueue[_Timestamp | None] = field(default_factory=SimpleQueue)
@@ -84,14 +84,14 @@ class _Report:
 
 
 def decode(path: Path) -> Generator[Picture]:
-    """Yield every frame of a video as it is stored: never dropped, repeated, turned or scaled.
+    """Yield every frame of a video as it is stored: never dropped, repeated, rotated or scaled.
 
     Closing the iterator early ends ffmpeg. The same file and ffmpeg give the same pictures.
 
     Raises:
-        InputError: ffmpeg cannot be run; the file is no video, has no picture, is truncated or
-            damaged, is to be turned for display, or its pictures change their size or go back in
-            time.
+        InputError: ffmpeg cannot be run; the file is no video, has no frame, is truncated or
+            damaged, or has a rotation in its metadata; or a frame changes the size or has no time
+            stamp.
     """
     with contextlib.ExitStack() as stack:
         source = stack.enter_context(path.open("rb"))
@@ -99,11 +99,11 @@ def decode(path: Path) -> Generator[Picture]:
         report = _Report()
         reader = threading.Thread(target=_follow, args=(process.stderr, report), daemon=True)
         reader.start()
-        # Last in, first out: the reader comes to its end once ffmpeg has, and before its pipes.
+        # Run in reverse order: ffmpeg is killed, then the reader ends, then the pipes are closed.
         stack.callback(reader.join)
         stack.callback(process.kill)
         delivered = 0
-        # Of a process this is what a pipe is; its type says less.
+        # Popen opens its pipes buffered, but their type says less.
         stream = cast(io.BufferedReader, process.stdout)
         while (pixels := _read_picture(stream)) is not None:
             timestamp = report.timestamps.get()
@@ -118,15 +118,15 @@ def decode(path: Path) -> Generator[Picture]:
 
 
 def estimated_frames(path: Path) -> int | None:
-    """Return about how many frames a video has, by its header; None where that does not say.
+    """Return the approximate number of frames from the header; None if it does not tell.
 
     Raises:
         InputError: ffmpeg cannot be run.
     """
     command = _compiled(_opened().output("-", format="null", t=0), "info")
     with path.open("rb") as source, _started(command, source, path) as process:
-        said = process.communicate()[1].decode(errors="replace")
-    duration, rate = _DURATION.search(said), _RATE.search(said)
+        log = process.communicate()[1].decode(errors="replace")
+    duration, rate = _DURATION.search(log), _RATE.search(log)
     if duration is None or rate is None:
         return None
     hours, minutes, seconds = map(float, duration.groups())
@@ -134,9 +134,9 @@ def estimated_frames(path: Path) -> int | None:
 
 
 def _opened() -> ffmpeg.nodes.FilterableStream:
-    """Return the input: an open file, so that no name is ever taken for a pattern or an address.
+    """Return the input as an open file, so that ffmpeg takes no name for a pattern or an address.
 
-    With no protocol but that, a playlist cannot make ffmpeg read anything else.
+    Other protocols are disabled, so that a playlist cannot make ffmpeg read another file.
     """
     bitexact = {"flags:v": "+bitexact"}
     return ffmpeg.input("fd:", protocol_whitelist="fd", noautorotate=None, threads=1, **bitexact)
@@ -145,12 +145,12 @@ def _opened() -> ffmpeg.nodes.FilterableStream:
 def _decoding() -> list[str]:
     flags = "bicubic+accurate_rnd+full_chroma_int+full_chroma_inp+bitexact"
     pictures = (
-        # Capital V leaves the cover pictures of music out.
+        # Capital V excludes the cover pictures of music.
         _opened()["V:0"].filter("showinfo", checksum=0).filter("scale", flags=flags)
     )
     return _compiled(
         pictures.filter("format", "rgb24").output(
-            # Of this form each picture says its size.
+            # Every PPM picture states its size.
             "pipe:1", format="image2pipe", vcodec="ppm", threads=1, fps_mode="passthrough",
             noautoscale=None,
         ),
@@ -159,7 +159,7 @@ def _decoding() -> list[str]:
 
 
 def _compiled(output: ffmpeg.nodes.OutputStream, level: str) -> list[str]:
-    # Without -xerror ffmpeg would go on, with a grey patch, where a file is damaged.
+    # Without -xerror ffmpeg would fill damaged parts of a frame with grey and go on.
     options = ["-nostdin", "-nostats", "-xerror", "-v", f"repeat+level+{level}"]
     try:
         executable = imageio_ffmpeg.get_ffmpeg_exe()
@@ -183,7 +183,7 @@ def _started(command: list[str], source: BinaryIO, path: Path) -> subprocess.Pop
 
 
 def _read_picture(stream: io.BufferedReader) -> np.ndarray | None:
-    """Read a picture in PPM form; None if there is no whole one left."""
+    """Read a picture in PPM format; return None if no complete one is left."""
     if stream.readline() != b"P6\n":
         return None
     width, height = map(int, stream.readline().split())
@@ -193,19 +193,19 @@ def _read_picture(stream: io.BufferedReader) -> np.ndarray | None:
 
 
 def _follow(stream: BinaryIO, report: _Report) -> None:
-    """Read what ffmpeg says to the end."""
+    """Parse the log of ffmpeg until it ends."""
     timestamp = None
     for line in (raw.decode(errors="replace").rstrip("\r\n") for raw in stream):
         shown = _SHOWINFO.match(line)
-        found = _FRAME.match(shown[1]) if shown else None
-        # The lines after that of a frame may belong to it too, up to the first of another part.
-        if timestamp is not None and (found or not shown):
+        frame = _FRAME.match(shown[1]) if shown else None
+        # A frame may have several lines: they end with the next frame or another part's line.
+        if timestamp is not None and (frame or not shown):
             report.timestamps.put(timestamp)
             timestamp = None
-        if found:
-            ticks = None if found[2] == "NOPTS" else int(found[2])
-            aspect = Fraction(int(found[3]), int(found[4])) if int(found[4]) else None
-            timestamp = _Timestamp(ticks, aspect or None, size=(int(found[6]), int(found[5])))
+        if frame:
+            ticks = None if frame[2] == "NOPTS" else int(frame[2])
+            aspect = Fraction(int(frame[3]), int(frame[4])) if int(frame[4]) else None
+            timestamp = _Timestamp(ticks, aspect or None, size=(int(frame[6]), int(frame[5])))
         elif shown and (turned := _TURNED.match(shown[1])) and timestamp is not None:
             timestamp.turned = float(turned[1])
         elif shown and (base := _TIME_BASE.match(shown[1])):
@@ -225,7 +225,7 @@ def _follow(stream: BinaryIO, report: _Report) -> None:
 def _timestamp(path: Path, index: int, timestamp: _Timestamp, report: _Report) -> float:
     if timestamp.ticks is None:
         raise InputError(
-            f"{path}: frame {index} has no time stamp; give all one by re-encoding: "
+            f"{path}: frame {index} has no time stamp; re-encode the video to give each frame one: "
             f"{re_encoding(path, '-fps_mode cfr')}"
         )
     return float(timestamp.ticks * report.time_base)
@@ -235,9 +235,9 @@ def _check_form(path: Path, index: int, timestamp: _Timestamp, size: tuple[int, 
     if timestamp.turned:
         raise InputError(
             f"{path}: is stored turned or mirrored (rotation of {timestamp.turned:g} degrees in "
-            f"its metadata); make it upright by re-encoding, which turns it: {re_encoding(path)}"
+            f"its metadata); re-encode it, which makes it upright: {re_encoding(path)}"
         )
-    # Pictures after a change are still written in the first size, and therefore wrong.
+    # ffmpeg still writes later pictures in the first size, which would distort them.
     if timestamp.size != size:
         raise InputError(
             f"{path}: its size changes from {_size(size)} to {_size(timestamp.size)} at frame "
@@ -251,20 +251,20 @@ def _size(size: tuple[int, int]) -> str:
 
 
 def _check_end(path: Path, status: int, report: _Report, delivered: int) -> None:
-    """Say what is wrong if ffmpeg has not come to a good end."""
-    said = "; ".join(report.complaints)
+    """Raise an InputError if ffmpeg has not decoded the whole video."""
+    errors = "; ".join(report.complaints)
     first = report.complaints[0] if report.complaints else f"no message, exit status {status}"
-    if "matches no streams" in said:
+    if "matches no streams" in errors:
         raise InputError(
             f"{path}: has no video track, only sound, a cover picture or subtitles; give a file "
             "with moving pictures"
         )
-    if "Protocol not found" in said:
+    if "Protocol not found" in errors:
         raise InputError(
             f"{path}: cannot be read, because the ffmpeg of IMAGEIO_FFMPEG_EXE is older than 6.0; "
-            "update it, or unset that for the bundled ffmpeg"
+            "update it, or unset the variable for the bundled ffmpeg"
         )
-    if "moov atom not found" in said:
+    if "moov atom not found" in errors:
         raise InputError(
             f"{path}: is truncated, or its recording was never finished: its index ('moov') is "
             "missing; get a whole copy, or mend it with a tool such as untrunc"
@@ -281,21 +281,21 @@ def _check_end(path: Path, status: int, report: _Report, delivered: int) -> None
     if report.decoded != delivered:
         raise InputError(damaged(path, f"{report.decoded} frames decoded, {delivered} delivered"))
     if report.count:
-        # Not all of them are of consequence: every frame is there, and none is marked as damaged.
-        logger.warning("%s: %d complaints of ffmpeg, first: %s", path, report.count, first)
+        # Such errors may be harmless: all frames arrived, and none is marked as damaged.
+        logger.warning("%s: ffmpeg reported %d error(s), first: %s", path, report.count, first)
 
 
 def damaged(path: Path, what: str) -> str:
-    """Return the message for a video of which something is missing."""
+    """Return the message for a truncated or damaged video."""
     return (
-        f"{path}: is truncated or damaged ({what}); get a whole copy, or keep what can be read of "
-        f"it, if anything: {re_encoding(path)}"
+        f"{path}: is truncated or damaged ({what}); get a whole copy, or save the part that can be "
+        f"read: {re_encoding(path)}"
     )
 
 
 def re_encoding(path: Path, *options: str) -> str:
-    """Return the command that re-encodes a video, to be pasted into a shell."""
+    """Return a shell command that re-encodes a video."""
     new = path.with_name(f"{path.stem}_new.mp4")
     chosen = "".join(f" {option}" for option in options)
-    source, target = (shlex.quote(f"file:{each}") for each in (path, new))
+    source, target = (shlex.quote(f"file:{name}") for name in (path, new))
     return f"ffmpeg -i {source} -c:v libx264 -crf 16{chosen} {target}"

@@ -1,6 +1,6 @@
-"""ImageNet as its archives unpack: ``<split>/<wnid>/*.JPEG``; still images without dense labels.
+"""Read ImageNet as its archives unpack: ``<split>/<wnid>/*.JPEG``, stills without dense labels.
 
-They are too many for a frame store: training reads them where they lie, through StillFolder.
+ImageNet is too large for a frame store, so training reads the files themselves, by StillFolder.
 """
 
 import hashlib
@@ -21,22 +21,22 @@ SUFFIXES = (".jpeg", ".jpg", ".png")
 
 
 def read(root: Path, split: str, video: str, space: ClassSpace) -> Iterator[SourceFrame]:
-    """Read the images of one folder in the order of their names: for small ones.
+    """Read the images of one small folder in the order of their names.
 
     Args:
         root: the folder that holds the splits.
-        split: not part of the path, therefore unused.
+        split: unused, since `video` names the folder.
         video: the folder below `root`: a split, or one class of it such as "val/n01440764".
-        space: there are no labels, therefore unused.
+        space: unused, since there are no labels.
 
     Raises:
-        InputError: there is no image, or one cannot be read.
+        InputError: there is no image, or an image cannot be read.
     """
     yield from list_frames(root, split, video, space).read()
 
 
 def list_frames(root: Path, split: str, video: str, space: ClassSpace) -> Listing:
-    """Return the images of one folder; arguments as of `read`.
+    """Return the images of one folder; the arguments are those of `read`.
 
     Raises:
         InputError: there is no image.
@@ -45,7 +45,7 @@ def list_frames(root: Path, split: str, video: str, space: ClassSpace) -> Listin
 
 
 class _Stills(Sequence[FrameFiles]):
-    """Images of a folder, made one by one: a million of them at once would fill the memory."""
+    """The images of a folder; entries are made on demand, as a million would fill the memory."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -68,15 +68,15 @@ class _Stills(Sequence[FrameFiles]):
 
 
 class StillFolder:
-    """Still images of a folder, read lazily; to training they are frames of which all is void.
+    """The stills of a folder, read lazily; training sees frames whose labels are all void.
 
-    It opens no file before it is asked for an image, so that it may be copied to other processes.
+    Files are opened only to read an image, so that an instance may be copied to other processes.
 
     Attributes:
         path: the folder; images may lie at any depth in it.
-        space: the classes, of which there are no labels.
-        names: of the images, below `path`, sorted.
-        labelled: bool [T], all true: the images themselves are what is to be learned.
+        space: the classes; the images have no labels.
+        names: sorted paths of the images, relative to `path`.
+        labelled: bool [T], all true, because training needs the images alone.
 
     Raises:
         InputError: there is no image.
@@ -92,7 +92,7 @@ class StillFolder:
         return len(self.names)
 
     def frame(self, index: int) -> np.ndarray:
-        """Return image `index`: uint8 [H, W, 3], RGB, whatever its file's colours are.
+        """Return image `index` as RGB, whatever the mode of its file: uint8 [H, W, 3].
 
         Raises:
             InputError: the file cannot be read.
@@ -111,7 +111,7 @@ class StillFolder:
 def fingerprint(path: Path) -> str:
     """Return a hash of the names and sizes of a folder's images, in hexadecimal.
 
-    Their content is not read: of a million images that would take hours.
+    The content is not read, because that would take hours for a million images.
 
     Raises:
         InputError: there is no image.
@@ -123,8 +123,8 @@ def fingerprint(path: Path) -> str:
 
 
 def _listed(folder: Path) -> list[tuple[str, int]]:
-    """Return the names below `folder`, sorted, and sizes in bytes of all images."""
-    found = []
+    """Return the sorted relative paths of all images in a folder, with their sizes in bytes."""
+    images = []
     open_folders = [folder] if folder.is_dir() else []
     while open_folders:
         with os.scandir(open_folders.pop()) as entries:
@@ -132,10 +132,10 @@ def _listed(folder: Path) -> list[tuple[str, int]]:
                 if entry.is_dir():
                     open_folders.append(Path(entry.path))
                 elif entry.name.lower().endswith(SUFFIXES):
-                    found.append((os.path.relpath(entry.path, folder), entry.stat().st_size))
-    if not found:
+                    images.append((os.path.relpath(entry.path, folder), entry.stat().st_size))
+    if not images:
         raise InputError(
             f"{folder}: holds no image ({', '.join(SUFFIXES)}); unpack ImageNet there, or correct "
             "data_root in config.yaml"
         )
-    return sorted(found)
+    return sorted(images)

@@ -1,4 +1,4 @@
-"""Reading images and label maps from files, with errors that name the file."""
+"""Read images and label maps from files, with errors that name the file."""
 
 import contextlib
 import re
@@ -10,12 +10,11 @@ from PIL import Image, ImageOps
 
 from videottt.core.errors import InputError, nearest
 
-# What a still image of one's own may be.
+# Suffixes of a user's own still images.
 STILLS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 
-
-# What a file of them may be, whatever it is called: for others Pillow may start another program, as
-# Ghostscript for PostScript.
+# Formats that are opened, whatever the suffix is. For other formats Pillow may start a program,
+# such as Ghostscript for PostScript.
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")
 
 
@@ -29,7 +28,7 @@ def read_image(path: Path) -> np.ndarray:
 
 
 def read_upright(path: Path) -> np.ndarray:
-    """Return an image file as RGB, uint8 [H, W, 3], turned as its EXIF data say.
+    """Return an image file as RGB, uint8 [H, W, 3], in the orientation of its EXIF data.
 
     Raises:
         InputError: the file cannot be read.
@@ -58,15 +57,16 @@ def _rgb(picture: Image.Image, path: Path) -> np.ndarray:
 
 
 def read_map(path: Path, modes: tuple[str, ...]) -> np.ndarray:
-    """Return a label file as stored: uint8 [H, W] or [H, W, 3].
+    """Return the values of a label file: integers [H, W] or [H, W, 3].
 
     Raises:
-        InputError: the file cannot be read, or its mode is not one of `modes` ("L", "P", "RGB").
+        InputError: the file cannot be read, or its mode is not one of `modes` ("L", "RGB", ...).
     """
     picture = _opened(path)
     if picture.mode not in modes:
         raise InputError(
-            f"{path}: is a label map of mode {picture.mode}, expected {' or '.join(modes)} (8 bit)"
+            f"{path}: is a label map of mode {picture.mode}, expected {' or '.join(modes)}; "
+            "restore it from the data set"
         )
     return np.asarray(picture)
 
@@ -79,10 +79,10 @@ def _opened(path: Path) -> Image.Image:
 
 @contextlib.contextmanager
 def faults_of(path: Path) -> Iterator[None]:
-    """Say of what fails in the block, which reads an image file, that it is a fault of the file.
+    """Turn any error in the block, which reads an image file, into an InputError.
 
     Raises:
-        InputError: something failed.
+        InputError: the file is missing, or is not an image that can be read.
     """
     try:
         yield
@@ -90,7 +90,7 @@ def faults_of(path: Path) -> Iterator[None]:
         raise InputError(f"{path}: this file is missing; restore it from the data set") from None
     except InputError:
         raise
-    # What is no image of its kind makes Pillow fail in any way.
+    # Pillow raises exceptions of any type for a damaged file.
     except Exception as error:
         raise InputError(
             f"{path}: not a readable image ({error}); restore it from the data set"
@@ -101,7 +101,7 @@ def list_images(folder: Path, suffixes: tuple[str, ...] = (".png", ".jpg", ".jpe
     """Return the image files of a folder, sorted by name.
 
     Raises:
-        InputError: the folder does not exist (naming the nearest that does) or holds no image.
+        InputError: the folder does not exist or holds no image; the error names a similar folder.
     """
     if not folder.is_dir():
         beside = (
@@ -113,12 +113,15 @@ def list_images(folder: Path, suffixes: tuple[str, ...] = (".png", ".jpg", ".jpe
         raise InputError(f"{folder}: no such folder of frames; {hint}")
     files = sorted(p for p in folder.iterdir() if p.suffix.lower() in suffixes)
     if not files:
-        raise InputError(f"{folder}: holds no frame ({', '.join(suffixes)})")
+        raise InputError(
+            f"{folder}: holds no frame ({', '.join(suffixes)}); put the frames there, or correct "
+            "the path"
+        )
     return files
 
 
 def natural_order(name: str) -> tuple[list[str | int], str]:
-    """Return what sorts names as people do: by the numbers in them, 2 before 10."""
-    # Text and numbers take turns, so that like is compared with like.
+    """Return a key that sorts names by the numbers in them, 2 before 10."""
+    # Text and numbers alternate, so that text is compared with text, and numbers with numbers.
     parts = re.split(r"([0-9]+)", name)
     return [int(part) if odd % 2 else part for odd, part in enumerate(parts)], name

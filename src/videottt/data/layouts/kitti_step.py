@@ -1,11 +1,13 @@
-"""KITTI-STEP: frames of driving, each with a panoptic map; in any of the forms it is kept in.
+"""Read and write KITTI-STEP, driving videos with a panoptic map for each frame.
+
+Several layouts of the data set are read:
 
 * frames: ``images/<split>/<video>/%06d.png``, as deeplab2 arranges them, or
   ``training/image_02/<video>/%06d.png``, as KITTI's archive unpacks;
 * panoptic maps: ``panoptic_maps/<split>/<video>/%06d.png``, 8-bit RGB: R = class (Cityscapes train
   id, 255 = void), instance id = 256 G + B, 0 = no instance (deeplab2's g3doc/setup/kitti_step.md);
-* or, in the same folder, what the paper's authors made of them: ``%06d_sem.png``, the class alone,
-  and ``%06d.json``, ``{"imgHeight": ..., "imgWidth": ...}``. Where both are, the maps are read.
+* or, in the same folder, the label maps of the paper's authors: ``%06d_sem.png``, the class alone,
+  and ``%06d.json``, ``{"imgHeight": ..., "imgWidth": ...}``. Panoptic maps take precedence.
 
 Frames are numbered from 0 without a gap. A split without panoptic maps, like the official test
 split, is read without labels.
@@ -38,16 +40,16 @@ CITYSCAPES = (
     "motorcycle", "bicycle",
 )  # fmt: skip
 
-# Endings of the names of label files, the authors' last.
+# Endings of the names of label files; the last two are the authors'.
 PANOPTIC, SEMANTIC, STATED = ".png", "_sem.png", ".json"
 
 
 def read(root: Path, split: str, video: str, space: ClassSpace) -> Iterator[SourceFrame]:
-    """Read the frames of one sequence in order; `space` is that of the layout.
+    """Read the frames of one sequence in order; `space` is unused, since the classes are fixed.
 
     Raises:
-        InputError: a folder or file is missing or unreadable, the numbering has a gap, or a map has
-            another size than its frame, or a value that is no class.
+        InputError: a folder or file is missing or unreadable, the numbering has a gap, or a map
+            differs in size from its frame or has an invalid class.
     """
     yield from list_frames(root, split, video, space).read()
 
@@ -68,28 +70,28 @@ def list_frames(root: Path, split: str, video: str, space: ClassSpace) -> Listin
         return Listing([_files(image) for image in images], [*problems, error])
     panoptic = [path for path in pngs if not path.name.endswith(SEMANTIC)]
     ending = PANOPTIC if panoptic else SEMANTIC
-    # That a map has no frame says no more than that the frame is missing.
-    found = set(panoptic or pngs).difference(_beside(missing, maps, ending))
-    labels, wrong = paired(images, _beside(images, maps, ending), found, "label map")
+    # A map whose frame is missing is no second problem.
+    present = set(panoptic or pngs).difference(_beside(missing, maps, ending))
+    labels, unpaired = paired(images, _beside(images, maps, ending), present, "label map")
     if panoptic:
-        return Listing(list(map(_files, images, labels)), problems + wrong)
+        return Listing(list(map(_files, images, labels)), problems + unpaired)
     sizes, unstated = _stated_sizes(images, missing, maps)
-    return Listing(list(map(_files, images, labels, sizes)), problems + wrong + unstated)
+    return Listing(list(map(_files, images, labels, sizes)), problems + unpaired + unstated)
 
 
 def _beside(images: list[Path], folder: Path, ending: str) -> list[Path]:
-    """Return the file of each image in another folder, whether it is there or not."""
+    """Return the path of each image's file in another folder, whether it exists or not."""
     return [folder / f"{image.stem}{ending}" for image in images]
 
 
 def _folder_of_frames(root: Path, split: str, video: str) -> Path:
     arranged, unpacked = root / "images" / split / video, root / "training" / "image_02" / video
-    # Of a wrong name, the error should name the nearest where there are any.
+    # For a misspelt video, an error in the folder that exists can name a similar one.
     return unpacked if not arranged.is_dir() and unpacked.parent.is_dir() else arranged
 
 
 def _numbered(paths: list[Path]) -> tuple[list[Path], list[Path], list[InputError]]:
-    """Return the frames, those missing between them, and one error a gap or a wrong name."""
+    """Return the frames, the missing ones between them, and an error for each gap or wrong name."""
     images: list[Path] = []
     missing: list[Path] = []
     problems, expected = [], 0
@@ -119,22 +121,22 @@ def _numbered(paths: list[Path]) -> tuple[list[Path], list[Path], list[InputErro
 def _stated_sizes(
     images: list[Path], missing: list[Path], folder: Path
 ) -> tuple[list[tuple[int, int] | None], list[InputError]]:
-    """Return the sizes that the authors' JSON files state, and what is wrong with these files.
+    """Return the sizes that the authors' JSON files state, and the problems of these files.
 
-    Reading needs none of them; where one is, every frame must have one.
+    The files are optional, but if one exists, every frame must have one.
     """
-    found = set(folder.glob(f"*{STATED}"))
-    if not found:
+    present = set(folder.glob(f"*{STATED}"))
+    if not present:
         return [None] * len(images), []
-    found -= set(_beside(missing, folder, STATED))
-    paths, problems = paired(images, _beside(images, folder, STATED), found, "file of its size")
+    present -= set(_beside(missing, folder, STATED))
+    paths, problems = paired(images, _beside(images, folder, STATED), present, "JSON file")
     sizes: list[tuple[int, int] | None] = []
     for path in paths:
         try:
             stated = json.loads(path.read_bytes()) if path else None
             size = stated and (stated["imgHeight"], stated["imgWidth"])
             if size and not all(type(side) is int for side in size):
-                raise TypeError("a size is no whole number")
+                raise TypeError("a size is not a whole number")
             sizes.append(size)
         except (OSError, ValueError, TypeError, KeyError, RecursionError):
             sizes.append(None)
@@ -162,7 +164,7 @@ def _read_frame(
     pixels = read_image(image)
     if size is not None and pixels.shape[:2] != size:
         raise InputError(
-            f"{image}: is {size_text(pixels.shape)}, but the file of its size says "
+            f"{image}: is {size_text(pixels.shape)}, but its JSON file says "
             f"{size_text(size)}; restore both from the data set"
         )
     if not maps:
@@ -175,7 +177,7 @@ def _read_frame(
 
 
 def check_classes(path: Path, semantic: np.ndarray) -> None:
-    """Raise an InputError if a map has a value that is neither a Cityscapes train id nor void."""
+    """Raise an InputError if a value of a map is neither a Cityscapes train id nor void."""
     unknown = np.flatnonzero(np.bincount(semantic.ravel(), minlength=VOID)[len(CITYSCAPES) : VOID])
     if unknown.size:
         raise InputError(
@@ -185,20 +187,20 @@ def check_classes(path: Path, semantic: np.ndarray) -> None:
 
 
 def decode(panoptic: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the class map uint8 [H, W] and instance map uint16 [H, W] of a panoptic map."""
+    """Split a panoptic map into a class map, uint8 [H, W], and an instance map, uint16 [H, W]."""
     instance = panoptic[..., 1].astype(np.uint16) * 256 + panoptic[..., 2]
     return np.ascontiguousarray(panoptic[..., 0]), instance
 
 
 def encode(semantic: np.ndarray, instance: np.ndarray) -> np.ndarray:
-    """Return the panoptic map uint8 [H, W, 3] of a class map and an instance map."""
+    """Combine a class map and an instance map into a panoptic map, uint8 [H, W, 3]."""
     return np.stack([semantic, instance // 256, instance % 256], axis=-1).astype(np.uint8)
 
 
 def write(
     root: Path, split: str, video: str, frames: Iterable[SourceFrame], space: ClassSpace
 ) -> int:
-    """Write the frames of one sequence in this layout and return how many there were.
+    """Write the frames of one sequence in deeplab2's layout, and return their number.
 
     Raises:
         InputError: a frame has no labels.
@@ -211,7 +213,7 @@ def write(
         if frame.semantic is None or frame.instance is None:
             raise InputError(
                 f"frame {count} of video '{video}' has no labels, but kitti_step labels every "
-                "frame; leave out label_every or write another layout, such as coco_videos"
+                "frame; remove label_every, or write another layout, such as coco_videos"
             )
         layers = frame.image, encode(frame.semantic, frame.instance)
         for folder, layer in zip(folders, layers, strict=True):

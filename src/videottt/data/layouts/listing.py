@@ -1,7 +1,7 @@
-"""The files of a video, as a layout finds them before it opens an image, and what is wrong there.
+"""List the files of a video before any image is opened, with the problems of the listing.
 
 A layout that lists its files is read and checked by the same code: reading raises the first
-problem, `videottt check-data` reports every one.
+problem, `videottt check-data` reports every problem.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -17,7 +17,7 @@ from videottt.store.source_frame import SourceFrame
 
 @dataclass(frozen=True, slots=True)
 class LabelMap:
-    """A file of labels, with the modes that it may have ("L", "RGB", "I;16", ...)."""
+    """A label file, with the modes that it may have ("L", "RGB", "I;16", ...)."""
 
     path: Path
     modes: tuple[str, ...]
@@ -25,14 +25,14 @@ class LabelMap:
 
 @dataclass(frozen=True, slots=True)
 class FrameFiles:
-    """Where one frame lies.
+    """The files of one frame.
 
     Attributes:
-        name: as that of its SourceFrame.
-        image: its file.
-        load: reads it, with its labels.
-        maps: its files of labels; none of a frame without labels.
-        size: (H, W) that another file of the data set says it has; None where none does.
+        name: name of the SourceFrame.
+        image: image file.
+        load: reads the frame with its labels.
+        maps: label files; empty for a frame without labels.
+        size: (H, W) by another file of the data set; None if no file states it.
     """
 
     name: str
@@ -47,10 +47,10 @@ class Listing:
     """The files of a video.
 
     Attributes:
-        frames: in the order of the video.
-        problems: what keeps it from being read, first to last.
-        strays: files that belong to no frame; reading leaves them out.
-        stills: whether these are no video but single images, which may differ in size.
+        frames: files of the frames, in the order of the video.
+        problems: problems that keep the video from being read, in their order.
+        strays: files that belong to no frame; reading ignores them.
+        stills: whether the frames are stills, which may differ in size, and no video.
     """
 
     frames: Sequence[FrameFiles]
@@ -59,11 +59,11 @@ class Listing:
     stills: bool = False
 
     def read(self) -> Iterator[SourceFrame]:
-        """Yield every frame, whole and one by one.
+        """Read and yield the frames one by one.
 
         Raises:
-            InputError: a file is missing or spoilt: the first one, before any frame if that can be
-                told from the names.
+            InputError: a file is missing or damaged; problems of the listing are raised before the
+                first frame.
         """
         for problem in self.problems:
             raise problem
@@ -72,34 +72,37 @@ class Listing:
 
 
 def paired(
-    images: Sequence[Path], files: Sequence[Path], found: Iterable[Path], what: str
+    images: Sequence[Path], files: Sequence[Path], present: Iterable[Path], what: str
 ) -> tuple[list[Path | None], list[InputError]]:
-    """Return the file that belongs to each image, if it is there, and what is missing or left over.
+    """Pair images with their files; report missing files, and files without an image.
 
     Args:
-        images: not none.
-        files: that of each image, there or not.
-        found: those that are there.
-        what: what such a file is called.
+        images: the images, at least one.
+        files: expected file of each image.
+        present: the files that exist.
+        what: the kind of file, for errors.
+
+    Returns:
+        the file of each image, None if it does not exist; and the problems.
     """
-    there = set(found)
+    existing = set(present)
     problems = [
         InputError(f"{path}: missing {what} of frame {image}; restore it from the data set")
         for image, path in zip(images, files, strict=True)
-        if path not in there
+        if path not in existing
     ]
     problems += [
         InputError(
             f"{path}: this {what} has no frame in {images[0].parent}; restore the missing frame "
             "from the data set"
         )
-        for path in sorted(there.difference(files))
+        for path in sorted(existing.difference(files))
     ]
-    return [path if path in there else None for path in files], problems
+    return [path if path in existing else None for path in files], problems
 
 
 def check_size(path: Path, labels: np.ndarray, pixels: np.ndarray) -> None:
-    """Raise an InputError if a file of labels has not the height and width of its frame."""
+    """Raise an InputError if a label file differs in size from its frame."""
     if labels.shape[:2] != pixels.shape[:2]:
         raise InputError(
             f"{path}: is {size_text(labels.shape)}, but its frame is {size_text(pixels.shape)}; "
@@ -108,7 +111,7 @@ def check_size(path: Path, labels: np.ndarray, pixels: np.ndarray) -> None:
 
 
 def is_within(name: str, first: str | None = None, last: str | None = None) -> bool:
-    """Return whether a frame lies between two others, these included; None = no bound."""
+    """Return whether a frame lies between two frames, inclusively; None means no bound."""
     place = natural_order(name)
     return (first is None or place >= natural_order(first)) and (
         last is None or place <= natural_order(last)
@@ -116,5 +119,5 @@ def is_within(name: str, first: str | None = None, last: str | None = None) -> b
 
 
 def size_text(size: tuple[int, ...]) -> str:
-    """Return a size (H, W, ...) as people write it, width first."""
+    """Format a size (H, W, ...) with the width first, as in 96x64."""
     return f"{size[1]}x{size[0]}"

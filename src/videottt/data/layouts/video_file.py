@@ -1,7 +1,7 @@
-"""Videos without labels: ``<video>.<any suffix>``, or a folder of images ``<video>/``.
+"""Read videos without labels: ``<video>.<any suffix>``, or a folder of images ``<video>/``.
 
-A file may be anything that ffmpeg reads; its frames have time stamps. Images are taken in the
-natural order of their names, 2 before 10, and have none.
+A file may have any format that ffmpeg reads; its frames have time stamps. Images are read in the
+natural order of their names, 2 before 10, and have no time stamps.
 """
 
 import contextlib
@@ -24,9 +24,9 @@ def read(root: Path, split: str, video: str, space: ClassSpace) -> Iterator[Sour
 
     Args:
         root: the folder that holds the videos.
-        split: not part of the layout, therefore unused.
+        split: unused, since this layout has no splits.
         video: name of the file without its suffix, or of the folder of images.
-        space: there are no labels, therefore unused.
+        space: unused, since there are no labels.
 
     Raises:
         InputError: as `find_source` and `read_video`.
@@ -35,7 +35,7 @@ def read(root: Path, split: str, video: str, space: ClassSpace) -> Iterator[Sour
 
 
 def frames_expected(root: Path, split: str, video: str) -> int | None:
-    """Return about how many frames `read` will yield; None where that is not known before."""
+    """Return the approximate number of frames of a video; None if only reading tells."""
     source = find_source(root, video)
     if source.is_dir():
         return len(list_images(source, STILLS))
@@ -47,22 +47,22 @@ def find_source(root: Path, video: str) -> Path:
     """Return the file or the folder of a video.
 
     Raises:
-        InputError: there is none, or more than one.
+        InputError: there is no such video, or more than one.
     """
     beside = sorted(root.iterdir()) if root.is_dir() else []
-    found = [p for p in beside if p.name == video] or [
+    sources = [p for p in beside if p.name == video] or [
         p for p in beside if p.stem == video and not p.is_dir()
     ]
-    if not found:
+    if not sources:
         named = {p.name if p.is_dir() else p.stem for p in beside if not p.name.startswith(".")}
         hint = nearest(video, named) if named else f"put it there, as {video}.mp4 for example"
         raise InputError(f"{root / video}: no such video, of any suffix; {hint}")
-    if len(found) > 1:
-        names = ", ".join(p.name for p in found)
+    if len(sources) > 1:
+        names = ", ".join(p.name for p in sources)
         raise InputError(
-            f"{root / video}: which of {names} is the video? Keep one there, or rename the others"
+            f"{root / video}: which of {names} is the video? Keep one, or rename the others"
         )
-    return found[0]
+    return sources[0]
 
 
 def read_video(path: Path) -> Generator[SourceFrame, None, None]:
@@ -72,8 +72,8 @@ def read_video(path: Path) -> Generator[SourceFrame, None, None]:
     with the length.
 
     Raises:
-        InputError: there is nothing at `path`, or it cannot be read whole: see `decode`; images
-            of a folder differ in nothing but their suffix.
+        InputError: `path` does not exist; the file cannot be decoded, see `decode`; its time
+            stamps do not ascend; or two images differ by their suffix alone.
     """
     return _images(path) if path.is_dir() else _frames(path)
 
@@ -92,7 +92,7 @@ def _frames(path: Path) -> Generator[SourceFrame, None, None]:
             if before is not None and picture.timestamp <= before:
                 raise InputError(
                     f"{path}: time stands still or goes back at frame {index} ({before:.10g} s, "
-                    f"then {picture.timestamp:.10g} s); give it new time stamps: "
+                    f"then {picture.timestamp:.10g} s); re-encode it with new time stamps: "
                     + re_encoding(path, "-fps_mode cfr")
                 )
             before = picture.timestamp
@@ -100,7 +100,7 @@ def _frames(path: Path) -> Generator[SourceFrame, None, None]:
 
 
 def _check_file(path: Path) -> None:
-    """Check what can be known of a video file before it is decoded."""
+    """Check that a video file exists and is not truncated, before it is decoded."""
     if not path.is_file():
         what = "not a file" if path.exists() else "no such file"
         raise InputError(f"{path}: {what}; give a video file or a folder of images")
@@ -116,6 +116,8 @@ def _images(folder: Path) -> Generator[SourceFrame, None, None]:
     names: dict[str, Path] = {}
     for path in sorted(list_images(folder, STILLS), key=lambda image: natural_order(image.name)):
         if path.stem in names:
-            raise InputError(f"{path}: and {names[path.stem].name} are one frame; keep one of them")
+            raise InputError(
+                f"{path}: has the same name as {names[path.stem].name}; keep one of them"
+            )
         names[path.stem] = path
         yield SourceFrame(path.stem, read_upright(path))

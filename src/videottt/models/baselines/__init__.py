@@ -1,1 +1,1 @@
-"""Read and run the published networks that methods are compared with."""
+"""Published networks that the methods are compared with: their code, weights and inference."""

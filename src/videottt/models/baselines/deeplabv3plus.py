@@ -1,11 +1,11 @@
-"""DeepLabV3+ with a ResNet-101, one of the two networks that section 5.1 compares Mask2Former with.
+"""DeepLabV3+ with a ResNet-101, which the paper's section 5.1 compares with Mask2Former.
 
-https://arxiv.org/abs/1802.02611 as mmsegmentation has it ("R-101-D8", 512x1024, 80k iterations on
-Cityscapes): configs/_base_/models/deeplabv3plus_r50-d8.py with depth 101, backbones/resnet.py
-(ResNetV1c) and decode_heads/sep_aspp_head.py. Parameters have its names, so that
-``deeplabv3plus_r101-d8_512x1024_80k_cityscapes_20200606_114143-068fcfe9.pth`` fits. It has 60.2 M
-parameters; the 62.7 M that the paper states are those with the 150 classes of ADE20K and with the
-auxiliary head, which only training uses.
+The network of https://arxiv.org/abs/1802.02611 in mmsegmentation's version ("R-101-D8", 512x1024,
+80k iterations on Cityscapes): configs/_base_/models/deeplabv3plus_r50-d8.py with depth 101,
+backbones/resnet.py (ResNetV1c) and decode_heads/sep_aspp_head.py. Parameters have mmsegmentation's
+names, so ``deeplabv3plus_r101-d8_512x1024_80k_cityscapes_20200606_114143-068fcfe9.pth`` fits. The
+network has 60.2 M parameters. The paper's 62.7 M count the 150 classes of ADE20K and the auxiliary
+head, which is used in training only.
 """
 
 from collections import OrderedDict
@@ -19,16 +19,20 @@ from torchvision.models.resnet import Bottleneck, ResNet
 from videottt.models.baselines.published import fill, read_published
 
 CLASSES = 19
-BLOCKS = [3, 4, 23, 3]  # of the four stages of a ResNet-101
-STEM = 64
+BLOCKS = [3, 4, 23, 3]  # blocks of the four stages of a ResNet-101
+STEM = 64  # channels of the stem
 FINE, COARSE = 256, 2048  # channels after the first and the last stage
-CHANNELS, FINE_CHANNELS = 512, 48  # of the head, and of the first stage in it
+CHANNELS, FINE_CHANNELS = 512, 48  # channels of the head, and of the first stage's features in it
 DILATIONS = (1, 12, 24, 36)
 AUXILIARY = "auxiliary_head."
 
 
 class DeepLabV3PlusR101(nn.Module):
-    """Backbone and head; at a stride of 8, as the last two stages dilate instead of striding."""
+    """Backbone and head; the output stride is 8, as the last two stages dilate and do not stride.
+
+    Args:
+        classes: number of classes; 19 for Cityscapes.
+    """
 
     def __init__(self, classes: int = CLASSES) -> None:
         super().__init__()
@@ -36,18 +40,19 @@ class DeepLabV3PlusR101(nn.Module):
         self.decode_head = Head(classes)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return logits, float [B, classes, h/4, w/4], of images float [B, 3, h, w]."""
+        """Return logits, float [B, classes, h/4, w/4], for normalised images float [B, 3, h, w]."""
         logits: Tensor = self.decode_head(*self.backbone(images))
         return logits
 
 
 class Backbone(nn.Module):
-    """ResNetV1c: a ResNet whose first 7x7 convolution is three of 3x3."""
+    """ResNetV1c: a ResNet with three 3x3 convolutions in place of the first 7x7 convolution."""
 
     def __init__(self) -> None:
         super().__init__()
-        # In both the first block of a dilated stage has the dilation of the stage before:
-        # mmsegmentation's contract_dilation. So the last stages dilate by 1, 2, 2, ... and 2, 4, 4.
+        # In torchvision, as with mmsegmentation's contract_dilation, the first block of a dilated
+        # stage has the dilation of the stage before: the last stages dilate by 1, 2, 2, ... and
+        # 2, 4, 4.
         stages = ResNet(Bottleneck, BLOCKS, replace_stride_with_dilation=[False, True, True])
         self.stem = nn.Sequential(
             *_convolved(3, STEM // 2, stride=2),
@@ -59,13 +64,24 @@ class Backbone(nn.Module):
         self.layer3, self.layer4 = stages.layer3, stages.layer4
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Return features after the first and the last stage, at strides of 4 and 8."""
+        """Return features after the first and the last stage, at strides of 4 and 8.
+
+        Args:
+            images: float [B, 3, h, w], normalised.
+
+        Returns:
+            float [B, 256, h/4, w/4] and float [B, 2048, h/8, w/8].
+        """
         fine = self.layer1(self.maxpool(self.stem(images)))
         return fine, self.layer4(self.layer3(self.layer2(fine)))
 
 
 class Head(nn.Module):
-    """Atrous spatial pyramid pooling with separable convolutions, refined by the first stage."""
+    """Atrous spatial pyramid pooling with separable convolutions, refined by the first stage.
+
+    Args:
+        classes: number of classes.
+    """
 
     def __init__(self, classes: int) -> None:
         super().__init__()
@@ -82,7 +98,7 @@ class Head(nn.Module):
         self.conv_seg = nn.Conv2d(CHANNELS, classes, 1)
 
     def forward(self, fine: Tensor, coarse: Tensor) -> Tensor:
-        """Return logits at the size of `fine`."""
+        """Return logits [B, classes, H, W] at the size of `fine`, for the backbone's features."""
         pyramid = [_resized(self.image_pool(coarse), coarse)]
         pyramid += [module(coarse) for module in self.aspp_modules]
         fused = self.bottleneck(torch.cat(pyramid, dim=1))
@@ -93,7 +109,7 @@ class Head(nn.Module):
 
 
 def _convolved(before: int, after: int, stride: int = 1) -> list[nn.Module]:
-    """Return the layers of a 3x3 convolution, by place as in mmsegmentation's stem."""
+    """Return a 3x3 convolution, a norm and a ReLU, in the order of mmsegmentation's stem."""
     convolution = nn.Conv2d(before, after, 3, stride, padding=1, bias=False)
     return [convolution, nn.BatchNorm2d(after), nn.ReLU(inplace=True)]
 
@@ -101,7 +117,7 @@ def _convolved(before: int, after: int, stride: int = 1) -> list[nn.Module]:
 def _block(
     before: int, after: int, kernel: int, dilation: int = 1, groups: int = 1
 ) -> nn.Sequential:
-    """Return a convolution that keeps the size, a norm and a ReLU, by mmcv's names."""
+    """Return a size-preserving convolution, a norm and a ReLU, with mmcv's names."""
     padding = dilation * (kernel // 2)
     convolution = nn.Conv2d(
         before, after, kernel, padding=padding, dilation=dilation, groups=groups, bias=False
@@ -111,7 +127,7 @@ def _block(
 
 
 def _separable(before: int, after: int, dilation: int = 1) -> nn.Sequential:
-    """Return a 3x3 convolution of each channel and one across channels, by mmcv's names."""
+    """Return a depthwise 3x3 and a pointwise 1x1 convolution, with mmcv's names."""
     layers = {
         "depthwise_conv": _block(before, before, 3, dilation, groups=before),
         "pointwise_conv": _block(before, after, 1),
@@ -128,13 +144,13 @@ def _resized(features: Tensor, like: Tensor) -> Tensor:
 def load_deeplabv3plus_r101(path: Path) -> DeepLabV3PlusR101:
     """Return the network with its published weights, in eval mode, on the CPU.
 
-    The auxiliary head, which the file has, is left out.
-
     Args:
-        path: the published checkpoint; nothing but tensors is read of it.
+        path: the published checkpoint, of which only tensors are read. Its auxiliary head is left
+            out.
 
     Raises:
-        InputError: the file is absent, holds anything but weights, or those of another network.
+        InputError: the file is absent, holds other data than weights, or the weights of another
+            network.
     """
     weights = {
         name: tensor

@@ -1,4 +1,4 @@
-"""Describe a published network that predicts each frame by itself and learns nothing."""
+"""Describe a fixed method: a published network that predicts frame by frame without learning."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,15 +10,15 @@ from torch import nn
 
 @dataclass(frozen=True)
 class FixedMethod:
-    """What predicts each frame by itself.
+    """A method that predicts each frame independently and learns nothing.
 
     Attributes:
-        task: that it solves.
-        method: its id.
-        kind: of its predictions, one of `layers.LAYERS`.
-        predict: from a frame, uint8 [H, W, 3], to its prediction.
-        network: that `predict` uses, to be put on a device; None = none.
-        settings: that decide its predictions.
+        task: id of the task.
+        method: id of the method.
+        kind: layer in which predictions are stored, one of `layers.LAYERS`.
+        predict: returns the prediction of a frame, RGB uint8 [H, W, 3].
+        network: used by `predict`, to be moved to a device; None for a method without a network.
+        settings: all settings that determine the predictions.
         weights: SHA-256 of each file of weights, by name.
     """
 

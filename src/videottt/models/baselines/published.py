@@ -1,4 +1,4 @@
-"""Checkpoints as others published them: tensors alone are read, and every name is accounted for."""
+"""Load published weights into a network and account for every parameter's name and shape."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,54 +9,59 @@ from torch import Tensor, nn
 from videottt.core.errors import InputError
 from videottt.models.weights import MEND, read_tensors
 
-# How many batches a norm has seen decides nothing at test time, and older files do not have it.
+# Number of batches a batch norm has seen: unused at test time, and absent from older files.
 COUNTER = "num_batches_tracked"
 
 
 def read_published(path: Path) -> dict[str, Tensor]:
-    """Return the tensors of a published file by name, on the CPU; no code in it is run.
+    """Return the tensors of a published file by name, on the CPU; no code in the file is run.
 
-    Floating-point tensors come as float32, whatever they were stored as.
+    Floating-point tensors are converted to float32.
 
     Args:
-        path: of any form that `read_tensors` takes.
+        path: a file in any format that `read_tensors` reads.
 
     Raises:
-        InputError: the file is absent, or holds anything but tensors by name.
+        InputError: the file is absent, or holds other data than tensors by name.
     """
     tensors = read_tensors(path)
     return {name: t.float() if t.is_floating_point() else t for name, t in tensors.items()}
 
 
-def differences(expected: Mapping[str, torch.Size], found: Mapping[str, Tensor]) -> list[str]:
-    """Return every name that is missing, unknown or of another shape, in words."""
+def differences(expected: Mapping[str, torch.Size], tensors: Mapping[str, Tensor]) -> list[str]:
+    """Return a line for every tensor that is missing, unknown or misshapen, sorted.
+
+    Args:
+        expected: shapes of the network's parameters by name.
+        tensors: tensors of a file by name.
+    """
     return sorted(
-        [f"missing {name}" for name in expected.keys() - found.keys()]
-        + [f"unknown {name}" for name in found.keys() - expected.keys()]
+        [f"missing {name}" for name in expected.keys() - tensors.keys()]
+        + [f"unknown {name}" for name in tensors.keys() - expected.keys()]
         + [
-            f"misshapen {name} {list(found[name].shape)}, expected {list(shape)}"
+            f"misshapen {name} {list(tensors[name].shape)}, expected {list(shape)}"
             for name, shape in expected.items()
-            if name in found and found[name].shape != shape
+            if name in tensors and tensors[name].shape != shape
         ]
     )
 
 
-def fill(network: nn.Module, weights: Mapping[str, Tensor], path: Path, what: str) -> None:
-    """Give a network its weights, all of them and no others; it may be on the device "meta".
+def fill(network: nn.Module, weights: Mapping[str, Tensor], path: Path, title: str) -> None:
+    """Load weights into a network, in place; names and shapes must match exactly.
 
     Args:
-        network: to be filled in place.
-        weights: by the network's own names.
-        path: that they were read from.
-        what: the network, in words.
+        network: may be on the device "meta".
+        weights: tensors by the network's parameter names.
+        path: of the file of weights, for messages.
+        title: name of the network, for messages.
 
     Raises:
-        InputError: a name is missing or unknown, or a shape is another: all of them in one line.
+        InputError: tensors are missing, unknown or misshapen; one line lists all of them.
     """
     expected = {name: tensor.shape for name, tensor in network.state_dict().items()}
     counters = {name: torch.tensor(0) for name in expected if name.endswith(COUNTER)}
-    found = counters | dict(weights)
-    wrong = differences(expected, found)
+    tensors = counters | dict(weights)
+    wrong = differences(expected, tensors)
     if wrong:
-        raise InputError(f"{path}: not the weights of {what}: {'; '.join(wrong)}; {MEND}")
-    network.load_state_dict(found, assign=True)
+        raise InputError(f"{path}: not the weights of {title}: {'; '.join(wrong)}; {MEND}")
+    network.load_state_dict(tensors, assign=True)

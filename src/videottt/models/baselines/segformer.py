@@ -1,9 +1,10 @@
-"""SegFormer-B4, "Simple and Efficient Design for Semantic Segmentation with Transformers".
+"""SegFormer-B4, which the paper's section 5.1 compares with Mask2Former.
 
-https://arxiv.org/abs/2105.15203, one of the two networks that the paper's section 5.1 compares
-Mask2Former with: transformers' implementation, with the weights that its authors trained on crops
-of 1024 x 1024 of Cityscapes (nvidia/segformer-b4-finetuned-cityscapes-1024-1024). It has 64.0 M
-parameters; the 64.1 M that the paper states are those with the 150 classes of ADE20K.
+"SegFormer: Simple and Efficient Design for Semantic Segmentation with Transformers",
+https://arxiv.org/abs/2105.15203, in transformers' implementation, with the weights that SegFormer's
+authors trained on 1024 x 1024 crops of Cityscapes
+(nvidia/segformer-b4-finetuned-cityscapes-1024-1024). The network has 64.0 M parameters. The paper's
+64.1 M count the 150 classes of ADE20K.
 """
 
 import re
@@ -19,12 +20,12 @@ from videottt.models.baselines.published import fill, read_published
 
 CLASSES = 19
 
-# Where a published name differs from that of the installed transformers, in this order.
+# (pattern of a published name, name in the installed transformers), applied in this order.
 RENAMED = (
     (r"encoder\.patch_embeddings\.(\d+)\.", r"stages.\1.patch_embeddings."),
     (r"encoder\.block\.(\d+)\.", r"stages.\1.blocks."),
     (r"encoder\.layer_norm\.(\d+)\.", r"stages.\1.layer_norm."),
-    (r"\.attention\.self\.(query|key|value)\.", lambda found: f".attention.{found[1][0]}_proj."),
+    (r"\.attention\.self\.(query|key|value)\.", lambda match: f".attention.{match[1][0]}_proj."),
     (r"\.attention\.self\.sr\.", ".attention.sequence_reduction.sequence_reduction."),
     (r"\.attention\.self\.layer_norm\.", ".attention.sequence_reduction.layer_norm."),
     (r"\.attention\.output\.dense\.", ".attention.o_proj."),
@@ -33,17 +34,21 @@ RENAMED = (
     (r"\.layer_norm_2\.", ".layernorm_after."),
     (r"^decode_head\.linear_c\.", "decode_head.linear_projections."),
 )
-# Of the norms before attention, before the MLP and after a stage, as the weights were trained
+# Epsilon of the norms before attention, before the MLP and after a stage in training
 # (NVlabs/SegFormer, mix_transformer.py); transformers has 1e-5 for all norms.
 NORM_EPSILON = 1e-6
 
 
 class SegFormerB4(nn.Module):
-    """The network; its parameters are those of transformers, below `network`."""
+    """SegFormer with the sizes of B4; its parameters have transformers' names below `network`.
+
+    Args:
+        classes: number of classes; 19 for Cityscapes.
+    """
 
     def __init__(self, classes: int = CLASSES) -> None:
         super().__init__()
-        # Table 6 of the SegFormer paper; what is not said here is alike in all of its sizes.
+        # Table 6 of the SegFormer paper; all other sizes are the same from B0 to B5.
         config = SegformerConfig(  # type: ignore[call-arg]
             depths=(3, 8, 27, 3),
             hidden_sizes=(64, 128, 320, 512),
@@ -58,7 +63,7 @@ class SegFormerB4(nn.Module):
                 block.layernorm_before.eps = block.layernorm_after.eps = NORM_EPSILON
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return logits, float [B, classes, h/4, w/4], of images float [B, 3, h, w]."""
+        """Return logits, float [B, classes, h/4, w/4], for normalised images float [B, 3, h, w]."""
         logits: Tensor = self.network(images).logits
         return logits
 
@@ -67,10 +72,11 @@ def load_segformer_b4(path: Path) -> SegFormerB4:
     """Return the network with its published weights, in eval mode, on the CPU.
 
     Args:
-        path: pytorch_model.bin or model.safetensors; nothing but tensors is read of it.
+        path: pytorch_model.bin or model.safetensors, of which only tensors are read.
 
     Raises:
-        InputError: the file is absent, holds anything but weights, or those of another network.
+        InputError: the file is absent, holds other data than weights, or the weights of another
+            network.
     """
     weights = current_names(read_published(path))
     with torch.device("meta"):
@@ -80,7 +86,7 @@ def load_segformer_b4(path: Path) -> SegFormerB4:
 
 
 def current_names(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return weights under the names that the installed transformers has for published ones."""
+    """Rename published weights to the names of the installed transformers."""
     return {_current_name(name): tensor for name, tensor in weights.items()}
 
 

@@ -1,10 +1,10 @@
-"""Fixed networks of others that segment frame by frame, as their authors test them (section 5.1).
+"""Segment frames with SegFormer or DeepLabV3+ as their authors test them (paper section 5.1).
 
-The paper says neither at which size it showed them the frames of KITTI-STEP nor whether in tiles.
-Here both see what Mask2Former sees, the frame resized to a shortest and a longest edge; 1024 and
-2048 are also what their authors resize Cityscapes to. From there on each is tested as its authors
-do: normalised alike, not padded, in their tiles or whole, with the logits resized to what the
-network saw, then to the frame (mmsegmentation's encoder_decoder.py, which both of them use).
+The paper states neither the input size of these networks on KITTI-STEP nor whether it used tiles.
+Here both networks get the input size of Mask2Former: the frame resized to a shortest and a longest
+edge. The networks' authors resize Cityscapes to the same 1024 and 2048 pixels. All else follows the
+authors: the normalisation, no padding, their tiles or the whole image, and the logits resized first
+to the network's input, then to the frame (mmsegmentation's encoder_decoder.py, which both use).
 """
 
 import dataclasses
@@ -30,11 +30,11 @@ from videottt.store.frames import FrameStore
 
 @dataclass(frozen=True)
 class Tiles:
-    """Overlapping squares of a frame that are segmented one by one, and averaged where they meet.
+    """Overlapping square tiles of an image; logits are averaged where tiles overlap.
 
     Attributes:
-        side: in pixels; of a smaller frame what there is.
-        stride: from one to the next, in pixels; the last one is moved back into the frame.
+        side: of a tile, in pixels; an edge of the image that is shorter is not cut.
+        stride: from one tile to the next, in pixels; the last tile is moved back into the image.
     """
 
     side: int
@@ -43,12 +43,13 @@ class Tiles:
 
 @dataclass(frozen=True)
 class Segmenter:
-    """A network of others, and how its authors test it.
+    """A published segmentation network with its authors' test settings.
 
     Attributes:
-        load: from its published file to the network in eval mode: from normalised images, float
-            [B, 3, h, w], to logits of the classes of Cityscapes, float [B, 19, h', w'].
-        tiles: that a frame is cut into; None = it is segmented whole.
+        load: reads the published file and returns the network in eval mode. The network maps
+            normalised images, float [B, 3, h, w], to logits of Cityscapes' classes, float
+            [B, 19, h', w'].
+        tiles: into which a frame is cut; None segments the whole frame at once.
     """
 
     load: Callable[[Path], nn.Module]
@@ -73,11 +74,11 @@ def segment(
     """Return the most likely class of each pixel of a frame: uint8 [H, W].
 
     Args:
-        network: from images to logits, in eval mode.
+        network: maps normalised images to logits, in eval mode.
         frame: RGB, uint8 [H, W, 3].
-        shortest_edge: that it is resized to, in pixels.
-        longest_edge: that it is at most resized to, in pixels.
-        tiles: that it is then cut into; None = it is segmented whole.
+        shortest_edge: of the resized frame, in pixels.
+        longest_edge: upper limit of the resized frame's longest edge, in pixels.
+        tiles: into which the resized frame is cut; None segments the whole frame at once.
     """
     device = next(network.parameters()).device
     image = resize_image(frame, input_size(frame.shape[:2], shortest_edge, longest_edge))
@@ -86,12 +87,12 @@ def segment(
 
 
 def tiled(network: Callable[[Tensor], Tensor], images: Tensor, tiles: Tiles | None) -> Tensor:
-    """Return logits of images at their own size, float [B, classes, h, w], mean over the tiles.
+    """Return logits at the size of the images, averaged over tiles: float [B, classes, h, w].
 
     Args:
-        network: from images to logits of any size.
-        images: float [B, 3, h, w].
-        tiles: None = one, the whole.
+        network: maps images to logits of any size.
+        images: float [B, 3, h, w], normalised.
+        tiles: None runs the network on the whole images.
     """
     height, width = images.shape[2:]
     total: Tensor | float = 0.0
@@ -107,7 +108,7 @@ def tiled(network: Callable[[Tensor], Tensor], images: Tensor, tiles: Tiles | No
 
 
 def spans(length: int, tiles: Tiles | None) -> list[tuple[int, int]]:
-    """Return the beginning and end of every tile along one edge of a frame, in pixels."""
+    """Return (start, end) of every tile along an edge of `length` pixels."""
     if tiles is None or length <= tiles.side:
         return [(0, length)]
     last = length - tiles.side
@@ -128,25 +129,25 @@ def segmenter(
     shortest_edge: int,
     longest_edge: int,
 ) -> FixedMethod:
-    """Return the method that segments the frames of a video with a published network.
+    """Return the fixed method that segments a video with a published network.
 
     Args:
-        store: the video.
+        store: frame store of the video.
         network: one of `SEGMENTERS`.
         method: id of the method.
-        weights: as its authors published them.
-        shortest_edge: of a frame as the network sees it, in pixels.
-        longest_edge: but no longer than this.
+        weights: published file of weights.
+        shortest_edge: of the network's input, in pixels.
+        longest_edge: upper limit of the input's longest edge, in pixels.
 
     Raises:
-        InputError: the classes of the video are not the 19 train ids of Cityscapes in their order,
-            or the weights are not those of the network.
+        InputError: the video's classes are not the 19 classes of Cityscapes in the order of their
+            train ids, or the weights are those of another network.
     """
     if store.space.classes != CITYSCAPES:
         raise InputError(
             f"{store.path}: its classes are not the {len(CITYSCAPES)} of Cityscapes in the order "
-            f"of their train ids, which '{network}' predicts; use a data set with those classes, "
-            "as KITTI-STEP, or another method"
+            f"of their train ids, which '{network}' predicts; use a data set with these classes, "
+            "such as KITTI-STEP, or another method"
         )
     chosen = SEGMENTERS[network]
     loaded = chosen.load(weights)

@@ -1,9 +1,9 @@
-"""The colourizer that the paper compares with: "Colorful Image Colorization", Zhang et al. 2016.
+"""Colorize frames with the network of Zhang et al. 2016, the baseline of the paper's table 3.
 
-The network of https://arxiv.org/abs/1603.08511 (table 4 there) as its authors published it for
-PyTorch, https://github.com/richzhang/colorization (colorizers/eccv16.py and base_color.py): its
-parameters have the published names, so that ``colorization_release_v2-9b330a0b.pth`` fits. It knows
-no video: every frame is colourised by itself, and nothing is learned from it.
+"Colorful Image Colorization", https://arxiv.org/abs/1603.08511 (table 4 there), as its authors
+published it for PyTorch, https://github.com/richzhang/colorization (colorizers/eccv16.py and
+base_color.py). Parameters have the published names, so ``colorization_release_v2-9b330a0b.pth``
+fits. Every frame is colorized independently, and nothing is learned from the video.
 """
 
 import functools
@@ -22,7 +22,7 @@ from videottt.models.baselines.published import COUNTER
 from videottt.models.weights import misfit, read_tensors
 from videottt.store.frames import FrameStore
 
-# Of every stage: channels, number of convolutions, stride of the last of them, dilation.
+# Each stage's channels, number of convolutions, stride of the last convolution, and dilation.
 STAGES = (
     (64, 2, 2, 1),
     (128, 2, 2, 1),
@@ -32,17 +32,17 @@ STAGES = (
     (512, 3, 1, 2),
     (512, 3, 1, 1),
 )
-HEAD = 256  # channels of the last stage, which is at a quarter of the input's size
-BINS = 313  # colours of the ab plane that are told apart
-SHRINKING = 4  # from input to colours
+HEAD = 256  # channels of the last stage, at a quarter of the input's size
+BINS = 313  # colour bins of the ab plane
+SHRINKING = 4  # size of the input divided by the size of the predicted colours
 
 LIGHTNESS_CENTRE, LIGHTNESS_SCALE, AB_SCALE = 50.0, 100.0, 110.0
-# What the authors' demo_release.py resizes to, whatever the shape of the image.
+# (H, W) of the network's input in the authors' demo_release.py, for images of any shape.
 SIZE = (256, 256)
 
 
 class Zhang2016(nn.Module):
-    """From lightness to colours: a distribution over bins of the ab plane, and its mean."""
+    """The network "eccv16": predicts a distribution over bins of the ab plane, and its mean."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -50,9 +50,9 @@ class Zhang2016(nn.Module):
         for number, (channels, convolutions, stride, dilation) in enumerate(STAGES, start=1):
             strides = [1] * (convolutions - 1) + [stride]
             layers: list[nn.Module] = []
-            for each in strides:
+            for step in strides:
                 layers += [
-                    nn.Conv2d(before, channels, 3, each, padding=dilation, dilation=dilation),
+                    nn.Conv2d(before, channels, 3, step, padding=dilation, dilation=dilation),
                     nn.ReLU(),
                 ]
                 before = channels
@@ -69,9 +69,13 @@ class Zhang2016(nn.Module):
         self.model_out = nn.Conv2d(BINS, 2, 1, bias=False)
 
     def forward(self, lightness: Tensor) -> Tensor:
-        """Return colours, float [B, 2, H, W], of L, float [B, 1, H, W] in 0..100.
+        """Predict colours from lightness, both in CIELAB.
 
-        H and W are multiples of 8.
+        Args:
+            lightness: L, float [B, 1, H, W] in 0..100, H and W multiples of 8.
+
+        Returns:
+            a and b, float [B, 2, H, W] within ±110.
         """
         features = (lightness - LIGHTNESS_CENTRE) / LIGHTNESS_SCALE
         for number in range(1, len(STAGES) + 2):
@@ -81,12 +85,13 @@ class Zhang2016(nn.Module):
 
 
 def load_zhang2016(path: Path) -> Zhang2016:
-    """Return the network with published weights, in eval mode, on the CPU.
+    """Return the network with its published weights, in eval mode, on the CPU.
 
-    Only tensors are read from the file: it can run no code.
+    Args:
+        path: the published file, of which only tensors are read.
 
     Raises:
-        InputError: the file is absent, is no file of weights, or its weights are those of another
+        InputError: the file is absent, holds other data than weights, or the weights of another
             network.
     """
     weights = read_tensors(path)
@@ -96,9 +101,9 @@ def load_zhang2016(path: Path) -> Zhang2016:
         for name, tensor in network.state_dict().items()
         if not name.endswith(COUNTER)
     }
-    found = {name: tensor.shape for name, tensor in weights.items() if not name.endswith(COUNTER)}
-    if found != expected:
-        names = sorted(dict(expected.items() ^ found.items()))
+    shapes = {name: tensor.shape for name, tensor in weights.items() if not name.endswith(COUNTER)}
+    if shapes != expected:
+        names = sorted(dict(expected.items() ^ shapes.items()))
         reason = f"{len(names)} of its parameters differ in name or shape, such as {names[0]}"
         raise misfit(path, "Zhang et al. 2016, eccv16", reason)
     network.load_state_dict(weights, strict=False)
@@ -107,14 +112,14 @@ def load_zhang2016(path: Path) -> Zhang2016:
 
 @torch.inference_mode()
 def colourise(network: Zhang2016, frame: np.ndarray) -> np.ndarray:
-    """Return a frame as the network colours it, as light as it was: RGB, uint8 [H, W, 3].
+    """Colorize a frame; return RGB, uint8 [H, W, 3], with the lightness of the frame.
 
-    As in the authors' demo: the network sees the grey frame resized to `SIZE`, and its colours are
-    resized to the frame.
+    As in the authors' demo, the network's input is the grey frame resized to `SIZE`, and the
+    predicted colours are resized to the frame.
 
     Args:
         network: in eval mode.
-        frame: RGB, uint8 [H, W, 3], of which only the lightness counts.
+        frame: RGB, uint8 [H, W, 3], of which only the lightness is used.
     """
     device = network.model_out.weight.device
     height, width = SIZE
@@ -129,10 +134,10 @@ def _batch(image: np.ndarray, device: torch.device) -> Tensor:
 
 
 def zhang2016(_: FrameStore, *, weights: Path) -> FixedMethod:
-    """Return the method that colours frames with the published network.
+    """Return the fixed method that colorizes frames with the published network.
 
     Raises:
-        InputError: the file is absent, or does not hold its weights.
+        InputError: the file of weights is absent or does not fit; see `load_zhang2016`.
     """
     network = load_zhang2016(weights)
     return FixedMethod(

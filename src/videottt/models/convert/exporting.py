@@ -1,4 +1,4 @@
-"""Our models under the names of detectron2, for the authors' release and other programs."""
+"""Export a checkpoint under detectron2's names, for the authors' release and other programs."""
 
 import pickle
 from collections import OrderedDict
@@ -14,31 +14,32 @@ from videottt.core.files import complete_file
 from videottt.models.checkpoint import Checkpoint
 from videottt.models.convert.layouts import DETECTRON2
 from videottt.models.convert.sizes import WINDOW
-from videottt.models.presets import mask2former_config
+from videottt.models.mask2former_config import mask2former_config
 from videottt.models.y_shaped import YShapedModel
 
-# Versions of modules that detectron2 reads; without them it renames what is right already.
+# Modules at version 2: detectron2 renames the parameters of older versions when it loads them.
 VERSIONED = ("sem_seg_head", "sem_seg_head.predictor", "recon_head", "recon_head.predictor")
 AUTHOR = "videottt"
 
 
 def export_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
-    """Write a model as a pickle that detectron2's DetectionCheckpointer loads, whole or not at all.
+    """Write a model as a pickle that detectron2's DetectionCheckpointer loads.
 
-    It holds ``model``, an OrderedDict of numpy arrays with ``_metadata``, and ``__author__``.
+    The pickle holds ``model``, an OrderedDict of numpy arrays with ``_metadata``, and
+    ``__author__``. The file appears only once it is complete.
 
     Raises:
-        InputError: its head paints, for which detectron2's models have no counterpart.
+        InputError: the head predicts colours; detectron2's models have no counterpart.
     """
-    if checkpoint.model.says != "segments":
+    if checkpoint.model.head_kind != "segments":
         raise InputError(
-            f"{path}: cannot be written, because the checkpoint's head paints colours, which no "
-            "model of detectron2 does; export one of a task of segmentation"
+            f"{path}: cannot be written, because the checkpoint's head paints colours and no model "
+            "of detectron2 does; export the checkpoint of a segmentation task"
         )
     arrays = detectron2_arrays(checkpoint.model, decoder=checkpoint.has_decoder)
     vars(arrays)["_metadata"] = _versions(arrays)
-    # Protocol 3 names functions as text, once and before any array. numpy 1, which the authors'
-    # release needs, does not know numpy 2's name of the one that makes arrays.
+    # The authors' release needs numpy 1, which does not know numpy 2's name of the function that
+    # makes arrays. Protocol 3 writes this name as text, once and before any array.
     content = pickle.dumps({"model": arrays, "__author__": AUTHOR}, protocol=3)
     content = content.replace(b"cnumpy._core.multiarray\n", b"cnumpy.core.multiarray\n", 1)
     with complete_file(path) as part:
@@ -46,11 +47,11 @@ def export_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
 
 
 def detectron2_arrays(model: YShapedModel, *, decoder: bool) -> OrderedDict[str, np.ndarray]:
-    """Return every parameter of a model under detectron2's name, and the buffers it stores.
+    """Return a model's parameters under detectron2's names, with the buffers detectron2 stores.
 
     Args:
-        model: whose head names classes.
-        decoder: whether g is among them.
+        model: with a head for segments.
+        decoder: whether to include the decoder g.
     """
     tensors = {
         name: tensor.detach().cpu()
@@ -69,34 +70,35 @@ def detectron2_arrays(model: YShapedModel, *, decoder: bool) -> OrderedDict[str,
 
 
 def stacked(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return what belongs to parameters, by our names, under detectron2's: q, k and v as one.
+    """Return tensors under detectron2's names, with q, k and v concatenated.
 
     Args:
-        tensors: weights, gradients or anything else of the shape of the parameters.
+        tensors: weights, gradients or other tensors of the parameters' shapes, by our names.
+            Tensors without a counterpart in detectron2 are left out.
     """
-    found: dict[str, Tensor] = {}
+    renamed: dict[str, Tensor] = {}
     for ours, tensor in tensors.items():
         theirs = DETECTRON2.theirs(ours)
-        if theirs is None or theirs in found:
+        if theirs is None or theirs in renamed:
             continue
         parts = DETECTRON2.ours(theirs)
-        found[theirs] = torch.cat([tensors[part] for part in parts]) if parts[1:] else tensor
-    return found
+        renamed[theirs] = torch.cat([tensors[part] for part in parts]) if parts[1:] else tensor
+    return renamed
 
 
 def _relative_positions() -> np.ndarray:
-    """Return which entry of the table of positions a pair of a window's patches has.
+    """Return the row of the relative position table for each pair of a window's patches.
 
     int64 [49, 49], as Swin Transformer computes it (Liu et al., ICCV 2021, section 3.2).
     """
     rows, columns = np.divmod(np.arange(WINDOW**2), WINDOW)
-    vertical, horizontal = (np.subtract.outer(each, each) + WINDOW - 1 for each in (rows, columns))
+    vertical, horizontal = (np.subtract.outer(axis, axis) + WINDOW - 1 for axis in (rows, columns))
     positions: np.ndarray = vertical * (2 * WINDOW - 1) + horizontal
     return positions
 
 
 def _versions(arrays: Mapping[str, np.ndarray]) -> OrderedDict[str, dict[str, int]]:
-    """Return the version of every module, as torch stores them beside a state dict."""
+    """Return the version of every module, in the form of a state dict's ``_metadata``."""
     modules = {""}
     for name in arrays:
         parts = name.split(".")

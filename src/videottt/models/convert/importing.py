@@ -1,4 +1,4 @@
-"""Models that others trained, as Y-shaped models."""
+"""Import a checkpoint of Mask2Former, the authors' release or Swin Transformer."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -11,30 +11,30 @@ from torch import Tensor
 from videottt.core.errors import InputError, nearest
 from videottt.models.convert.layouts import LAYOUTS, SWIN, Layout
 from videottt.models.convert.sizes import check_preset, check_window, sizes_in
-from videottt.models.presets import Preset, preset_named
 from videottt.models.weights import read_tensors
 from videottt.models.y_shaped import YShapedModel
+from videottt.settings.presets import Preset, preset_named
 
-# Whose drop path rate, loss points and mask patch a model has that no shape tells.
+# Preset of the sizes that no parameter's shape determines: drop path rate, loss points, mask patch.
 PAPER = "swin_small"
 FOURTH_CHANNEL = ("zeros", "scratch")
 PROJECTION = "encoder.swin.embeddings.patch_embeddings.projection.weight"
-# transformers adds a norm to the encoder that it never uses and nobody stores.
+# transformers gives its Swin encoder a final norm that it never applies; no file stores this norm.
 UNUSED = "encoder.swin.layernorm."
-# A plain Swin Transformer has no norms of its four maps.
+# A Swin Transformer for classification has no norms of the four feature maps.
 MAP_NORMS = "encoder.hidden_states_norms."
 
 
 @dataclass(frozen=True)
 class Imported:
-    """A model that others trained.
+    """A model imported from a foreign checkpoint.
 
     Attributes:
         model: in eval mode, on the CPU.
-        classes: that h names; none where it says colours.
-        title: of the program whose names the file has.
-        has_head: whether h was in the file; otherwise it has new weights.
-        has_decoder: whether g was in the file; otherwise it has new weights.
+        classes: names of the classes that the head h predicts; empty if h predicts colours.
+        title: the program whose layout the file has.
+        has_head: whether the file contained h; if not, h has new weights.
+        has_decoder: whether the file contained g; if not, g has new weights.
     """
 
     model: YShapedModel
@@ -54,25 +54,26 @@ def import_checkpoint(
     fourth_channel: str | None = None,
     seed: int = 0,
 ) -> Imported:
-    """Return a model from a file of Mask2Former, of the authors' release, or of Swin Transformer.
+    """Read a checkpoint of Mask2Former, of the authors' release, or of Swin Transformer.
 
     Args:
-        path: of a detectron2 .pkl or .pth, a Hugging Face .safetensors or .bin, or the .pth of a
-            Swin Transformer that was trained on ImageNet.
-        task: that h was, or is to be, trained for; for messages.
-        classes: that h names or is to name, in the order of the file's class indices.
-        head: what h says: "segments" or "colours".
-        model: preset that the file must have the sizes of; by default any. What no shape tells
-            (drop path rate, loss points, mask patch) is the preset's, by default swin_small's.
-        fourth_channel: how a patch embedding of three channels gets its fourth, which says what is
-            visible (section 4.3): "zeros" leaves every prediction as it was, "scratch" draws new
-            weights, as the paper does before joint training.
+        path: a detectron2 .pkl or .pth, a Hugging Face .safetensors or .bin, or the .pth of a
+            Swin Transformer trained on ImageNet.
+        task: task of the head h; for messages.
+        classes: names of the classes of h, in the order of the file's class indices.
+        head: output of h: "segments" or "colours".
+        model: preset whose sizes the file must have; by default any. The preset also supplies the
+            drop path rate, loss points and mask patch; by default they are swin_small's.
+        fourth_channel: initial weights of the patch embedding's fourth channel, which marks visible
+            pixels (paper section 4.3), for files with three channels: "zeros" leaves every
+            prediction as it was, "scratch" draws new weights, as the paper does before joint
+            training.
         seed: of new weights.
 
     Raises:
-        InputError: the file cannot be read, is of none of these programs or of another model, has
-            parameters missing, unknown or of another shape (all are listed), names another number
-            of classes than the task, or has three channels and nothing says what to do.
+        InputError: the file cannot be read, has none of these layouts or belongs to another model;
+            parameters are missing, unknown or of another shape (all are listed); the number of
+            classes is not the task's; or the file has three channels and `fourth_channel` is None.
     """
     known = preset_named(model or PAPER)
     layout, theirs = _recognised(read_tensors(path), path)
@@ -86,11 +87,11 @@ def import_checkpoint(
     preset = sizes_in(shapes, known, head=has_head)
     if model:
         check_preset(preset, known, model, path)
-    made = _new_model(preset, len(classes), seed, head, path)
+    imported = _new_model(preset, len(classes), seed, head, path)
     stored = ("encoder.", *["head."] * has_head, *["decoder."] * has_decoder)
     expected = {
         name: tensor
-        for name, tensor in made.state_dict().items()
+        for name, tensor in imported.state_dict().items()
         if name.startswith(stored)
         and not name.startswith(UNUSED)
         and not (layout is SWIN and name.startswith(MAP_NORMS) and name not in tensors)
@@ -100,55 +101,58 @@ def import_checkpoint(
             tensors[PROJECTION], expected[PROJECTION], fourth_channel, path
         )
     _check_fit(tensors, expected, unknown, layout, path)
-    made.load_state_dict(tensors, strict=False)
-    return Imported(made.eval(), list(classes), layout.title, has_head, has_decoder)
+    imported.load_state_dict(tensors, strict=False)
+    return Imported(imported.eval(), list(classes), layout.title, has_head, has_decoder)
 
 
 def _new_model(preset: Preset, classes: int, seed: int, head: str, path: Path) -> YShapedModel:
     """Return a model with new weights.
 
     Raises:
-        InputError: there can be no model of these sizes.
+        InputError: the sizes contradict each other.
     """
     try:
         return YShapedModel(preset, classes, seed, head)
     except (ValueError, RuntimeError, ZeroDivisionError) as error:
-        raise InputError(f"{path}: its shapes fit no model ({error}); check the file") from None
+        raise InputError(
+            f"{path}: its shapes fit no model ({error}); take a checkpoint as it was published"
+        ) from None
 
 
 def _recognised(tensors: dict[str, Tensor], path: Path) -> tuple[Layout, dict[str, Tensor]]:
-    """Return how a file names things, and what of it are parameters, by today's names.
+    """Recognise a file's layout; return it with the file's parameters under current foreign names.
 
     Raises:
-        InputError: it is of none of the programs, or has two tensors for one name.
+        InputError: the file has none of the layouts, or two tensors for one name.
     """
     for layout in LAYOUTS:
         spelt: dict[str, Tensor] = {}
         for name, tensor in tensors.items():
-            today = layout.spelt_today(name)
-            if today in spelt:
+            current = layout.current_name(name)
+            if current in spelt:
                 raise InputError(
-                    f"{path}: has two tensors for '{today}', one of them called '{name}'; take a "
+                    f"{path}: has two tensors for '{current}', one of them named '{name}'; take a "
                     "checkpoint as it was published"
                 )
-            spelt[today] = tensor
+            spelt[current] = tensor
         if layout.mark in spelt:
             kept = {name: spelt[name] for name in spelt if not layout.is_dropped(name)}
             return layout, kept
+    titles = "; ".join(layout.title for layout in LAYOUTS)
     raise InputError(
-        f"{path}: has none of the names of {'; '.join(each.title for each in LAYOUTS)}, but "
-        f"{_grouped(tensors)}; take the checkpoint of one of these"
+        f"{path}: has none of the names of {titles}, but {_grouped(tensors)}; take the checkpoint "
+        "of one of these programs"
     )
 
 
 def _renamed(theirs: dict[str, Tensor], layout: Layout) -> tuple[dict[str, Tensor], list[str]]:
-    """Return tensors by our names, cut where they hold three of ours, and the unknown names."""
+    """Return tensors under our names, q, k and v split, and the foreign names that are unknown."""
     tensors: dict[str, Tensor] = {}
     unknown = []
     for name, tensor in theirs.items():
         ours = layout.ours(name)
         if ours and tensor.ndim:
-            # Contiguous: a parameter must not keep two others alive.
+            # Contiguous copies, so that q does not keep the memory of k and v allocated.
             parts = tensor.tensor_split(len(ours))
             tensors |= {own: part.contiguous() for own, part in zip(ours, parts, strict=True)}
         else:
@@ -159,7 +163,11 @@ def _renamed(theirs: dict[str, Tensor], layout: Layout) -> tuple[dict[str, Tenso
 def _check_head(
     tensors: dict[str, Tensor], task: str, head: str, classes: Sequence[str], path: Path
 ) -> None:
-    """Raise an InputError if h does not say what is asked of it, or not of as many classes."""
+    """Check that the file's head predicts classes, and as many as the task has.
+
+    Raises:
+        InputError: the task is colorization, or the number of classes differs.
+    """
     if head != "segments":
         raise InputError(
             f"{path}: its head names classes, but the task '{task}' paints; start from a Swin "
@@ -176,19 +184,19 @@ def _check_head(
 def _four_channels(
     weights: Tensor, expected: Tensor, fourth_channel: str | None, path: Path
 ) -> Tensor:
-    """Return the weights of the patch embedding, float [C, 4, 4, 4], if they have three channels.
+    """Return the patch embedding's weights with a fourth channel: float [C, 4, 4, 4].
 
     Raises:
-        InputError: nothing says how they get their fourth.
+        InputError: the weights have three channels, and `fourth_channel` is None or unknown.
     """
     fourth = expected[:, 3:]
     if weights.shape != expected[:, :3].shape:
         return weights
     if fourth_channel is None:
         raise InputError(
-            f"{path}: its patch embedding takes three channels, but f takes a fourth that says "
-            "what is visible; add '--fourth-channel scratch' (drawn anew, as in the paper, to be "
-            "trained) or 'zeros' (predicts as the file's model does)"
+            f"{path}: its patch embedding has three channels, but f needs a fourth that marks "
+            "visible pixels; add '--fourth-channel scratch' (new weights to be trained, as in the "
+            "paper) or '--fourth-channel zeros' (keeps the predictions of the file's model)"
         )
     if fourth_channel not in FOURTH_CHANNEL:
         raise InputError(
@@ -206,7 +214,11 @@ def _check_fit(
     layout: Layout,
     path: Path,
 ) -> None:
-    """Raise one InputError that lists every missing, unknown and misshapen parameter."""
+    """Check that a file's parameters are those of the model.
+
+    Raises:
+        InputError: parameters are missing, unknown or misshapen; one line lists all of them.
+    """
     missing = {_theirs(name, layout) for name in expected.keys() - tensors.keys()}
     unknown = [*unknown, *{_theirs(name, layout) for name in tensors.keys() - expected.keys()}]
     misshapen = {
@@ -216,12 +228,15 @@ def _check_fit(
         if tensors[name].shape != expected[name].shape
     }
     wrong = [
-        f"{len(names)} {what}: {_grouped(names)}"
-        for what, names in (("missing", missing), ("unknown", unknown), ("misshapen", misshapen))
+        f"{len(names)} {fault}: {_grouped(names)}"
+        for fault, names in (("missing", missing), ("unknown", unknown), ("misshapen", misshapen))
         if names
     ]
     if wrong:
-        raise InputError(f"{path}: does not fit {layout.title}: {'; '.join(wrong)}")
+        raise InputError(
+            f"{path}: does not fit {layout.title}: {'; '.join(wrong)}; take a checkpoint as it was "
+            "published"
+        )
 
 
 def _theirs(name: str, layout: Layout) -> str:
@@ -229,13 +244,14 @@ def _theirs(name: str, layout: Layout) -> str:
 
 
 def _stored(tensors: dict[str, Tensor], name: str, layout: Layout) -> list[int]:
-    """Return the shape under which a layout stores a parameter of ours, alone or one of three."""
-    parts = [tensors[each].shape for each in layout.ours(_theirs(name, layout)) if each in tensors]
-    return [sum(part[0] for part in parts), *parts[0][1:]]
+    """Return the shape that a layout stores for our parameter; q, k and v count as one tensor."""
+    names = layout.ours(_theirs(name, layout))
+    shapes = [tensors[part].shape for part in names if part in tensors]
+    return [sum(shape[0] for shape in shapes), *shapes[0][1:]]
 
 
 def _grouped(names: Iterable[str]) -> str:
-    """Return names in one line; those that differ only in numbers once, with how many they are."""
+    """Return names in one line; names that differ only in numbers become one with their count."""
     groups: dict[str, list[str]] = {}
     for name in sorted(names):
         groups.setdefault(re.sub(r"(?<=\.)\d+(?=\.)", "*", name), []).append(name)

@@ -1,12 +1,12 @@
-"""What others call the parameters of the model, and what they store beside them, as data.
+"""Map the parameter names of other programs to ours, and list what else their files hold.
 
-A pair is a template of their name and one of ours; ``{i}``, ``{j}`` and ``{k}`` are numbers and
-``{rest}`` is anything. ``{qkv}`` stands for q, k and v: what they store as one tensor is, cut in
-three along its first axis, those three of ours.
+A pair is a template of a foreign name and the template of our name. ``{i}``, ``{j}`` and ``{k}``
+stand for numbers, ``{rest}`` for any text. ``{qkv}`` stands for q, k and v: the foreign file stores
+the three parameters as one tensor, concatenated along its first axis.
 
-Sources: for detectron2 facebookresearch/Mask2Former (mask2former/modeling); for Hugging Face
-transformers 5.23 (conversion_mapping.py for what older versions called things), whose
-convert_mask2former_original_pytorch_checkpoint_to_pytorch.py pairs the two.
+Sources: facebookresearch/Mask2Former (mask2former/modeling) for detectron2; transformers 5.23 for
+Hugging Face (conversion_mapping.py has the names of older versions). The pairs of the two follow
+transformers' convert_mask2former_original_pytorch_checkpoint_to_pytorch.py.
 """
 
 import functools
@@ -98,14 +98,14 @@ def _branch(theirs: str, ours: str) -> list[tuple[str, str]]:
 
 @dataclass(frozen=True)
 class Layout:
-    """How one program names and stores the parameters.
+    """The names under which one program stores parameters.
 
     Attributes:
-        title: of the program.
-        mark: a name that no other layout has.
-        pairs: of templates, theirs and ours; the first that fits counts.
-        spellings: older names as a pattern, and what they are called today; all are applied.
-        dropped: patterns of what is no parameter of our model, once spelt as today.
+        title: the program and its model, for messages.
+        mark: parameter name by which the layout is recognised; no other layout has it.
+        pairs: (foreign template, our template); the first pair that fits counts.
+        spellings: (pattern of an older name, current name); all are applied in order.
+        dropped: patterns of current foreign names without a counterpart in our model.
     """
 
     title: str
@@ -114,24 +114,24 @@ class Layout:
     spellings: list[tuple[str, str]] = field(default_factory=list)
     dropped: list[str] = field(default_factory=list)
 
-    def spelt_today(self, theirs: str) -> str:
-        """Return what their name is today."""
+    def current_name(self, theirs: str) -> str:
+        """Return the current spelling of a foreign name."""
         for old, new in self.spellings:
             theirs = re.sub(old, new, theirs)
         return theirs
 
     def is_dropped(self, theirs: str) -> bool:
-        """Return whether our model has nothing that their name could mean."""
+        """Return whether a foreign name has no counterpart in our model and can be left out."""
         return any(re.fullmatch(pattern, theirs) for pattern in self.dropped)
 
     def ours(self, theirs: str) -> tuple[str, ...]:
-        """Return our one or three names; none if their name is unknown."""
+        """Return our name, or our names of q, k and v; an empty tuple for an unknown name."""
         return next((names for pair in self.pairs if (names := _renamed(theirs, *pair))), ())
 
     def theirs(self, ours: str) -> str | None:
-        """Return their name; None if they have no such parameter."""
-        found = (names for pair in self.pairs if (names := _renamed(ours, *pair[::-1])))
-        return next(found, (None,))[0]
+        """Return the foreign name of our parameter; None if the layout has no such parameter."""
+        matches = (names for pair in self.pairs if (names := _renamed(ours, *pair[::-1])))
+        return next(matches, (None,))[0]
 
 
 DETECTRON2 = Layout(
@@ -144,7 +144,8 @@ DETECTRON2 = Layout(
         *_branch("recon_head", "decoder"),
     ],
     spellings=[
-        # The model zoo's name; and what loading a file without versions makes of the other.
+        # The model zoo's name of the queries; and the prefix that detectron2 doubles when it loads
+        # a file without module versions.
         (r"\.static_query\.", ".query_feat."),
         (r"\.pixel_decoder\.pixel_decoder\.", ".pixel_decoder."),
     ],
@@ -174,7 +175,7 @@ HUGGING_FACE = Layout(
     dropped=[
         r".*\.relative_position_index",
         r"criterion\.empty_weight",
-        # Of which its own encoder makes no use.
+        # Hugging Face's encoder has this norm, but never applies it.
         rf"{re.escape(_ENCODER)}\.swin\.layernorm\..*",
     ],
 )
@@ -182,7 +183,7 @@ SWIN = Layout(
     title="Swin Transformer as its authors store it",
     mark="patch_embed.proj.weight",
     pairs=_SWIN,
-    # Its classifier, the norm before that, and what is computed anew.
+    # The classifier, the norm before the classifier, and buffers that are computed from sizes.
     dropped=[r"head\..*", r"norm\..*", r"layers\..*\.(relative_position_index|attn_mask)"],
 )
 LAYOUTS = (DETECTRON2, HUGGING_FACE, SWIN)
@@ -192,7 +193,7 @@ _PLACES = {name: r"(\d+)" for name in "ijk"} | {"rest": "(.+)", "qkv": "([qkv])"
 
 @functools.cache
 def _pattern(template: str) -> tuple[re.Pattern[str], list[str]]:
-    """Return what a template matches, and the names of its groups in order."""
+    """Return the pattern of a template, and the names of its placeholders in order."""
     pieces = re.split(r"\{(\w+)\}", template)
     texts, places = pieces[::2], pieces[1::2]
     pattern = re.escape(texts[0])
@@ -202,11 +203,16 @@ def _pattern(template: str) -> tuple[re.Pattern[str], list[str]]:
 
 
 def _renamed(name: str, template: str, other: str) -> tuple[str, ...]:
-    """Return the name, or the names of q, k and v, that `other` is for what fits a template."""
+    """Rewrite a name that fits `template` by the template `other`.
+
+    Returns:
+        one name; the three names of q, k and v if only `other` has ``{qkv}``; an empty tuple if the
+        name does not fit.
+    """
     pattern, places = _pattern(template)
-    found = pattern.fullmatch(name)
-    if not found:
+    match = pattern.fullmatch(name)
+    if not match:
         return ()
-    values = dict(zip(places, found.groups(), strict=True))
+    values = dict(zip(places, match.groups(), strict=True))
     letters = "qkv" if "{qkv}" in other and "qkv" not in values else [values.get("qkv", "")]
     return tuple(other.format(**{**values, "qkv": letter}) for letter in letters)

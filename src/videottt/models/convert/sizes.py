@@ -1,4 +1,4 @@
-"""The sizes of a model from the shapes of its parameters."""
+"""Derive a model's sizes from the shapes of its parameters, and check them against a preset."""
 
 import dataclasses
 import re
@@ -7,27 +7,28 @@ from pathlib import Path
 from typing import Any
 
 from videottt.core.errors import InputError
-from videottt.models.presets import Preset
+from videottt.settings.presets import Preset
 
 Shapes = Mapping[str, tuple[int, ...]]
 
 STAGES = "encoder.swin.encoder.layers"
 POSITIONS = "attention.relative_position_bias.relative_position_bias_table"
-# Of every window of the encoder, in patches.
+# Side of an attention window of Swin-T and Swin-S, in patches.
 WINDOW = 7
 # Weights of deformable attention: 3 levels of 4 points for each head.
 WEIGHTS_PER_HEAD = 12
 
 
 def sizes_in(shapes: Shapes, known: Preset, *, head: bool) -> Preset:
-    """Return the sizes that shapes tell, and those of a known preset for what they do not tell.
+    """Return the sizes that parameter shapes determine; take all others from a known preset.
 
     Args:
-        shapes: of parameters by our names; some may be missing.
-        known: where the drop path rate, the points of the loss and the mask's patch come from.
-        head: whether the head h is among the shapes.
+        shapes: shape of each parameter by our name; parameters may be missing.
+        known: preset that supplies the drop path rate, the points of the loss, the mask's patch,
+            and every size whose parameter is missing.
+        head: whether `shapes` include the head h.
     """
-    found: dict[str, Any] = {
+    sizes: dict[str, Any] = {
         "embed_dim": _size(shapes, "encoder.swin.embeddings.norm.weight", 0),
         "depths": tuple(_count(shapes, f"{STAGES}.{stage}.blocks") for stage in range(4)),
         "num_heads": tuple(
@@ -37,7 +38,7 @@ def sizes_in(shapes: Shapes, known: Preset, *, head: bool) -> Preset:
     if head:
         pixels, queries = "head.pixel_decoder", "head.query_decoder"
         weights = _size(shapes, f"{pixels}.encoder.layers.0.self_attn.attention_weights.bias", 0)
-        found |= {
+        sizes |= {
             "hidden_dim": _size(shapes, f"{queries}.queries_features.weight", 1),
             "mask_dim": _size(shapes, f"{pixels}.mask_projection.bias", 0),
             "queries": _size(shapes, f"{queries}.queries_features.weight", 0),
@@ -47,30 +48,45 @@ def sizes_in(shapes: Shapes, known: Preset, *, head: bool) -> Preset:
             "feedforward": _size(shapes, f"{queries}.decoder.layers.0.fc1.bias", 0),
             "attention_heads": weights // WEIGHTS_PER_HEAD,
         }
-    told = {name: size for name, size in found.items() if size}
+    determined = {name: size for name, size in sizes.items() if size}
     for name in ("depths", "num_heads"):
-        pairs = zip(found[name], getattr(known, name), strict=True)
-        told[name] = tuple(size or default for size, default in pairs)
-    return dataclasses.replace(known, **told)
+        pairs = zip(sizes[name], getattr(known, name), strict=True)
+        determined[name] = tuple(size or default for size, default in pairs)
+    return dataclasses.replace(known, **determined)
 
 
 def check_window(shapes: Shapes, path: Path) -> None:
-    """Raise an InputError if the encoder's windows have another size than ours."""
+    """Check that the encoder's attention windows have 7 x 7 patches.
+
+    Raises:
+        InputError: they have another size.
+    """
     for name, shape in shapes.items():
         if name.endswith(POSITIONS) and shape[0] != (2 * WINDOW - 1) ** 2:
             side = (shape[0] ** 0.5 + 1) / 2
             raise InputError(
                 f"{path}: its encoder has windows of {side:g} patches; only windows of {WINDOW} "
-                "can be imported (Swin-T and Swin-S)"
+                "can be imported; take a checkpoint of Swin-T or Swin-S"
             )
 
 
-def check_preset(found: Preset, asked: Preset, name: str, path: Path) -> None:
-    """Raise an InputError that lists the sizes that are not those of the preset asked for."""
+def check_preset(derived: Preset, requested: Preset, name: str, path: Path) -> None:
+    """Check that a file's model has the sizes of the requested preset.
+
+    Args:
+        derived: sizes of the model in the file.
+        requested: the preset.
+        name: of the preset.
+        path: of the file.
+
+    Raises:
+        InputError: sizes differ; the message lists all of them.
+    """
+    sizes, expected = dataclasses.asdict(derived), dataclasses.asdict(requested)
     differences = [
-        f"{each.name} is {_text(getattr(found, each.name))}, not {_text(getattr(asked, each.name))}"
-        for each in dataclasses.fields(Preset)
-        if getattr(found, each.name) != getattr(asked, each.name)
+        f"{size} is {_text(value)}, not {_text(expected[size])}"
+        for size, value in sizes.items()
+        if value != expected[size]
     ]
     if differences:
         raise InputError(
@@ -84,12 +100,12 @@ def _text(value: object) -> str:
 
 
 def _size(shapes: Shapes, name: str, axis: int) -> int:
-    """Return a size, 0 if there is none."""
+    """Return a parameter's size along an axis; 0 if the parameter is missing."""
     shape = shapes.get(name, ())
     return shape[axis] if axis < len(shape) else 0
 
 
 def _count(shapes: Shapes, prefix: str) -> int:
-    """Return how many layers there are, by the last one's number; 0 if there is none."""
+    """Return the number of layers below a prefix: the largest layer number plus 1, or 0."""
     pattern = re.compile(rf"{re.escape(prefix)}\.(\d+)\.")
-    return max((int(found[1]) + 1 for name in shapes if (found := pattern.match(name))), default=0)
+    return max((int(match[1]) + 1 for name in shapes if (match := pattern.match(name))), default=0)
