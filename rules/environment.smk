@@ -40,7 +40,7 @@ for key in ("offline", "mirror", "container"):
         config[key] = {"true": True, "false": False, "": None}.get(config[key], config[key])
 
 # The user's own file, under the name that errors call it by.
-USERS_FILE = " + ".join(map(os.path.relpath, workflow.configfiles)) or "--config"
+USERS_FILE = " or ".join(map(os.path.relpath, workflow.configfiles)) or "--config"
 try:
     LAYERS = layers.complete(dict(config), USERS_FILE)
     validation.validate(LAYERS)

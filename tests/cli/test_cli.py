@@ -365,7 +365,7 @@ def complaint(capfd, tmp_path):
         (
             change_nothing,
             {"settings": {"layout": "kitti_step", "classes": SPACE.classes}},
-            ["this layout has no time stamps", "'fps'"],
+            ["images have no time stamps", "'fps'"],
         ),
     ],
     ids=lambda value: getattr(value, "__name__", None),

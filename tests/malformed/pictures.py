@@ -211,6 +211,6 @@ CASES = [
         ("one name, two files", stills(drawn("clip/a2.bmp", panoptic())),
          r"clip/a2\.png: has the same name as a2\.bmp; keep one of them"),
         ("without a rate", stills(lambda folder: None, fps=None),
-         r"frame 'a1': this layout has no time stamps; set 'fps' of the data set"),
+         r"frame 'a1': images have no time stamps; give their frames a second"),
     ]),
 ]  # fmt: skip

@@ -143,8 +143,8 @@ def test_both_profiles_are_the_same_but_for_how_gpus_are_asked_for():
     ("text", "says"),
     [
         ("acount: lab", "unknown setting 'acount'; did you mean 'account'?"),
-        ("jobs: many", "'jobs' is 'many', but must be a whole number"),
-        ("account: 7", "'account' is 7, but must be a text or null"),
+        ("jobs: many", "jobs: 'many' is not allowed; it must be a whole number"),
+        ("account: 7", "account: 7 is not allowed; it must be a text or null"),
         ("max_runtime_min: 0", "max_runtime_min: 0 is not allowed; it must be at least 1"),
         ("[a]", "must be settings by name"),
         ("account: [", "cannot be read"),

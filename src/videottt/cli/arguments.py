@@ -107,7 +107,7 @@ def add_saving(parser: argparse.ArgumentParser) -> None:
 def add_device(parser: argparse.ArgumentParser) -> None:
     """Add the arguments for the device and the threads of a job."""
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
-    parser.add_argument("--threads", type=int, default=1, help="CPU threads")
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads (default: 1)")
 
 
 def from_options(kind: type[Settings], options: argparse.Namespace) -> Settings:

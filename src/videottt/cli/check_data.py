@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 from videottt.cli.arguments import settings
+from videottt.core.shipped import shipped
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,8 +21,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--config",
         type=Path,
-        help="YAML file on top of the default settings; by default config.yaml of this folder, if "
-        "there is one",
+        help="YAML file of settings, read in place of config.yaml of this folder; the defaults of "
+        "workflow/config/ are below it",
     )
     parser.add_argument(
         "--data-root", type=Path, help="folder of all data, instead of the one in config.yaml"
@@ -33,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "things, fps, canvas, scored, spans",
     )
     parser.add_argument(
-        "--published", default=Path("workflow/resources/published.yaml"), type=Path,
+        "--published", default=shipped("workflow/resources/published.yaml"), type=Path,
         help="YAML with the published facts about data sets",
     )  # fmt: skip
     parser.add_argument(

@@ -3,21 +3,28 @@
 Downloads resume, and appear whole or not at all. A source that is already present is only checked.
 
 Example:
-    videottt fetch SOURCE --data-root /data --output SOURCE.json
+    videottt fetch camvid --data-root /data --output camvid.json
 """
 
 import argparse
 from pathlib import Path
 
+from videottt.core.shipped import shipped
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the verb's arguments."""
-    parser.add_argument("source", help="id in the list of sources")
+    parser.add_argument("source", help="id in the list of sources, such as kitti_step_labels")
     parser.add_argument(
-        "--sources", type=Path, default=Path("workflow/resources/datasets.yaml"), help="the list"
+        "--sources",
+        type=Path,
+        default=shipped("workflow/resources/datasets.yaml"),
+        help="list of sources",
     )
     parser.add_argument("--data-root", required=True, type=Path, help="folder of all data")
-    parser.add_argument("--mirror", help="address below which files are looked for by name, first")
+    parser.add_argument(
+        "--mirror", help="address of a server that has the same files and is asked first"
+    )
     parser.add_argument("--offline", action="store_true", help="touch no network")
     parser.add_argument("--output", required=True, type=Path, help="record to write, JSON")
 

@@ -9,10 +9,16 @@ from videottt.cli.arguments import add_device, add_saving, settings
 def add_stream(parser: argparse.ArgumentParser) -> None:
     """Add the arguments for the video, the checkpoint, the method and the seed."""
     parser.add_argument("--frames", required=True, type=Path, help="frame store of the video")
-    parser.add_argument("--checkpoint", required=True, type=Path)
-    parser.add_argument("--task", required=True)
     parser.add_argument(
-        "--method", required=True, help="id of the method, for the result's attributes"
+        "--checkpoint", required=True, type=Path, help="checkpoint that the method starts from"
+    )
+    parser.add_argument(
+        "--task", required=True, help="semantic, instance, panoptic or colorization"
+    )
+    parser.add_argument(
+        "--method",
+        required=True,
+        help="id of the method, noted in the output; --settings decide what runs",
     )
     parser.add_argument(
         "--settings", required=True, type=settings, help="JSON: settings of the method"
@@ -21,7 +27,7 @@ def add_stream(parser: argparse.ArgumentParser) -> None:
                         help="JSON of selected values; the last file wins")  # fmt: skip
     parser.add_argument("--override", default={}, type=settings,
                         help="JSON: {dotted setting: value}; these values win")  # fmt: skip
-    parser.add_argument("--seed", required=True, type=int)
+    parser.add_argument("--seed", required=True, type=int, help="seed of every random draw")
 
 
 def add_fixed_job(parser: argparse.ArgumentParser) -> None:

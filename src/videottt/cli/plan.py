@@ -15,8 +15,7 @@ from typing import Any
 import yaml
 
 from videottt.core.errors import InputError
-
-WORKFLOW = Path("workflow")
+from videottt.core.shipped import shipped
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,10 +24,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "targets", nargs="*", help="files or rules, as for snakemake; by default the whole study"
     )
     parser.add_argument("--study", help="id of a study; by default the one that config.yaml names")
-    parser.add_argument("--config-values", nargs="+", default=[], metavar="KEY=VALUE",
-                        help="override config.yaml, like snakemake's --config")  # fmt: skip
-    parser.add_argument("--output", type=Path, help="CSV")
-    parser.add_argument("--workflow", type=Path, default=WORKFLOW, help="folder of the Snakefile")
+    parser.add_argument(
+        "--config-values",
+        nargs="+",
+        default=[],
+        metavar="KEY=VALUE",
+        help="override settings, like snakemake's --config; name targets before it",
+    )
+    parser.add_argument(
+        "--configfile",
+        nargs="+",
+        type=Path,
+        default=[],
+        help="YAML files on top of config.yaml, like snakemake's --configfile",
+    )
+    parser.add_argument("--output", type=Path, help="also write the plan here, as CSV")
+    parser.add_argument(
+        "--workflow",
+        type=Path,
+        default=shipped("workflow"),
+        help="folder of the Snakefile (default: the one that ships with the package)",
+    )
 
 
 def run(options: argparse.Namespace) -> None:
@@ -39,7 +55,7 @@ def run(options: argparse.Namespace) -> None:
     values = dict(map(_value, options.config_values))
     if options.study is not None:
         values["study"] = options.study
-    plan = plan_study(options.workflow, values, options.targets)
+    plan = plan_study(options.workflow, values, options.targets, options.configfile)
     if options.output is not None:
         write_text(options.output, csv_text(plan.stages))
     print(text(plan))

@@ -38,22 +38,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--fps",
         type=float,
-        help="most frames a second to use, by default all; for a folder of images: their rate",
+        help="of a video file, the most frames a second to use (default: all); of a folder of "
+        "images, its frames a second (required)",
     )
     parser.add_argument(
         "--config",
         type=Path,
-        help="YAML file on top of the default settings; by default config.yaml of this folder, if "
-        "there is one",
+        help="YAML file of settings, read in place of config.yaml of this folder; the defaults of "
+        "workflow/config/ are below it",
     )
     parser.add_argument(
         "--study",
         help="study whose settings are used; by default that for models like the checkpoint's",
     )
     parser.add_argument(
-        "--override", default={}, type=settings, help="JSON: {dotted setting of the method: value}"
+        "--override",
+        default={},
+        type=settings,
+        help="JSON of settings to change, such as '{\"optimizer.learning_rate\": 1e-4}'",
     )
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--seed", type=int, default=0, help="seed of every random draw (default: 0)"
+    )
     add_device(parser)
     parser.add_argument("--output", type=Path, help="folder; by default results/own/<name>/<task>")
 

@@ -1,4 +1,4 @@
-"""Train a Y-shaped model on still images: main task only, or jointly with reconstruction.
+"""Train a model on still images: for its task alone, or jointly with masked reconstruction.
 
 With torchrun, N processes train on a GPU each; the numbers are equal up to the order of sums. After
 a kill, the same command goes on from the last saved state.

@@ -92,8 +92,8 @@ def sampled(frames: Iterable[SourceFrame], fps: float | None) -> Iterator[Source
     for frame in frames:
         if fps is None and frame.timestamp is None:
             raise InputError(
-                f"frame '{frame.name}': this layout has no time stamps; set 'fps' of the data set, "
-                "its frames a second, in config.yaml"
+                f"frame '{frame.name}': images have no time stamps; give their frames a "
+                "second: --fps of videottt run, or 'fps' of the data set"
             )
         if fps is None or frame.timestamp is None:
             yield frame

@@ -25,11 +25,11 @@ class Site:
     """What a cluster wants to be told; every key may be left out.
 
     Attributes:
-        account: that jobs are charged to.
-        partition: of jobs that take a GPU, and of all others without `cpu_partition`.
-        cpu_partition: of jobs that take none.
+        account: account that jobs are charged to.
+        partition: partition of GPU jobs, and of CPU jobs too unless `cpu_partition` is set.
+        cpu_partition: partition of jobs without a GPU.
         qos: quality of service.
-        constraint: on nodes, for jobs that take a GPU.
+        constraint: node features that GPU jobs require.
         gpu_model: name of the GPUs to ask for, as in `--gpus=a100:1`.
         max_runtime_min: minutes that a job may ask for; a job that is not done by then saves its
             state, and the next one goes on from it.

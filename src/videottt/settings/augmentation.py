@@ -24,15 +24,16 @@ class Augmentation:
     to 1/256 of a turn, not 1/180.
 
     Attributes:
-        shortest_edge: of the image at scale 1, in pixels.
-        longest_edge: of the image at scale 1, at most, in pixels; with the geometry of detectron2
+        shortest_edge: shortest edge of the image at scale 1, in pixels.
+        longest_edge: largest longest edge of the image at scale 1, in pixels; with the geometry of detectron2
             at most this times the largest scale, at any scale.
         crop: height and width of what the model trains on, in pixels, multiples of 32.
         scales: smallest and largest factor on the size at scale 1; of more than two, one is chosen.
         flip: probability of a horizontal flip.
         colour: largest relative change of contrast and saturation; brightness changes by up to a
-            quarter of it, hue by a tenth of it in turns of the colour circle. 0.5 has about the
-            ranges of SSD's recipe, which Mask2Former uses; with the colours "ssd" it is that.
+            quarter of it, hue by a tenth of it in turns of the colour circle. At 0.5
+            the ranges are about those of SSD's recipe, which Mask2Former uses; with the colours
+            "ssd" they are that recipe.
         scale_to: what an image at scale 1 fits: "edges", the two above, or "crop", as large as fits
             into it (detectron2's ResizeScale).
         padding: grey level of what the model sees beyond the image.

@@ -38,7 +38,7 @@ class Protocol:
 
 @settings
 class TrainedCheckpoint:
-    """A checkpoint of joint training (section 4.3).
+    """A checkpoint that is trained: for the main task alone, or jointly (section 4.3).
 
     Attributes:
         reconstruction: whether the decoder g is trained, too.
@@ -57,11 +57,11 @@ class MethodEntry:
         label: name in tables and figures.
         objective: what each update minimises: a name in videottt.ttt.objectives, or "none".
         checkpoint: id of the checkpoint that the model starts from.
-        colourizer: in place of objective and checkpoint, what colours frame by frame.
-        segmenter: in place of objective and checkpoint, another architecture.
+        colourizer: network that colours each frame, in place of objective and checkpoint.
+        segmenter: network that segments each frame, in place of objective and checkpoint.
         weights: id of a download: the weights of a colourizer or segmenter.
-        tasks: that the method exists for; all by default.
-        predictions_of: method whose cached predictions are scored.
+        tasks: tasks that the method can run on; all by default.
+        predictions_of: method whose predictions this one is scored on; it runs no job of its own.
         iteration: updates after which an offline method is scored: a number, "last", "oracle" (the
             best by the test scores of each video) or "selected" (on validation videos).
         hyperparameters_of: methods whose selected or pinned values are used; its own by default.
@@ -99,7 +99,8 @@ class ConfigFile:
         container: the image, a file or an address, that `--sdm apptainer` runs every job in; or
             null.
         device: "auto" takes a GPU where one is visible, else the CPU; or "cpu", "cuda", "cuda:N".
-        jobs_per_gpu: jobs that share one GPU at the same time.
+        jobs_per_gpu: jobs that share one GPU at the same time; must be 1 where training_processes is
+            more than 1.
         training_processes: processes that share one joint training, each with a GPU of its own;
             they divide the parts of its batches evenly. Changes numbers by the order of summation
             only.
@@ -107,7 +108,7 @@ class ConfigFile:
             job goes on from there.
         hdf5_locking: how HDF5 locks files: "best-effort" where the file system can, "on" or "off".
         protocols: id -> one reading of the paper.
-        checkpoints: id -> a checkpoint of joint training.
+        checkpoints: id -> a checkpoint that is trained.
         methods: id -> a method.
         tables: id -> the rows of a table.
         drawn: which methods figures and videos show.

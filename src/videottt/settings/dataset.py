@@ -25,8 +25,8 @@ class Phase:
     """A part of a rendered video.
 
     Attributes:
-        place: a name in videottt.data.synthetic.
-        light: a name in videottt.data.synthetic.
+        place: "avenue", "market", "park", "residential" or "tunnel".
+        light: "day", "dusk", "fog", "night", "rain", "tunnel" or "warm".
     """
 
     place: str
@@ -54,7 +54,7 @@ class Rendering:
 
     Attributes:
         size: height and width in pixels.
-        seed: of everything in the scenes.
+        seed: seed of the rendered scenes.
         videos: video -> what it shows.
         label_every: every n-th frame is labelled.
     """
@@ -96,10 +96,10 @@ class Dataset:
     """A data set.
 
     Attributes:
-        layout: how its files lie: a name in videottt.data.layouts.
+        layout: how its files are arranged: a module of videottt.data.layouts.
         fps: frames a second; of video files the most that are taken; null = every frame.
         splits: split -> ids of its videos.
-        root: folder below data_root; of a data set that is not rendered.
+        root: folder below data_root; give this or render.
         render: how an embedded data set is rendered; of a data set without root.
         sources: ids of the downloads that it is made of; or video -> id, where every video is a
             file of its own. Without any, the user has a copy.
@@ -108,7 +108,7 @@ class Dataset:
         folders: split -> its folder on disk, where that has another name.
         scored: tasks that there are labels for; all by default.
         canvas: height and width that stills of several sizes are put on, at the upper left.
-        spans: video -> the part of its source that it is.
+        spans: video -> first and last frame to take from its source.
     """
 
     layout: str

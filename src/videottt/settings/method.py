@@ -25,11 +25,11 @@ class OptimizerSettings:
 
     Attributes:
         name: "adamw" or "sgd".
-        momentum: of sgd.
+        momentum: momentum of sgd.
         learning_rate: of every parameter outside the encoder.
         encoder_multiplier: factor on the learning rate of the encoder f.
         weight_decay: decoupled; 0 for norms, embeddings and relative position tables.
-        gradient_clip: largest L2 norm of all gradients together; None does not clip.
+        gradient_clip: largest L2 norm of all gradients together; null does not clip.
     """
 
     name: Literal["adamw", "sgd"] = "adamw"
@@ -60,32 +60,33 @@ class Method:
 
     Attributes:
         objective: name of the objective that each update minimises; "none" for a fixed model.
-        options: of the objective, for example its mask ratio.
-        window: size k of the explicit memory in frames, the current one included; None = all.
+        options: options of the objective, such as its mask ratio.
+        window: size k of the explicit memory in frames, the current one included; null = all frames.
         steps: updates before each prediction.
         every: update before every n-th frame only, the first one included; those between are
             predicted with the weights of the last update, also where every frame is a reset.
         batch: images of one update.
-        micro_batch: images of one forward and backward pass; None = the whole batch.
-        sampling: how a batch is drawn from the window.
+        micro_batch: images of one forward and backward pass; null = the whole batch.
+        sampling: how a batch is drawn from the window: "with_replacement", uniformly (the paper), or
+            "permutations", each frame equally often (the release).
         reset: when the weights go back to those of the checkpoint; "never" is implicit memory.
-        collapse: when that is, for the reset "class_collapse".
+        collapse: when predictions count as collapsed, for the reset "class_collapse".
         order: "stream"; "shuffled" to destroy temporal smoothness (paper section 6.1); "offline"
             trains on all frames of the video before the first prediction (same section).
         ladder: iterations after which an offline method predicts the whole video, ascending.
-        optimizer: of the updates.
+        optimizer: optimizer of the updates.
         optimizer_between_frames: whether the optimizer's state carries over to the next frame.
         drop_path: whether drop path is on during updates (the release) or off.
         shortest_edge: frames are resized to this shortest edge, in pixels, before the model.
-        longest_edge: but to no longer than this longest edge.
+        longest_edge: largest longest edge after that, in pixels.
         crop: (H, W) of the random crop of each resized frame of an update, multiples of 32, as in
-            the release on KITTI-STEP; None = the whole frame.
+            the release on KITTI-STEP; null = the whole frame.
         views: in place of a crop, the random views of each frame of an update, as in the release on
-            COCO Videos; None = none.
+            COCO Videos; null = no views.
         precision: of the forward passes of updates; predictions are always float32.
         smoothing: frames over which predicted scores are averaged, the current one included.
         votes: predictions of a frame that vote: the frame itself and augmented copies of it.
-        augmentation: the recipe of those copies.
+        augmentation: how the copies that vote are augmented.
         decoding: how queries become instances or a panoptic map.
         skipped_limit: updates in a row that may be left out because loss or gradient was not
             finite; one more ends the job.

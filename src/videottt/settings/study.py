@@ -37,8 +37,8 @@ class InputSize:
     """The size that frames are resized to before the model.
 
     Attributes:
-        shortest_edge: in pixels.
-        longest_edge: at most, in pixels; a frame that would exceed it becomes smaller.
+        shortest_edge: length of the frame's shorter side, in pixels.
+        longest_edge: largest length of its longer side; a longer frame is scaled down to it.
     """
 
     shortest_edge: Annotated[int, Field(ge=32)]
@@ -84,9 +84,9 @@ class OfDataset:
     """What is different for the streams of one data set.
 
     Attributes:
-        input: see there.
-        updates: see there.
-        decoding: see there.
+        input: size of what the model sees, in place of the study's.
+        updates: settings of updates, merged over the study's.
+        decoding: settings of decoding, merged over the study's.
     """
 
     input: InputSize | None = None
@@ -99,11 +99,11 @@ class Selection:
     """How hyper-parameters are selected: on validation videos, as many trials for every method.
 
     Attributes:
-        split: whose videos select.
-        seeds: of the trials.
+        split: split whose videos the trials run on.
+        seeds: seeds of the trials.
         grids: method -> dotted setting -> values; every combination is a trial.
-        dataset: whose videos select; by default each data set its own.
-        task: with whose scores; by default each task its own.
+        dataset: data set whose videos are used; by default each data set selects on its own.
+        task: task whose score decides; by default each task selects by its own.
     """
 
     split: str
@@ -126,8 +126,8 @@ class Sweep:
     Attributes:
         method: id of the method.
         setting: name of the setting, dotted.
-        values: of the setting; for the window also "all".
-        split: whose videos it runs on.
+        values: values to try; "all" is allowed for the window.
+        split: split whose videos it runs on.
     """
 
     method: str
@@ -141,8 +141,8 @@ class PublishedNumbers:
     """Whose published numbers stand beside those of a task.
 
     Attributes:
-        dataset: of the paper.
-        splits: our split -> that of the paper; by default the same name.
+        dataset: data set of the paper, by its id, such as kitti_step.
+        splits: our split -> the paper's split; by default the same name.
     """
 
     dataset: str
@@ -155,14 +155,14 @@ class Study:
 
     Attributes:
         streams: data set -> tasks.
-        model: preset of the Y-shaped model.
+        model: preset of the model: "tiny", or "swin_small" as in the paper.
         protocol: id of a protocol: one reading of the paper.
-        seeds: of the checkpoints and of everything drawn at random.
+        seeds: seeds of training and of every random draw; each is a run of its own.
         splits: splits whose videos are reported; of each data set those that it has.
         input: the size of what the model sees.
         training: how the checkpoints are trained.
-        updates: what an update at test time is, for all methods; a method's own settings are
-            stronger, the protocol's weaker.
+        updates: settings of all methods that learn; they override the protocol's, and a method's
+            own settings override them.
         methods: ids of methods, or variants such as ``online_ttt_mae,window=4``.
         task_methods: task -> methods that are compared in it; by default all that exist for it.
         options: objective -> options of it that differ from those of the protocol.
@@ -174,13 +174,13 @@ class Study:
             starts from.
         by_dataset: data set -> what is different for its streams.
         task_seeds: task -> its seeds, in place of those of the study.
-        checkpoint_tasks: task -> task whose checkpoint serves it, too; by default its own.
+        checkpoint_tasks: task -> another task whose checkpoint it uses; by default each has its own.
         decoding: how queries become segments.
         pinned: method -> dotted setting -> value, in place of a selection.
         selection: how hyper-parameters are selected.
-        sizes: method -> settings that are smaller or larger in this study, for what they cost.
+        sizes: method -> settings that this study changes to save time, such as fewer votes.
         sweeps: id -> one setting of a method through a list of values.
-        drawn: what figures show in place of what `drawn` of the top level says.
+        drawn: methods that figures of this study show, in place of the top-level `drawn`.
         paper: task -> whose published numbers stand beside ours.
     """
 

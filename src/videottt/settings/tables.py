@@ -46,8 +46,8 @@ class DrawnMethods:
 
     Attributes:
         fixed: models that learn nothing at test time; every sweep shows them.
-        beside: model without learning that a learning one is shown beside.
-        task_beside: task -> the same, where it is another.
+        beside: fixed model that a learning method is shown beside.
+        task_beside: task -> fixed model for that task, where it differs from `beside`.
         baseline: method that bars are compared with.
         curves: methods whose metric is shown over one video.
         figure2: methods of the paper's figure 2.

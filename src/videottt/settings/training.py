@@ -1,4 +1,4 @@
-"""Declare how long and how fast joint training goes."""
+"""Declare the optimizer, schedule and losses of training a checkpoint."""
 
 from typing import Annotated, Literal
 
@@ -10,29 +10,29 @@ from videottt.settings.precision import Precision
 
 @settings
 class TrainingSettings:
-    """How long and how fast to train.
+    """Steps, batch, learning rate and losses of a training.
 
     Attributes:
         iterations: gradient steps.
         batch: images a step.
-        learning_rate: largest rate outside the encoder.
+        learning_rate: learning rate outside the encoder, after warm-up.
         encoder_multiplier: factor on the rate of the encoder.
-        weight_decay: of AdamW; 0 for norms, embeddings and relative position tables.
-        gradient_clip: largest L2 norm of all gradients; None does not clip.
+        weight_decay: weight decay of AdamW; 0 for norms, embeddings and relative position tables.
+        gradient_clip: largest L2 norm of all gradients; null does not clip.
         warmup: iterations of linear warm-up.
-        warmup_factor: on the rate at iteration 0; None is 1 / (warmup + 1). With 1, as Mask2Former
+        warmup_factor: factor on the rate at iteration 0; null is 1 / (warmup + 1). With 1, as Mask2Former
             has it, nothing warms up.
         schedule: "poly", a polynomial decay to 0 at the last iteration, or "steps".
-        power: of the polynomial.
+        power: exponent of the decay of "poly".
         milestones: iterations, ascending, from which on the rate of "steps" is multiplied by gamma.
-        gamma: see there.
+        gamma: factor on the rate at each milestone of "steps".
         reconstruction: whether ℓ_s is added and the decoder g is trained.
         mask_ratio: fraction of patches masked for ℓ_s.
         loss_on: "masked" or "all" pixels for ℓ_s.
         masked_with: what masked pixels are for ℓ_s, "black" or the "mean" colour.
         precision: "auto", "float32", "bfloat16" or "float16".
         workers: processes that load and augment images; 0 does it in this one. Changes no number.
-        micro_batch: images of one part of a batch; None is all. Mask2Former's batch is 8 parts of
+        micro_batch: images of one part of a batch; null is the whole batch. Mask2Former's batch is 8 parts of
             2 images, one a GPU.
         skipped_limit: steps in a row that may be left out because loss or gradient was not finite;
             one more ends the training.

@@ -14,7 +14,7 @@ from videottt.core.settings import merged
 
 Config = dict[str, Any]
 
-# What a study may import for training to start from, beside the checkpoints of config.yaml.
+# What a study may import for training to start from, beside the checkpoints of the configuration.
 PRETRAINED = "pretrained"
 
 
@@ -30,7 +30,7 @@ def study_named(config: Config, study: str) -> Config:
     Raises:
         InputError: there is no such study.
     """
-    check_known(study, config["studies"], "study", "config.yaml")
+    check_known(study, config["studies"], "study", "the configuration")
     found: Config = config["studies"][study]
     return found
 
@@ -43,7 +43,7 @@ def _first_study(config: Config, matches: Callable[[Config], bool], what: str) -
     for study in others:
         if matches(study):
             return study
-    raise InputError(f"config.yaml: no study uses {what}; add it to a study")
+    raise InputError(f"no study uses {what}; name it in a study")
 
 
 def study_of(config: Config, dataset: str) -> Config:
@@ -55,7 +55,7 @@ def study_of(config: Config, dataset: str) -> Config:
     Raises:
         InputError: the data set does not exist, or no study uses it.
     """
-    check_known(dataset, config["datasets"], "dataset", "config.yaml")
+    check_known(dataset, config["datasets"], "dataset", "the configuration")
     return _first_study(config, lambda s: dataset in s["streams"], f"dataset '{dataset}'")
 
 
@@ -65,8 +65,8 @@ def study_trained_on(config: Config, dataset: str, task: str) -> Config:
     Raises:
         InputError: the data set or the task does not exist, or no study trains such a checkpoint.
     """
-    check_known(dataset, config["datasets"], "dataset", "config.yaml")
-    check_known(task, TASKS, "task", "config.yaml")
+    check_known(dataset, config["datasets"], "dataset", "the configuration")
+    check_known(task, TASKS, "task", "the configuration")
 
     def trains(study: Config) -> bool:
         wanted = {trained_task(study, stream) for _, stream in streams_of(study)}
@@ -110,7 +110,7 @@ def split_of(config: Config, dataset: str, video: str) -> str:
     Raises:
         InputError: the data set has no such video.
     """
-    check_known(dataset, config["datasets"], "dataset", "config.yaml")
+    check_known(dataset, config["datasets"], "dataset", "the configuration")
     splits: dict[str, list[str]] = config["datasets"][dataset]["splits"]
     for split, videos in splits.items():
         if video in videos:

@@ -26,7 +26,7 @@ class CostInputs:
     """What costs are worked out from.
 
     Attributes:
-        config: config.yaml.
+        config: the whole configuration.
         stated: costs.yaml.
         times: method -> seconds a frame, the paper's table 1.
         published: data set -> what is published about its videos, published.yaml.
@@ -44,7 +44,7 @@ def read_cost_inputs(config: Config, resources: Path, jobs: Iterable[Job]) -> Co
     """Read what the costs of jobs are worked out from.
 
     Args:
-        config: config.yaml.
+        config: the whole configuration.
         resources: the folder workflow/resources.
         jobs: that are to be priced; where none fetches anything, datasets.yaml is not read.
 

@@ -14,8 +14,8 @@ class Drawn:
 
     Attributes:
         fixed: models that learn nothing at test time; every sweep shows them.
-        beside: model without learning that a learning one is shown beside.
-        task_beside: task -> the same, where it is another.
+        beside: fixed model that a learning method is shown beside.
+        task_beside: task -> fixed model for that task, where it differs from `beside`.
         baseline: method that bars are compared with.
         curves: methods whose metric is shown over one video.
         figure2: methods of the paper's figure 2.
@@ -84,5 +84,5 @@ def figure2_methods(config: Config, study: Config) -> Sequence[MethodId]:
 
 
 def has_figure2(config: Config, study: Config) -> bool:
-    """Return whether a study has all of them."""
+    """Return whether a study has all methods of figure 2."""
     return set(map(str, figure2_methods(config, study))) <= set(study["methods"])

@@ -29,7 +29,7 @@ def all_sources(config: Config, dataset: str) -> list[str]:
     Raises:
         InputError: there is no such data set.
     """
-    check_known(dataset, config["datasets"], "dataset", "config.yaml")
+    check_known(dataset, config["datasets"], "dataset", "the configuration")
     videos = [v for split in config["datasets"][dataset]["splits"].values() for v in split]
     return sources_of_videos(config, dataset, videos)
 
@@ -84,7 +84,7 @@ def is_video_file(config: Config, dataset: str) -> bool:
 
 
 def is_read_in_place(config: Config, dataset: str) -> bool:
-    """Return whether the stills of a data set, a million, are read where they lie."""
+    """Return whether the stills of a data set are read from their files: too many for a frame store."""
     return bool(config["datasets"][dataset]["layout"] == "imagenet")
 
 
@@ -157,5 +157,5 @@ def truth_argument(config: Config, dataset: str, task: str) -> str:
 
 
 def colour_truth_argument(config: Config, dataset: str) -> str:
-    """Return the same for colorization."""
+    """Return the argument that marks a colorization stream without a truth, or nothing."""
     return truth_argument(config, dataset, "colorization")

@@ -37,14 +37,14 @@ def render_settings(config: Config, dataset: str, video: str) -> Config:
 
 def class_settings(config: Config, dataset: str) -> Config:
     """Return the classes of a data set, and which of them are things."""
-    check_known(dataset, config["datasets"], "dataset", "config.yaml")
+    check_known(dataset, config["datasets"], "dataset", "the configuration")
     entry = config["datasets"][dataset]
     return {"classes": entry.get("classes", []), "things": entry.get("things", [])}
 
 
 def check_settings(config: Config, dataset: str) -> Config:
     """Return what `videottt check-data` needs of a data set."""
-    check_known(dataset, config["datasets"], "dataset", "config.yaml")
+    check_known(dataset, config["datasets"], "dataset", "the configuration")
     kept = (
         "layout", "root", "fps", "classes", "things", "canvas", "folders", "splits", "spans",
         "scored",
@@ -73,7 +73,7 @@ def objective_options(config: Config, study: Config, objective: str) -> Config:
 
 def training_settings(config: Config, dataset: str, task: str, checkpoint: str) -> Config:
     """Return what `videottt train` needs for one checkpoint of the study trained on `dataset`."""
-    check_known(checkpoint, config["checkpoints"], "checkpoint", "config.yaml")
+    check_known(checkpoint, config["checkpoints"], "checkpoint", "the configuration")
     study = study_trained_on(config, dataset, task)
     training = training_of(study, task)
     reconstruction = config["checkpoints"][checkpoint]["reconstruction"]

@@ -4,7 +4,7 @@ import contextlib
 import io
 import json
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,14 +45,18 @@ class Job:
 
 
 def planned_jobs(
-    snakefile: Path, values: Mapping[str, Any], targets: Iterable[str] = ()
+    snakefile: Path,
+    values: Mapping[str, Any],
+    targets: Iterable[str] = (),
+    configfiles: Sequence[Path] = (),
 ) -> tuple[list[Job], Config]:
     """Return all jobs of a workflow, and its configuration; nothing is run or fetched.
 
     Args:
         snakefile: of the workflow; run where its paths are relative to.
-        values: of config.yaml, by name, that are overridden.
+        values: setting -> value that overrides the configuration.
         targets: files or rules that are asked for; by default what `snakemake` makes.
+        configfiles: YAML files on top of config.yaml.
 
     Raises:
         InputError: there is no such workflow, or Snakemake cannot build its DAG.
@@ -75,7 +79,7 @@ def planned_jobs(
     with SnakemakeApi(output) as snakemake:
         workflow = snakemake.workflow(
             resource_settings=ResourceSettings(),
-            config_settings=ConfigSettings(config=dict(values)),
+            config_settings=ConfigSettings(config=dict(values), configfiles=list(configfiles)),
             snakefile=snakefile,
         )
         try:

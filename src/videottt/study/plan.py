@@ -64,18 +64,24 @@ class Plan:
     jobs: Sequence[Job]
 
 
-def plan_study(workflow: Path, values: Mapping[str, Any], targets: Iterable[str] = ()) -> Plan:
+def plan_study(
+    workflow: Path,
+    values: Mapping[str, Any],
+    targets: Iterable[str] = (),
+    configfiles: Sequence[Path] = (),
+) -> Plan:
     """Price a study before it is run; nothing is run or fetched.
 
     Args:
         workflow: folder of the Snakefile; called where config.yaml is.
-        values: of config.yaml, by name, that are overridden.
+        values: setting -> value that overrides the configuration.
         targets: files or rules that are asked for; by default what `snakemake` makes.
+        configfiles: YAML files on top of config.yaml.
 
     Raises:
         InputError: Snakemake cannot build the DAG, or a file of costs is not what it should be.
     """
-    jobs, config = planned_jobs(workflow / "Snakefile", values, targets)
+    jobs, config = planned_jobs(workflow / "Snakefile", values, targets, configfiles)
     inputs = read_cost_inputs(config, workflow / "resources", jobs)
     return Plan(price(jobs, inputs), inputs, jobs)
 
@@ -83,8 +89,8 @@ def plan_study(workflow: Path, values: Mapping[str, Any], targets: Iterable[str]
 def price(jobs: Iterable[Job], inputs: CostInputs) -> list[Stage]:
     """Return what the jobs that are not done cost, by rule, in the order in which rules appear.
 
-    The times of jobs of which others like them are done (of another seed, video or trial) are those
-    stated, times what the others took in truth over what was stated of them.
+    Where jobs that differ only in seed, video or trial are done, the stated time is scaled by the
+    ratio of their measured to their stated time.
     """
     jobs = list(jobs)
     factors = _measured_factors([job for job in jobs if job.done], inputs)

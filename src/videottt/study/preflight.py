@@ -110,7 +110,7 @@ def screen(jobs: Iterable[Job], inputs: CostInputs, machine: Machine) -> str | N
 
     Args:
         jobs: of the run; those that are done need nothing.
-        inputs: what costs are worked out from, with config.yaml and the files from elsewhere.
+        inputs: what costs are computed from: the configuration, stated costs, and sources.
         machine: where the run starts.
 
     Returns:
@@ -219,20 +219,23 @@ def _gpu(jobs: Sequence[Job], inputs: CostInputs, machine: Machine) -> list[str]
 def _disks(everything: "Stage", inputs: CostInputs, machine: Machine) -> list[str]:
     """Return which disk has too little room for the data and the results."""
     data_root = inputs.config["data_root"]
+    to_data = "Name another folder with --config data_root=..."
+    to_results = "Make results/ a link to another disk"
     wanted = [
-        (f"{data_root} (data_root)", everything.data_bytes, machine.free_data),
-        ("results", everything.results_bytes, machine.free_results),
+        (f"{data_root} (data_root)", everything.data_bytes, machine.free_data, to_data),
+        ("results", everything.results_bytes, machine.free_results, to_results),
     ]
     if machine.one_disk:
         both = everything.data_bytes + everything.results_bytes
-        wanted = [(f"{data_root} (data_root) and results", both, machine.free_data)]
+        place = f"{data_root} (data_root) and results"
+        wanted = [(place, both, machine.free_data, f"{to_data}. {to_results}")]
     return [
         line
-        for place, size, free in wanted
+        for place, size, free, advice in wanted
         if size > free
         for line in _item(
-            f"disk: some {size_text(size)} for {place}, where {size_text(free)} are free. Name "
-            "another place with --config data_root=...; or start with --no-hooks if you know better"
+            f"disk: some {size_text(size)} for {place}, where {size_text(free)} are free. {advice}; "
+            "or skip this check with --no-hooks"
         )
     ]
 

@@ -63,8 +63,8 @@ CHAPTERS: dict[str, list[type]] = {
 
 OPENING = """# Settings
 
-Every setting, with its type, its range, its default and its meaning. This page is made of the
-declarations in `src/videottt/settings/` by `make reference`; do not edit it.
+Every setting, with its type, its range, its default and its meaning. `make reference` writes
+this page from the declarations in `src/videottt/settings/` and in the objectives; do not edit it.
 
 Settings come in layers, each on top of the one before: the files of `workflow/config/`, then
 `config.yaml`, then files given with `--configfile`, then `--config name=value` on the command line.

@@ -78,7 +78,7 @@ def objective_module(config: Config, method: MethodId) -> str:
 
 
 def theory_module(config: Config, dataset: str) -> str:
-    """Return the same of the method whose gradients are measured on a data set."""
+    """Return the module of the objective whose gradients are measured on a data set."""
     return objective_module(config, drawn_in(config, study_of(config, dataset)).theory)
 
 

@@ -169,11 +169,11 @@ def check_truth(config: Config, dataset: str, task: str) -> None:
     Raises:
         InputError: there is no such data set, or no truth for the task.
     """
-    check_known(dataset, config["datasets"], "dataset", "config.yaml")
+    check_known(dataset, config["datasets"], "dataset", "the configuration")
     if not is_scored(config, dataset, task):
         raise InputError(
-            f"dataset '{dataset}' has no truth for the task '{task}': nothing "
-            "to score; correct its 'scored' in config.yaml if it has"
+            f"dataset '{dataset}' has no labels for the task '{task}', so nothing can be "
+            "scored; if it has some, add the task to its 'scored'"
         )
 
 

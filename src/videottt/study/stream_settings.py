@@ -77,7 +77,7 @@ def trained_task(checkpoint: Checkpoint, path: Path) -> str:
     task = checkpoint.provenance.get("task")
     if task not in TASKS:
         raise InputError(
-            f"{path}: does not say which task it was trained for; name the task, one of "
+            f"{path}: does not say which task it was trained for; name it (--task), one of "
             + ", ".join(TASKS)
         )
     return str(task)
@@ -86,15 +86,15 @@ def trained_task(checkpoint: Checkpoint, path: Path) -> str:
 def _study_for(checkpoint: Checkpoint, path: Path, config: Config, study: str | None) -> str:
     studies = config["studies"]
     if study is not None:
-        check_known(study, studies, "study", "config.yaml")
+        check_known(study, studies, "study", "the configuration")
         return study
     model = checkpoint.provenance.get("model")
     for name, entry in studies.items():
         if entry.get("own_videos", False) and entry["model"] == model:
             return str(name)
     raise InputError(
-        f"{path}: no study for own videos has its model '{model}'; name the study whose settings "
-        f"are to be used, one of {', '.join(studies)}"
+        f"{path}: no study with own_videos: true has its model '{model}'; name the study "
+        f"to take settings from (--study), one of {', '.join(studies)}"
     )
 
 

@@ -44,7 +44,7 @@ def selected_methods(config: Config, study: Config) -> list[MethodId]:
 
 
 def methods_selected_for(config: Config, study: Config, task: str) -> list[MethodId]:
-    """Return those of them that exist for a task."""
+    """Return the methods with a grid that exist for a task."""
     return methods_for(config, selected_methods(config, study), task)
 
 
@@ -55,7 +55,7 @@ def trials_of(config: Config, dataset: str, method: MethodId) -> list[Config]:
         InputError: the study has no grid for it.
     """
     grids = study_of(config, dataset).get("selection", {}).get("grids", {})
-    where = f"config.yaml: the study of dataset '{dataset}'"
+    where = f"the study of dataset '{dataset}'"
     check_known(str(method), grids, "grid of method", where)
     return list(grid_points(grids[str(method)]))
 
@@ -84,7 +84,7 @@ def sweep_methods(config: Config, study: Config, sweep: str) -> list[MethodId]:
     Raises:
         InputError: the study has no such sweep.
     """
-    check_known(sweep, study.get("sweeps", {}), "sweep", "config.yaml: study")
+    check_known(sweep, study.get("sweeps", {}), "sweep", "the sweeps of the study")
     varied = [method for _, method in swept_values(config, study, study["sweeps"][sweep])]
     return [*drawn_in(config, study).fixed, *varied]
 
@@ -118,8 +118,8 @@ def window_sweep(config: Config, study_id: str) -> Config:
     sweeps: dict[str, Config] = study_named(config, study_id).get("sweeps", {})
     if "window" not in sweeps:
         raise InputError(
-            f"study '{study_id}' has no sweeps.window in config.yaml, which figure 4 and the "
-            "theory need; add it, or take a study that has it"
+            f"study '{study_id}' has no sweep 'window', which figure 4 and the theory "
+            "need; add sweeps.window to it, or name a study that has one"
         )
     return sweeps["window"]
 

@@ -84,7 +84,10 @@ def import_checkpoint(
         _check_head(tensors, task, head, classes, path)
     shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     check_window(shapes, path)
-    preset = sizes_in(shapes, known, head=has_head)
+    try:
+        preset = sizes_in(shapes, known, head=has_head)
+    except InputError as error:
+        raise _no_model(path, error) from None
     if model:
         check_preset(preset, known, model, path)
     imported = _new_model(preset, len(classes), seed, head, path)
@@ -114,9 +117,13 @@ def _new_model(preset: Preset, classes: int, seed: int, head: str, path: Path) -
     try:
         return YShapedModel(preset, classes, seed, head)
     except (ValueError, RuntimeError, ZeroDivisionError) as error:
-        raise InputError(
-            f"{path}: its shapes fit no model ({error}); take a checkpoint as it was published"
-        ) from None
+        raise _no_model(path, error) from None
+
+
+def _no_model(path: Path, error: Exception) -> InputError:
+    return InputError(
+        f"{path}: its shapes fit no model ({error}); take a checkpoint as it was published"
+    )
 
 
 def _recognised(tensors: dict[str, Tensor], path: Path) -> tuple[Layout, dict[str, Tensor]]:

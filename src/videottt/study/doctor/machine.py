@@ -27,7 +27,7 @@ def packages() -> Iterator[Finding]:
         # A library that is broken may raise anything.
         except Exception as error:
             reason = " ".join(str(error).split())
-            yield Finding(BAD, package, f"cannot be imported ({reason}); make setup")
+            yield Finding(BAD, package, f"cannot be imported ({reason}); run make setup")
         else:
             yield Finding(GOOD, package, version)
 
@@ -43,7 +43,9 @@ def gpus() -> Finding:
     if not torch.cuda.is_available():
         build = f"torch {torch.__version__}"
         return Finding(
-            BAD, "GPU", f"{names}: {build} cannot use it; take one for this driver's CUDA"
+            BAD,
+            "GPU",
+            f"{names}: {build} cannot use it; install a torch that is built for this driver's CUDA",
         )
     return Finding(GOOD, "GPU", names)
 
@@ -67,6 +69,10 @@ def disk(results: Path) -> Iterator[Finding]:
         return
     free = shutil.disk_usage(place).free
     if free < LEAST_FREE:
-        yield Finding(WARNING, "results", f"{place}: {naturalsize(free)} are free; free space")
+        yield Finding(
+            WARNING,
+            "results",
+            f"{place}: {naturalsize(free)} are free, too little for any study; delete files or use another disk",
+        )
     else:
         yield Finding(GOOD, "results", f"{place}: written, locked, read; {naturalsize(free)} free")

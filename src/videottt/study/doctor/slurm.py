@@ -100,7 +100,7 @@ def _accounting(config: Mapping[str, str], site: Site, asked: Asked) -> Iterator
 def _settings(config: Mapping[str, str]) -> Iterator[Finding]:
     """Yield how SLURM treats jobs that it stops or runs again."""
     if os.environ.get("SLURM_CONF"):
-        text = "is set, which Snakemake hides from the steps of its jobs: workflow/slurm/srun tells"
+        text = "is set, and Snakemake removes it from job steps; workflow/slurm/srun restores it"
         yield Finding(GOOD, "SLURM_CONF", text)
     if config.get("JobRequeue") == "0":
         text = "is 0: the profiles ask for it job by job (--requeue)"
