@@ -25,8 +25,8 @@ class Augmentation:
 
     Attributes:
         shortest_edge: shortest edge of the image at scale 1, in pixels.
-        longest_edge: largest longest edge of the image at scale 1, in pixels; with the geometry of detectron2
-            at most this times the largest scale, at any scale.
+        longest_edge: largest longest edge of the image at scale 1, in pixels; with the geometry of
+            detectron2 at most this times the largest scale, at any scale.
         crop: height and width of what the model trains on, in pixels, multiples of 32.
         scales: smallest and largest factor on the size at scale 1; of more than two, one is chosen.
         flip: probability of a horizontal flip.

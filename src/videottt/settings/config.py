@@ -99,8 +99,8 @@ class ConfigFile:
         container: the image, a file or an address, that `--sdm apptainer` runs every job in; or
             null.
         device: "auto" takes a GPU where one is visible, else the CPU; or "cpu", "cuda", "cuda:N".
-        jobs_per_gpu: jobs that share one GPU at the same time; must be 1 where training_processes is
-            more than 1.
+        jobs_per_gpu: jobs that share one GPU at the same time; must be 1 where training_processes
+            is more than 1.
         training_processes: processes that share one joint training, each with a GPU of its own;
             they divide the parts of its batches evenly. Changes numbers by the order of summation
             only.

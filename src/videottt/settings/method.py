@@ -61,14 +61,14 @@ class Method:
     Attributes:
         objective: name of the objective that each update minimises; "none" for a fixed model.
         options: options of the objective, such as its mask ratio.
-        window: size k of the explicit memory in frames, the current one included; null = all frames.
+        window: size k of the explicit memory in frames, the current one included; null = all.
         steps: updates before each prediction.
         every: update before every n-th frame only, the first one included; those between are
             predicted with the weights of the last update, also where every frame is a reset.
         batch: images of one update.
         micro_batch: images of one forward and backward pass; null = the whole batch.
-        sampling: how a batch is drawn from the window: "with_replacement", uniformly (the paper), or
-            "permutations", each frame equally often (the release).
+        sampling: how a batch is drawn from the window: "with_replacement", uniformly (the paper),
+            or "permutations", each frame equally often (the release).
         reset: when the weights go back to those of the checkpoint; "never" is implicit memory.
         collapse: when predictions count as collapsed, for the reset "class_collapse".
         order: "stream"; "shuffled" to destroy temporal smoothness (paper section 6.1); "offline"

@@ -174,7 +174,7 @@ class Study:
             starts from.
         by_dataset: data set -> what is different for its streams.
         task_seeds: task -> its seeds, in place of those of the study.
-        checkpoint_tasks: task -> another task whose checkpoint it uses; by default each has its own.
+        checkpoint_tasks: task -> another task whose checkpoint it uses; by default its own.
         decoding: how queries become segments.
         pinned: method -> dotted setting -> value, in place of a selection.
         selection: how hyper-parameters are selected.

@@ -20,8 +20,8 @@ class TrainingSettings:
         weight_decay: weight decay of AdamW; 0 for norms, embeddings and relative position tables.
         gradient_clip: largest L2 norm of all gradients; null does not clip.
         warmup: iterations of linear warm-up.
-        warmup_factor: factor on the rate at iteration 0; null is 1 / (warmup + 1). With 1, as Mask2Former
-            has it, nothing warms up.
+        warmup_factor: factor on the rate at iteration 0; null is 1 / (warmup + 1). With 1,
+            as Mask2Former has it, nothing warms up.
         schedule: "poly", a polynomial decay to 0 at the last iteration, or "steps".
         power: exponent of the decay of "poly".
         milestones: iterations, ascending, from which on the rate of "steps" is multiplied by gamma.
@@ -32,8 +32,8 @@ class TrainingSettings:
         masked_with: what masked pixels are for ℓ_s, "black" or the "mean" colour.
         precision: "auto", "float32", "bfloat16" or "float16".
         workers: processes that load and augment images; 0 does it in this one. Changes no number.
-        micro_batch: images of one part of a batch; null is the whole batch. Mask2Former's batch is 8 parts of
-            2 images, one a GPU.
+        micro_batch: images of one part of a batch; null is the whole batch. Mask2Former's batch is
+            8 parts of 2 images, one a GPU.
         skipped_limit: steps in a row that may be left out because loss or gradient was not finite;
             one more ends the training.
     """

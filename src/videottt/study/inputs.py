@@ -84,7 +84,7 @@ def is_video_file(config: Config, dataset: str) -> bool:
 
 
 def is_read_in_place(config: Config, dataset: str) -> bool:
-    """Return whether the stills of a data set are read from their files: too many for a frame store."""
+    """Return whether the stills of a data set, too many for a frame store, stay in their files."""
     return bool(config["datasets"][dataset]["layout"] == "imagenet")
 
 

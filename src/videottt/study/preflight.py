@@ -234,8 +234,8 @@ def _disks(everything: "Stage", inputs: CostInputs, machine: Machine) -> list[st
         for place, size, free, advice in wanted
         if size > free
         for line in _item(
-            f"disk: some {size_text(size)} for {place}, where {size_text(free)} are free. {advice}; "
-            "or skip this check with --no-hooks"
+            f"disk: some {size_text(size)} for {place}, where {size_text(free)} are free. "
+            f"{advice}; or skip this check with --no-hooks"
         )
     ]
 

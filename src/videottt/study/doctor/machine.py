@@ -72,7 +72,8 @@ def disk(results: Path) -> Iterator[Finding]:
         yield Finding(
             WARNING,
             "results",
-            f"{place}: {naturalsize(free)} are free, too little for any study; delete files or use another disk",
+            f"{place}: {naturalsize(free)} are free, too little for any study; delete files or use "
+            "another disk",
         )
     else:
         yield Finding(GOOD, "results", f"{place}: written, locked, read; {naturalsize(free)} free")
