@@ -17,6 +17,11 @@ from videottt.store.source_frame import SourceFrame
 torch.set_num_threads(1)
 
 
+def pytest_collection_modifyitems(items):
+    # The longest files first: with several processes, none waits for them at the end.
+    items.sort(key=lambda item: item.get_closest_marker("workflow") is None)
+
+
 @pytest.fixture(scope="session")
 def config():
     return whole_config()
