@@ -104,6 +104,16 @@ def add_saving(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--save-every", type=float, default=60.0, help="seconds between two states")
 
 
+def add_config(parser: argparse.ArgumentParser) -> None:
+    """Add the argument that names a user's file of settings."""
+    parser.add_argument(
+        "--config",
+        type=Path,
+        help="YAML file of settings, read in place of config.yaml of this folder; the defaults of "
+        "workflow/config/ are below it",
+    )
+
+
 def add_device(parser: argparse.ArgumentParser) -> None:
     """Add the arguments for the device and the threads of a job."""
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")

@@ -11,19 +11,14 @@ import argparse
 import sys
 from pathlib import Path
 
-from videottt.cli.arguments import settings
+from videottt.cli.arguments import add_config, settings
 from videottt.core.shipped import shipped
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the verb's arguments."""
     parser.add_argument("dataset", help="id of a data set")
-    parser.add_argument(
-        "--config",
-        type=Path,
-        help="YAML file of settings, read in place of config.yaml of this folder; the defaults of "
-        "workflow/config/ are below it",
-    )
+    add_config(parser)
     parser.add_argument(
         "--data-root", type=Path, help="folder of all data, instead of the one in config.yaml"
     )

@@ -13,7 +13,7 @@ Examples:
 import argparse
 from pathlib import Path
 
-from videottt.cli.arguments import add_device, from_options, settings
+from videottt.cli.arguments import add_config, add_device, from_options, settings
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,12 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="of a video file, the most frames a second to use (default: all); of a folder of "
         "images, its frames a second (required)",
     )
-    parser.add_argument(
-        "--config",
-        type=Path,
-        help="YAML file of settings, read in place of config.yaml of this folder; the defaults of "
-        "workflow/config/ are below it",
-    )
+    add_config(parser)
     parser.add_argument(
         "--study",
         help="study whose settings are used; by default that for models like the checkpoint's",

@@ -10,19 +10,7 @@ from videottt.study.config import Config, method_of, methods_of
 
 @dataclass(frozen=True)
 class Drawn:
-    """The methods that a study draws.
-
-    Attributes:
-        fixed: models that learn nothing at test time; every sweep shows them.
-        beside: fixed model that a learning method is shown beside.
-        task_beside: task -> fixed model for that task, where it differs from `beside`.
-        baseline: method that bars are compared with.
-        curves: methods whose metric is shown over one video.
-        figure2: methods of the paper's figure 2.
-        learned: method whose reconstructions, adjacent frames and videos are shown.
-        steps: method whose learning is shown step by step.
-        theory: method whose gradients are measured.
-    """
+    """The methods that a study draws; videottt.settings.tables.DrawnMethods says what for."""
 
     fixed: Sequence[MethodId]
     beside: MethodId
