@@ -140,7 +140,7 @@ def test_a_folder_of_images_is_ingested_and_needs_a_rate(tmp_path, capsys):
         assert (store.classes, store.labelled.any()) == ([], False)
     with pytest.raises(SystemExit):
         ingest(tmp_path, tmp_path / "y.h5", fps=None)
-    assert "'1': this layout has no time stamps" in capsys.readouterr().err
+    assert "'1': images have no time stamps" in capsys.readouterr().err
 
 
 @pytest.mark.shared_data
