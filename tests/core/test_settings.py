@@ -6,18 +6,9 @@ from typing import Annotated, Any, Literal
 
 import pytest
 
+from videottt.core.annotations import Count, Fraction, Ids, MustBe, SomeOf
 from videottt.core.errors import InputError
-from videottt.core.settings import (
-    Count,
-    Fraction,
-    Ids,
-    MustBe,
-    SomeOf,
-    build_settings,
-    check_settings,
-    problem_in,
-    settings,
-)
+from videottt.core.settings import build_settings, check_settings, problem_in, settings
 
 
 @settings

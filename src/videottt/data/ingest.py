@@ -4,11 +4,12 @@ import logging
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from videottt.core.annotations import Count, Positive
 from videottt.core.errors import InputError
 from videottt.core.progress import Progress
 from videottt.core.provenance import provenance
 from videottt.core.segments import ClassSpace
-from videottt.core.settings import Count, Positive, settings
+from videottt.core.settings import settings
 from videottt.data.layouts import layout_named
 from videottt.data.layouts.listing import is_within
 from videottt.store.frames import write_frames

@@ -10,8 +10,9 @@ from typing import Any
 
 import yaml
 
+from videottt.core.annotations import Count
 from videottt.core.errors import InputError
-from videottt.core.settings import Count, build_settings, settings
+from videottt.core.settings import build_settings, settings
 
 SITE = "slurm.yaml"
 # Names another file.

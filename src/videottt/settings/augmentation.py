@@ -4,7 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from videottt.core.settings import Count, CropSize, Fraction, GreyLevel, Positive, settings
+from videottt.core.annotations import Count, CropSize, Fraction, GreyLevel, Positive
+from videottt.core.settings import settings
 
 
 @settings

@@ -5,18 +5,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from videottt.core.annotations import Count, Id, Ids, MustBe, NotNegative, SomeOf, Text, Whole
 from videottt.core.ids import TaskName
-from videottt.core.settings import (
-    Count,
-    Id,
-    Ids,
-    MustBe,
-    NotNegative,
-    SomeOf,
-    Text,
-    Whole,
-    settings,
-)
+from videottt.core.settings import settings
 from videottt.settings.dataset import Classes, Dataset
 from videottt.settings.method import Method
 from videottt.settings.study import NOT_OF_A_METHOD, Study, Updates

@@ -5,19 +5,9 @@ from typing import Annotated
 
 from pydantic import Field
 
+from videottt.core.annotations import Count, Id, Ids, MustBe, Positive, Size, Text, Texts, Whole
 from videottt.core.ids import TaskName
-from videottt.core.settings import (
-    Count,
-    Id,
-    Ids,
-    MustBe,
-    Positive,
-    Size,
-    Text,
-    Texts,
-    Whole,
-    settings,
-)
+from videottt.core.settings import settings
 
 
 @settings

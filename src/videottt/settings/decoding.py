@@ -1,6 +1,7 @@
 """Declare the thresholds between the outputs of the queries and the predicted segments."""
 
-from videottt.core.settings import Count, Fraction, settings
+from videottt.core.annotations import Count, Fraction
+from videottt.core.settings import settings
 
 
 @settings

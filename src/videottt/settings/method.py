@@ -5,15 +5,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from videottt.core.settings import (
-    Count,
-    CropSize,
-    NotNegative,
-    Positive,
-    Whole,
-    build_settings,
-    settings,
-)
+from videottt.core.annotations import Count, CropSize, NotNegative, Positive, Whole
+from videottt.core.settings import build_settings, settings
 from videottt.settings.augmentation import Augmentation, Views
 from videottt.settings.decoding import Decoding
 from videottt.settings.precision import Precision

@@ -5,8 +5,9 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from videottt.core.annotations import Fraction
 from videottt.core.errors import InputError, nearest
-from videottt.core.settings import Fraction, build_settings, settings
+from videottt.core.settings import build_settings, settings
 
 # The bound keeps a broken file from filling the machine's memory.
 Number = Annotated[int, Field(ge=1, le=2**16)]

@@ -5,16 +5,9 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from videottt.core.annotations import Count, Id, Ids, SomeOf, Texts, Whole
 from videottt.core.ids import TaskName
-from videottt.core.settings import (
-    Count,
-    Id,
-    Ids,
-    SomeOf,
-    Texts,
-    Whole,
-    settings,
-)
+from videottt.core.settings import settings
 from videottt.settings.augmentation import Augmentation
 from videottt.settings.decoding import Decoding
 from videottt.settings.method import Method

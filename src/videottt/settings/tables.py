@@ -5,8 +5,9 @@ from typing import Annotated
 
 from pydantic import Field
 
+from videottt.core.annotations import Texts
 from videottt.core.ids import TaskName
-from videottt.core.settings import Texts, settings
+from videottt.core.settings import settings
 
 
 @settings

@@ -4,7 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from videottt.core.settings import Count, NotNegative, Positive, Whole, settings
+from videottt.core.annotations import Count, NotNegative, Positive, Whole
+from videottt.core.settings import settings
 from videottt.settings.precision import Precision
 
 

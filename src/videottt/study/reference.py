@@ -20,7 +20,7 @@ from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
-from videottt.core.settings import MustBe, SomeOf
+from videottt.core.annotations import MustBe, SomeOf
 from videottt.runtime.slurm_site import Site
 from videottt.settings.augmentation import Augmentation, Views
 from videottt.settings.config import ConfigFile, MethodEntry, Protocol, TrainedCheckpoint

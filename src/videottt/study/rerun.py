@@ -26,6 +26,7 @@ PLUMBING = {
     "videottt.cli.arguments": "reads the command line, which the rules write in full",
     "videottt.core.errors": "messages",
     "videottt.core.progress": "messages",
+    "videottt.core.refusals": "messages",
     "videottt.core.provenance": "notes beside a result what it was made with",
     "videottt.runtime.claims": "keeps two processes from one file",
     "videottt.runtime.gpus": "leases a GPU; which one it is changes nothing",

@@ -12,8 +12,9 @@ from urllib.parse import urlsplit
 
 import yaml
 
+from videottt.core.annotations import Count
 from videottt.core.errors import InputError, nearest
-from videottt.core.settings import Count, build_settings, settings
+from videottt.core.settings import build_settings, settings
 
 DOWNLOADS = "downloads"  # below data_root
 ACCESS = ("open", "cityscapes", "by_hand")

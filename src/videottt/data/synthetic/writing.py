@@ -5,9 +5,10 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from videottt.core.annotations import Count, Whole
 from videottt.core.errors import InputError
 from videottt.core.segments import ClassSpace
-from videottt.core.settings import Count, Whole, settings
+from videottt.core.settings import settings
 from videottt.data.layouts import writer_named
 from videottt.data.synthetic import RenderedFrame, render_stills, render_video
 from videottt.settings.dataset import Phase

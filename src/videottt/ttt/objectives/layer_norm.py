@@ -27,8 +27,9 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from videottt.core.annotations import Fraction
 from videottt.core.errors import InputError
-from videottt.core.settings import Fraction, settings
+from videottt.core.settings import settings
 from videottt.models.y_shaped import YShapedModel
 from videottt.ttt.objectives.objective import Objective
 
