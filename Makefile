@@ -23,7 +23,7 @@ demo: $(VENV)/.run
 	$(BIN)/snakemake --cores 1 --config study=demo --report results/report_demo.html >/dev/null
 	@cat results/tables/demo/table1.md
 	@echo
-	@echo "tables:  results/tables/demo/ (table1, table4, ablations: .md, .csv, .tex; conventions, classes)"
+	@echo "tables:  results/tables/demo/ (table1, table4, ablations, cost: .md, .csv, .tex; conventions, classes)"
 	@echo "figures: results/figures/demo/ (bars, figure 2, curves), results/figures/synthetic*/ (figures 3, 7, 8)"
 	@echo "videos:  results/videos/synthetic/semantic/seed0/short_0.mp4, results/videos/synthetic_coco/panoptic/seed0/short_0.mp4,"
 	@echo "         colourised: results/videos/synthetic_coco/colorization/seed0/short_0.mp4; scores: results/tables/demo/table3.md"

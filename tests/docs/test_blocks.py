@@ -3,6 +3,7 @@
 import collections
 import concurrent.futures
 import contextlib
+import functools
 import os
 import re
 import shlex
@@ -169,10 +170,22 @@ def test_shell_runs(block, folder, dry_runs, capfd):
             with inside(folder):
                 # As few updates as will do, on a frame as small as the model takes.
                 main([*words[1:], "--override", '{"batch": 1, "shortest_edge": 64}'])
+        elif words[:2] in (["videottt", "plan"], ["videottt", "doctor"]):
+            assert_answers(folder, *words[1:])
         elif words[0] == "printf":
             subprocess.run(["sh", "-c", line], cwd=folder, check=True)
             assert yaml.safe_load((folder / SITE).read_text())["account"]
             (folder / SITE).unlink()
+
+
+@functools.cache
+def assert_answers(folder, *words):
+    """Check that a verb which only looks at things answers; doctor ends with 1 where it warns."""
+    command = [sys.executable, "-m", "videottt", *words]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode in ((0, 1) if words[0] == "doctor" else (0,)), done.stderr
+    assert done.stdout.strip(), done.stderr
+    assert "videottt: error" not in done.stderr
 
 
 def lines_of(block):
