@@ -88,15 +88,12 @@ def test_a_loss_without_a_masked_pixel_is_zero(example):
 
 def test_query_c_p_q_is_colour_c_of_row_p_and_column_q_of_each_patch():
     model = small_model().eval()
-    logits = []
-    model.decoder.query_decoder.register_forward_hook(
-        lambda module, inputs, output: logits.append(output.masks_queries_logits[-1])
-    )
     images = torch.randn(2, 3, 32, 64, generator=generator("images"))
     visible = random_visible(2, (32, 64), 8, 0.5, generator("visible"))
     with torch.no_grad():
         pixels = model.reconstruct(images, visible).numpy()
-    queries = logits[0].numpy()
+        states, refined = model.decoder.query(model.features(images, visible))
+        queries = model.decoder.query_decoder.masks(states[-1], refined).numpy()
     assert queries.shape == (2, 48, 8, 16)
     expected = np.empty((2, 3, 32, 64), np.float32)
     for colour in range(3):

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
-from transformers.models.swin.modeling_swin import SwinDropPath
 
 import videottt.ttt.objectives.mae
 import videottt.ttt.update
@@ -34,6 +33,7 @@ from videottt.models.inputs import (
     to_input,
 )
 from videottt.models.masking import reconstruction_loss
+from videottt.models.swin import DropPath
 from videottt.models.y_shaped import YShapedModel
 from videottt.settings.method import OptimizerSettings, method_from
 from videottt.settings.presets import PRESETS
@@ -125,7 +125,8 @@ def test_predictions_of_every_layer_equal_the_authors(model, reference, crops):
     check_features(features, reference, "eval")
     pixels = model.head.pixel_decoder(features)
     compare(pixels.mask_features, reference["eval.mask_features"])
-    for scale, found in enumerate(pixels.multi_scale_features):
+    for scale, (tokens, size) in enumerate(zip(pixels.levels, pixels.sizes, strict=True)):
+        found = tokens.unflatten(1, size).permute(0, 3, 1, 2)
         compare(found, reference[f"eval.multi_scale.{scale}"])
     outputs = model.predict(images)
     compare(outputs.class_logits[-1], reference["eval.pred_logits"])
@@ -209,7 +210,7 @@ def release_settings(config):
 @pytest.fixture
 def learn(model, reference, crops, release_settings, monkeypatch):
     """Return a function that runs updates of a stream on the authors' crops and masks."""
-    monkeypatch.setattr(ExplicitMemory, "batch", lambda *_: crops)
+    monkeypatch.setattr(ExplicitMemory, "batch", lambda *_: list(torch.from_numpy(crops)))
     masks = []
 
     def next_masks(batch, size, patch, ratio, _):
@@ -321,7 +322,7 @@ def test_drop_path_drops_the_same_branches_as_the_authors(reference, learn, monk
         kept = torch.from_numpy(kept).float().view(-1, *[1] * (states.ndim - 1))
         return states / float(probability) * kept
 
-    monkeypatch.setattr(SwinDropPath, "forward", dropped)
+    monkeypatch.setattr(DropPath, "forward", dropped)
     [result], gradients, _ = learn(1, drop_path=True)
     assert not draws
     assert result.loss == pytest.approx(reference["drop.micro_losses"].mean(), rel=LOSS)
@@ -429,7 +430,7 @@ def first_loss_by_hand(model, frame):
             patches[torch.rand(16, generator=draws).argsort()[:2]] = 1
         visible = visible_pixels(shown.view(-1, 4, 4).numpy())
         torch.manual_seed(seed_of(*key, "drop path", number))
-        features = model.encoder(torch.cat([part * visible, visible], 1)).feature_maps
+        features = model.encoder(torch.cat([part * visible, visible], 1))
         total += float(((model.decoder(features) - part) ** 2).mean()) / (BATCH / MICRO_BATCH)
     return total
 

@@ -258,7 +258,7 @@ def test_resets_discard_everything_learned_before(fresh, frames, objective, monk
 
 def test_a_collapse_resets_the_model_after_the_frame_that_shows_it(fresh, frames):
     video = frames * 2
-    drifting = method_of("mae", window=4, optimizer=dataclasses.replace(FAST, learning_rate=0.05))
+    drifting = method_of("mae", window=4, optimizer=dataclasses.replace(FAST, learning_rate=0.2))
     never = run(fresh(), drifting, video)
     settings = CollapseSettings(difference=1.0, frames=2)
     method = dataclasses.replace(drifting, reset="class_collapse", collapse=settings)
@@ -447,13 +447,13 @@ def test_tent_is_the_mean_entropy_of_the_pixels(fresh):
     # Two queries that are sure of two classes, and an equal claim of both on the right pixel.
     sure = torch.tensor([[[99.0, 0.0, 0.0], [0.0, 99.0, 0.0]]])
     claims = torch.tensor([[[[50.0, 0.0]], [[-50.0, 0.0]]]])
-    model = SimpleNamespace(predict=lambda images: QueryOutputs((sure,), (claims,)))
+    model = SimpleNamespace(predict_final=lambda images: QueryOutputs((sure,), (claims,)))
     loss = objective_named("tent", {}).loss(model, None, None)
     assert float(loss) == pytest.approx(np.log(2) / 2, abs=1e-6)
     outputs = outputs_of()
     shares = distribution(outputs)
     entropy = -(shares * np.log(shares)).sum(axis=-1).mean()
-    model = SimpleNamespace(predict=lambda images: outputs)
+    model = SimpleNamespace(predict_final=lambda images: outputs)
     assert float(objective_named("tent", {}).loss(model, None, None)) == pytest.approx(entropy)
 
 
@@ -463,8 +463,9 @@ def test_tent_trains_scale_and_shift_of_every_norm_of_f_and_h_and_nothing_else(f
     model.encoder.plain = nn.LayerNorm(4, elementwise_affine=False)
     trained = {id(parameter) for parameter in objective_named("tent", {}).trainable(model)}
     norms = {name: module for name, module in model.named_modules() if "Norm" in str(type(module))}
-    kinds = {type(module).__name__ for name, module in norms.items() if name.startswith("head.")}
-    assert kinds == {"LayerNorm", "GroupNorm"}
+    of_head = [module for name, module in norms.items() if name.startswith("head.")]
+    for kind in (nn.LayerNorm, nn.GroupNorm):
+        assert any(isinstance(module, kind) for module in of_head)
     expected = {
         id(parameter)
         for name, module in norms.items()

@@ -421,10 +421,11 @@ def test_micro_batches_change_nothing_but_rounding(fresh, frames, monkeypatch, m
     masks = torch.stack(shown).view(2, 2, 4, *shown[0].shape)
     assert torch.equal(masks[0], masks[1])
     assert not torch.equal(masks[0, 0], masks[0, 1])
-    for index in range(2):
+    # After an update rounding has grown: AdamW makes full steps where a gradient is about 0.
+    for index, of_norm in enumerate([1e-5, 1e-2]):
         whole, parts = results[0][index], results[1][index]
         assert parts.loss == pytest.approx(whole.loss, rel=1e-5)
-        assert parts.gradient_norm == pytest.approx(whole.gradient_norm, rel=1e-3)
+        assert parts.gradient_norm == pytest.approx(whole.gradient_norm, rel=of_norm)
         assert (parts.prediction != whole.prediction).mean() < 0.005
 
 
@@ -475,15 +476,15 @@ def test_a_window_holds_its_last_frames_and_frees_older_ones(fresh, frames):
 def test_a_window_keeps_its_frames_as_bytes_and_oldest_first():
     memory = ExplicitMemory(3)
     for value in range(7):
-        memory.append(np.full((2, 2, 3), value, np.uint8), value)
+        memory.append(torch.full((2, 2, 3), value, dtype=torch.uint8), value)
         assert len(memory) == min(value + 1, 3)
     assert memory.indices == [4, 5, 6]
-    batch = memory.batch([0, 2, 1, 0])
-    assert batch.dtype == np.uint8
+    batch = torch.stack(memory.batch([0, 2, 1, 0]))
+    assert batch.dtype == torch.uint8
     assert batch[:, 0, 0, 0].tolist() == [4, 6, 5, 4]
     everything = ExplicitMemory(None)
     for value in range(50):
-        everything.append(np.full((1, 1, 3), value, np.uint8), value)
+        everything.append(torch.full((1, 1, 3), value, dtype=torch.uint8), value)
     assert len(everything) == 50
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import safetensors
 import safetensors.torch
+import torch
 from torch import Tensor
 
 from videottt.core.errors import InputError, absent
@@ -109,7 +110,8 @@ def load_checkpoint(path: Path) -> Checkpoint:
     try:
         with safetensors.safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            # Copies: the weights are trained in place, and the file may change meanwhile.
+            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
     except safetensors.SafetensorError as error:
         raise InputError(
             f"{path}: not a readable safetensors file ({error}); train it again, or take an "
@@ -129,7 +131,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
             raise ValueError("'classes' is no list of names")
         if not isinstance(has_decoder, bool) or not isinstance(facts["provenance"], dict):
             raise ValueError("'decoder' is not true or false, or 'provenance' no object")
-        model = YShapedModel(preset, len(classes), head=facts["head"])
+        model = YShapedModel(preset, len(classes), seed=None, head=facts["head"])
     except (InputError, LookupError, ValueError, TypeError, ArithmeticError, RuntimeError) as error:
         raise InputError(
             f"{path}: its metadata are not those of a checkpoint ({error}); train it again, or "
@@ -158,4 +160,7 @@ def _load(model: YShapedModel, tensors: dict[str, Tensor], has_decoder: bool, pa
                 f"{path}: the weights '{name}' are of another type or not finite; train it again, "
                 "or take an unbroken copy"
             )
-    model.load_state_dict(tensors, strict=has_decoder)
+    untrained = {
+        name: torch.full(own[name].shape, float("nan")) for name in own.keys() - tensors.keys()
+    }
+    model.load_state_dict(tensors | untrained, assign=True)

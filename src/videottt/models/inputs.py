@@ -1,5 +1,6 @@
 """Convert stored frames to the encoder's normalised, padded input, and back to pixels."""
 
+import functools
 import math
 from dataclasses import dataclass
 
@@ -42,9 +43,29 @@ def normalise(images: Tensor) -> Tensor:
     Returns:
         float32 [B, 3, H, W], on the same device.
     """
-    mean = torch.tensor(PIXEL_MEAN, device=images.device)
-    std = torch.tensor(PIXEL_STD, device=images.device)
-    return ((images.float() - mean) / std).permute(0, 3, 1, 2).contiguous()
+    mean, std = _statistics(images.device)
+    # Planes first: a byte is cheaper to move than a float, and a plane has one mean.
+    planes = images.permute(0, 3, 1, 2).contiguous().to(torch.float32, copy=True)
+    return planes.sub_(mean).div_(std)
+
+
+@functools.cache
+def _statistics(device: torch.device) -> tuple[Tensor, Tensor]:
+    """Return ImageNet's mean and standard deviation on a device, float32 [3, 1, 1] each."""
+    # Kept, as a new copy of them would make a GPU wait; and usable in training, whoever asks first.
+    with torch.inference_mode(False):
+        return (
+            torch.tensor(PIXEL_MEAN, device=device).view(3, 1, 1),
+            torch.tensor(PIXEL_STD, device=device).view(3, 1, 1),
+        )
+
+
+def to_device(tensor: Tensor, device: torch.device) -> Tensor:
+    """Copy a tensor to a device; a GPU copies from pinned memory while the program goes on."""
+    if tensor.device == device or device.type == "cpu":
+        return tensor.to(device)
+    pinned = tensor.pin_memory() if device.type == "cuda" else tensor
+    return pinned.to(device, non_blocking=True)
 
 
 def to_input(images: Tensor, device: torch.device) -> Tensor:
@@ -57,15 +78,14 @@ def to_input(images: Tensor, device: torch.device) -> Tensor:
     Returns:
         float32 [B, 3, h, w], normalised, h and w padded with 0 to multiples of 32.
     """
-    return pad_to_stride(normalise(images.to(device)))
+    return pad_to_stride(normalise(to_device(images, device)))
 
 
 def denormalise(images: Tensor) -> Tensor:
     """Invert `normalise`: return uint8 [B, H, W, 3], clamped to 0..255, of float [B, 3, H, W]."""
-    mean = torch.tensor(PIXEL_MEAN, device=images.device)
-    std = torch.tensor(PIXEL_STD, device=images.device)
-    pixels = images.permute(0, 2, 3, 1) * std + mean
-    return pixels.round().clamp(0, 255).to(torch.uint8)
+    mean, std = _statistics(images.device)
+    pixels = images * std + mean
+    return pixels.round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).contiguous()
 
 
 def pad_to_stride(images: Tensor) -> Tensor:

@@ -4,11 +4,6 @@ from transformers import Mask2FormerConfig, SwinConfig
 
 from videottt.settings.presets import Preset
 
-# Queries of the decoder g: one for each RGB channel and pixel of a 4 x 4 patch (section 4.3).
-RECONSTRUCTION_QUERIES = 3 * 4 * 4
-# Queries of the head h of colorization: one for each plane a, b and pixel of a 4 x 4 patch.
-COLOUR_QUERIES = 2 * 4 * 4
-
 
 def mask2former_config(preset: Preset, queries: int, classes: int) -> Mask2FormerConfig:
     """Return the transformers configuration of the four-channel Swin encoder with one branch.

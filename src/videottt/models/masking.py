@@ -30,9 +30,9 @@ def random_visible(
     kept = int(count * (1 - mask_ratio) + 1e-9)
     # One draw for each image, so that the masks do not depend on the size of a micro-batch.
     noise = torch.stack([torch.rand(count, generator=generator) for _ in range(batch)])
-    order = noise.argsort(dim=1)
-    grid = (order.argsort(dim=1) < kept).float().view(batch, 1, rows, columns)
-    pixels = grid.repeat_interleave(patch, dim=2).repeat_interleave(patch, dim=3)
+    shown = noise.argsort(dim=1)[:, :kept]
+    grid = torch.zeros_like(noise).scatter_(1, shown, 1).view(batch, 1, rows, 1, columns, 1)
+    pixels = grid.expand(-1, -1, -1, patch, -1, patch).reshape(batch, 1, rows * patch, -1)
     return pixels[:, :, : size[0], : size[1]]
 
 

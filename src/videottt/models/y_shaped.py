@@ -1,27 +1,30 @@
 """The Y-shaped model of the paper: encoder f, main-task head h, decoder g (sections 3 and 4.3)."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
-from transformers import Mask2FormerForUniversalSegmentation
-from transformers.models.mask2former.modeling_mask2former import Mask2FormerLoss
 
 from videottt.core.errors import InputError, nearest
-from videottt.core.randomness import global_draws
-from videottt.models.encoders import drop_path_on_feedforward
-from videottt.models.mask2former_config import (
-    COLOUR_QUERIES,
-    RECONSTRUCTION_QUERIES,
-    mask2former_config,
-)
 from videottt.models.masking import masked
+from videottt.models.pixel_decoder import PixelDecoder, Pixels
+from videottt.models.query_decoder import QueryDecoder
+from videottt.models.swin import Encoder
 from videottt.settings.presets import Preset
+
+if TYPE_CHECKING:
+    from transformers.models.mask2former.modeling_mask2former import Mask2FormerLoss
+
+# Queries of the decoder g: one for each RGB channel and pixel of a 4 x 4 patch (section 4.3).
+RECONSTRUCTION_QUERIES = 3 * 4 * 4
+# Queries of the head h of colorization: one for each plane a, b and pixel of a 4 x 4 patch.
+COLOUR_QUERIES = 2 * 4 * 4
 
 
 @dataclass(frozen=True)
 class QueryOutputs:
-    """Mask2Former's outputs for a batch: one entry for each decoder layer, the final layer last.
+    """Mask2Former's outputs for a batch: of the final decoder layer, or of every layer in turn.
 
     Attributes:
         class_logits: float [B, queries, classes + 1] each; the last class means "no object".
@@ -43,47 +46,71 @@ class MaskedAttentionBranch(nn.Module):
     section 4.3).
 
     Args:
-        template: Mask2Former with new weights; the branch takes over its two decoders.
+        preset: all sizes.
+        queries: number of queries.
     """
 
-    def __init__(self, template: Mask2FormerForUniversalSegmentation) -> None:
+    def __init__(self, preset: Preset, queries: int) -> None:
         super().__init__()
-        self.pixel_decoder = template.model.pixel_level_module.decoder
-        self.query_decoder = template.model.transformer_module
+        self.pixel_decoder = PixelDecoder(
+            [preset.embed_dim * 2**stage for stage in range(len(preset.depths))],
+            preset.hidden_dim,
+            preset.mask_dim,
+            preset.attention_heads,
+            preset.pixel_decoder_feedforward,
+            preset.pixel_decoder_layers,
+        )
+        self.query_decoder = QueryDecoder(
+            queries,
+            preset.hidden_dim,
+            preset.mask_dim,
+            preset.attention_heads,
+            preset.feedforward,
+            preset.decoder_layers,
+        )
 
-    def query(self, features: tuple[Tensor, ...]) -> tuple[list[Tensor], list[Tensor]]:
-        """Run both decoders; return the states and the mask logits of every decoder layer.
+    def query(self, features: tuple[Tensor, ...]) -> tuple[list[Tensor], Pixels]:
+        """Run both decoders; return the queries' states and the pixels they are compared with.
 
         Args:
             features: the encoder's four maps, float [B, C_i, H / 2^(i+2), W / 2^(i+2)], i = 0..3.
 
         Returns:
-            query states, [queries, B, hidden_dim] each, and mask logits, [B, queries, H/4, W/4]
-            each.
+            normalised states, [B, queries, hidden_dim] each: before the first decoder layer and
+            after each layer; and the refined pixels.
         """
         # float32: deformable attention is too inexact in half precision; the release agrees.
         with torch.autocast(features[0].device.type, enabled=False):
-            pixels = self.pixel_decoder([feature.float() for feature in features])
-        queries = self.query_decoder(
-            multi_scale_features=pixels.multi_scale_features,
-            mask_features=pixels.mask_features,
-            output_hidden_states=True,
-        )
-        return queries.intermediate_hidden_states, queries.masks_queries_logits
+            pixels = self.pixel_decoder(tuple(feature.float() for feature in features))
+        return self.query_decoder(pixels), pixels
 
 
 class MainTaskHead(MaskedAttentionBranch):
-    """The head h for segments: a branch that also predicts a class for each query."""
+    """The head h for segments: a branch that also predicts a class for each query.
 
-    def __init__(self, template: Mask2FormerForUniversalSegmentation) -> None:
-        super().__init__(template)
-        self.class_predictor = template.class_predictor
+    Args:
+        preset: all sizes.
+        classes: number of classes, without "no object".
+    """
+
+    def __init__(self, preset: Preset, classes: int) -> None:
+        super().__init__(preset, preset.queries)
+        self.class_predictor = nn.Linear(preset.hidden_dim, classes + 1)
 
     def forward(self, features: tuple[Tensor, ...]) -> QueryOutputs:
-        """Return the class and mask logits of every decoder layer for the encoder's maps."""
-        states, masks = self.query(features)
-        classes = tuple(self.class_predictor(state.transpose(0, 1)) for state in states)
-        return QueryOutputs(classes, tuple(masks))
+        """Return the class and mask logits of every decoder layer, which ℓ_m supervises."""
+        return self._outputs(*self.query(features))
+
+    def final(self, features: tuple[Tensor, ...]) -> QueryOutputs:
+        """Return the class and mask logits of the final layer, which predictions need."""
+        states, pixels = self.query(features)
+        return self._outputs(states[-1:], pixels)
+
+    def _outputs(self, states: list[Tensor], pixels: Pixels) -> QueryOutputs:
+        return QueryOutputs(
+            tuple(self.class_predictor(state) for state in states),
+            tuple(self.query_decoder.masks(state, pixels) for state in states),
+        )
 
 
 class PaintingBranch(MaskedAttentionBranch):
@@ -94,8 +121,18 @@ class PaintingBranch(MaskedAttentionBranch):
 
         Query c·16 + p·4 + q is channel c of row p, column q of every 4 x 4 patch.
         """
-        _, masks = self.query(features)
-        return nn.functional.pixel_shuffle(masks[-1], 4)
+        states, pixels = self.query(features)
+        return _painted(self.query_decoder.masks(states[-1], pixels))
+
+
+def _painted(masks: Tensor) -> Tensor:
+    """Return masks [B, C · 16, H, W] as pixels [B, C, 4 · H, 4 · W].
+
+    As torch's pixel_shuffle, whose backward pass is several times slower on a CPU.
+    """
+    batch, _, height, width = masks.shape
+    parts = masks.view(batch, -1, 4, 4, height, width).permute(0, 1, 4, 2, 5, 3)
+    return parts.reshape(batch, -1, 4 * height, 4 * width)
 
 
 class ColourHead(PaintingBranch):
@@ -103,15 +140,37 @@ class ColourHead(PaintingBranch):
 
     In the paper g copies the architecture of h except the last layer, which maps into pixel space
     (section 4.3). The head h of colorization also predicts pixels, so it has the architecture of g.
+
+    Args:
+        preset: all sizes.
+        classes: 0, as there are none.
     """
+
+    def __init__(self, preset: Preset, classes: int) -> None:
+        super().__init__(preset, COLOUR_QUERIES)
+
+    def final(self, features: tuple[Tensor, ...]) -> Tensor:
+        """Return the pixels, which only the final layer paints."""
+        pixels: Tensor = self(features)
+        return pixels
 
 
 class ReconstructionDecoder(PaintingBranch):
-    """The decoder g: 3·4·4 queries reconstruct RGB pixels, normalised like the input (4.3)."""
+    """The decoder g: 3·4·4 queries reconstruct RGB pixels, normalised like the input (4.3).
+
+    Args:
+        preset: all sizes.
+    """
+
+    def __init__(self, preset: Preset) -> None:
+        super().__init__(preset, RECONSTRUCTION_QUERIES)
 
 
 # Classes of h by kind of output.
-HEADS: dict[str, type[MaskedAttentionBranch]] = {"segments": MainTaskHead, "colours": ColourHead}
+HEADS: dict[str, type[MainTaskHead] | type[ColourHead]] = {
+    "segments": MainTaskHead,
+    "colours": ColourHead,
+}
 
 
 class YShapedModel(nn.Module):
@@ -123,7 +182,8 @@ class YShapedModel(nn.Module):
     Args:
         preset: all sizes.
         classes: number of classes that h predicts; 0 for "colours".
-        seed: of the initial weights.
+        seed: of the initial weights; None leaves the model without weights, to be filled by
+            `load_state_dict` with `assign=True`.
         head: output of h: "segments" or "colours".
 
     Attributes:
@@ -138,23 +198,31 @@ class YShapedModel(nn.Module):
         InputError: no head has this kind of output.
     """
 
-    def __init__(self, preset: Preset, classes: int, seed: int = 0, head: str = "segments") -> None:
+    def __init__(
+        self, preset: Preset, classes: int, seed: int | None = 0, head: str = "segments"
+    ) -> None:
         super().__init__()
         if head not in HEADS:
             raise InputError(f"model: no head predicts '{head}'; {nearest(head, HEADS)}")
         self.preset = preset
         self.classes = classes
         self.head_kind = head
-        queries = preset.queries if head == "segments" else COLOUR_QUERIES
-        with global_draws("initial weights", seed):
-            main = Mask2FormerForUniversalSegmentation(mask2former_config(preset, queries, classes))
-            reconstruction = Mask2FormerForUniversalSegmentation(
-                mask2former_config(preset, RECONSTRUCTION_QUERIES, classes)
+        with torch.device("meta"):
+            self.encoder = Encoder(
+                preset.embed_dim, preset.depths, preset.num_heads, preset.drop_path_rate
             )
-        self.encoder = main.model.pixel_level_module.encoder
-        self.head = HEADS[head](main)
-        self.decoder = ReconstructionDecoder(reconstruction)
-        drop_path_on_feedforward(self.encoder)
+            self.head = HEADS[head](preset, classes)
+            self.decoder = ReconstructionDecoder(preset)
+        if seed is not None:
+            self._initialise(seed)
+
+    def _initialise(self, seed: int) -> None:
+        # Here, because transformers takes seconds to import and other jobs do not need it.
+        from videottt.models.initial_weights import initial_weights
+
+        queries = self.head.query_decoder.queries_features.num_embeddings
+        drawn = initial_weights(self.preset, self.classes, queries, RECONSTRUCTION_QUERIES, seed)
+        self.load_state_dict({name: drawn[name] for name in self.state_dict()}, assign=True)
 
     def features(
         self, images: Tensor, visible: Tensor, masked_with: str = "mean"
@@ -174,13 +242,20 @@ class YShapedModel(nn.Module):
         """
         visible = visible.to(images.dtype)
         shown = masked(images, visible, masked_with)
-        maps: tuple[Tensor, ...] = self.encoder(torch.cat([shown, visible], dim=1)).feature_maps
+        maps: tuple[Tensor, ...] = self.encoder(torch.cat([shown, visible], dim=1))
         return maps
 
     def predict(self, images: Tensor) -> HeadOutputs:
-        """Return h(f(x)) of images with all patches visible, as the main task sees them."""
-        outputs: HeadOutputs = self.head(self.features(images, torch.ones_like(images[:, :1])))
+        """Return h(f(x)), after every decoder layer, of images with all patches visible."""
+        outputs: HeadOutputs = self.head(self._features_of_all(images))
         return outputs
+
+    def predict_final(self, images: Tensor) -> HeadOutputs:
+        """Return h(f(x)) after the final decoder layer only; faster than `predict`."""
+        return self.head.final(self._features_of_all(images))
+
+    def _features_of_all(self, images: Tensor) -> tuple[Tensor, ...]:
+        return self.features(images, torch.ones_like(images[:, :1]))
 
     def reconstruct(self, images: Tensor, visible: Tensor, masked_with: str = "mean") -> Tensor:
         """Reconstruct all pixels from the visible ones.
@@ -197,8 +272,13 @@ class YShapedModel(nn.Module):
         return pixels
 
 
-def main_task_criterion(preset: Preset, classes: int) -> tuple[Mask2FormerLoss, dict[str, float]]:
+def main_task_criterion(preset: Preset, classes: int) -> "tuple[Mask2FormerLoss, dict[str, float]]":
     """Return Mask2Former's set criterion ℓ_m, and the weights of its losses by name."""
+    # Here, because transformers takes seconds to import and only training needs it.
+    from transformers.models.mask2former.modeling_mask2former import Mask2FormerLoss
+
+    from videottt.models.mask2former_config import mask2former_config
+
     config = mask2former_config(preset, preset.queries, classes)
     weights = {
         "loss_cross_entropy": config.class_weight,

@@ -8,15 +8,19 @@ import torch
 
 from videottt.core.errors import InputError
 from videottt.runtime.gpus import lease_gpu
+from videottt.runtime.precision import allow_tf32
 
 logger = logging.getLogger(__name__)
 
+# Share of a GPU's free memory that a batch may be reckoned to need; the rest is for fragments.
+FILLED = 0.9
+
 
 def prepare_device(name: str, threads: int) -> torch.device:
-    """Return the device for `name` and limit torch to `threads` CPU threads.
+    """Return the device for `name`, limit torch to `threads` CPU threads, and set its arithmetic.
 
     "auto" and "cuda" lease a GPU that no other job uses, until this process ends. "cuda:N" takes
-    GPU N without a lease.
+    GPU N without a lease. For the life of the process, a GPU's float32 is not TF32.
 
     Args:
         name: "auto" (a GPU if one is visible, else the CPU), "cpu", "cuda" or "cuda:N".
@@ -26,6 +30,7 @@ def prepare_device(name: str, threads: int) -> torch.device:
         InputError: this machine has no such device.
     """
     torch.set_num_threads(threads)
+    allow_tf32(False)
     if name in ("auto", "cuda"):
         gpu = lease_gpu()
         usable = torch.cuda.is_available()
@@ -43,6 +48,25 @@ def prepare_device(name: str, threads: int) -> torch.device:
     label = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{threads} thread(s)"
     logger.info("device: %s (%s)", device, label)
     return device
+
+
+def fitting_micro_batch(batch: int, one: int, free: int) -> int:
+    """Return the largest micro-batch that fits into memory and cuts a batch into equal parts.
+
+    Args:
+        batch: images of an update.
+        one: bytes that one image needs.
+        free: bytes that are free.
+    """
+    fitting = min(max(int(FILLED * free / max(one, 1)), 1), batch)
+    parts = -(-batch // fitting)
+    return -(-batch // parts)
+
+
+def free_memory(device: torch.device) -> int:
+    """Return the bytes of a GPU that this process may still fill: free ones, and its cache."""
+    free, _ = torch.cuda.mem_get_info(device)
+    return int(free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device))
 
 
 def peak_memory(device: torch.device) -> int:

@@ -17,6 +17,7 @@ from videottt.core.ids import JobKey
 from videottt.core.segments import Instances, Panoptic, Prediction
 from videottt.runtime.interruption import Interruption
 from videottt.runtime.saved_state import SavedState
+from videottt.store.background import BackgroundWriter, in_background
 from videottt.store.frames import FrameStore
 from videottt.store.predictions import PredictionReader, PredictionWriter, write_predictions
 
@@ -58,7 +59,7 @@ class NullJournal:
         writer: the writer of the file of predictions.
     """
 
-    def __init__(self, writer: PredictionWriter) -> None:
+    def __init__(self, writer: PredictionWriter | BackgroundWriter) -> None:
         self.writer = writer
 
     def resume(self) -> dict[str, Any] | None:
@@ -95,7 +96,10 @@ class Journal(NullJournal):
     """
 
     def __init__(
-        self, writer: PredictionWriter, saved: SavedState, interruption: Interruption
+        self,
+        writer: PredictionWriter | BackgroundWriter,
+        saved: SavedState,
+        interruption: Interruption,
     ) -> None:
         super().__init__(writer)
         self._saved = saved
@@ -152,6 +156,7 @@ def open_journal(
     state: Path | None,
     save_every: float,
     looks: int | None = None,
+    background: bool = False,
 ) -> Iterator[NullJournal]:
     """Yield the journal of a job on one video; the file of predictions appears at the end.
 
@@ -163,17 +168,22 @@ def open_journal(
         save_every: seconds between two saves.
         looks: number of reconstructions to keep for a figure; a state saved with another number is
             not resumed.
+        background: whether a thread of its own writes; it pays where a GPU computes meanwhile.
     """
-    with write_predictions(
-        output,
-        job.key,
-        kind=job.kind,
-        frames=len(store),
-        size=store.size,
-        classes=store.classes,
-        settings=job.settings,
-        provenance=job.provenance,
-    ) as writer:
+    with contextlib.ExitStack() as opened:
+        plain = opened.enter_context(
+            write_predictions(
+                output,
+                job.key,
+                kind=job.kind,
+                frames=len(store),
+                size=store.size,
+                classes=store.classes,
+                settings=job.settings,
+                provenance=job.provenance,
+            )
+        )
+        writer = opened.enter_context(in_background(plain)) if background else plain
         if state is None:
             yield NullJournal(writer)
             return

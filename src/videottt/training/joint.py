@@ -29,7 +29,7 @@ from videottt.tasks.task import LabelMaps, MainTaskLoss, Task
 from videottt.training.schedule import rate_factor
 from videottt.training.stills import Still
 from videottt.ttt.objectives.mae import MaskedAutoencoding
-from videottt.ttt.optimizer import clip_gradients, gradient_norm, parameter_groups
+from videottt.ttt.optimizer import AdamW, clip_gradients, gradient_norm, parameter_groups
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ class TrainingRun:
     """
 
     model: YShapedModel
-    optimizer: torch.optim.Optimizer
+    optimizer: AdamW
     precision: Precision
     micro_batch: int
     iteration: int = 0
@@ -97,7 +97,7 @@ def start_run(model: YShapedModel, settings: TrainingSettings) -> TrainingRun:
     )
     return TrainingRun(
         model,
-        torch.optim.AdamW(groups),
+        AdamW(groups),
         Precision(settings.precision, device),
         settings.micro_batch or settings.batch,
     )
@@ -188,7 +188,7 @@ def _cut_smaller(run: TrainingRun, settings: TrainingSettings, processes: Proces
     Raises:
         InputError: a part has only one image, or several processes share the training.
     """
-    run.optimizer.zero_grad(set_to_none=True)
+    run.optimizer.zero_grad()
     device = next(run.model.parameters()).device
     if device.type == "cuda":
         torch.cuda.empty_cache()
@@ -310,9 +310,9 @@ def _step(
     finite = math.isfinite(sum(losses)) and bool(torch.isfinite(norm))
     if finite:
         clip_gradients(parameters, norm, settings.gradient_clip)
-        run.precision.step(run.optimizer)
+        run.optimizer.step()
     run.precision.update()
-    run.optimizer.zero_grad(set_to_none=True)
+    run.optimizer.zero_grad()
     run.skipped_in_a_row = 0 if finite else run.skipped_in_a_row + 1
     if run.skipped_in_a_row > settings.skipped_limit:
         raise InputError(

@@ -72,8 +72,10 @@ def predict_frame_by_frame(job: FixedJob, method_for: Callable[[FrameStore], Fix
                 logger.info("%s: another process has written it meanwhile", job.output)
                 return
             with open_journal(
-                job.output, prediction_job, store, state=job.state, save_every=job.save_every
-            ) as journal:
+                job.output, prediction_job, store,
+                state=job.state, save_every=job.save_every,
+                background=device.type == "cuda",
+            ) as journal:  # fmt: skip
                 done = (journal.resume() or {"done": 0})["done"]
                 if done:
                     logger.info("resuming after %d of %d frames", done, len(store))

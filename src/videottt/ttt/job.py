@@ -147,6 +147,7 @@ def predict_video(job: StreamJob) -> None:
         with open_journal(
             job.output, made, opened.store,
             state=job.state, save_every=job.save_every, looks=job.looks,
+            background=opened.device.type == "cuda",
         ) as journal:  # fmt: skip
             follow(stream, opened, journal, _spread_frames(len(opened.store), count))
             journal.writer.peak_memory(peak_memory(opened.device))

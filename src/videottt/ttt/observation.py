@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from videottt.data.transforms.resize import frame_size, input_size, resize_image
-from videottt.models.inputs import to_input
+from videottt.models.inputs import to_device, to_input
 from videottt.settings.method import Method
 from videottt.tasks.task import Task
 
@@ -20,14 +20,15 @@ class Observation:
         index: of the frame in its video, from 0.
         frame: the stored frame, RGB uint8 [H, W, 3]; only its observable part may be used.
         image: the observable part of the frame, resized, uint8 [h, w, 3].
-        remembered: the image that the window keeps, uint8; see `remembered`.
+        remembered: the image that the window keeps, uint8: see `remembered`. On the model's device,
+            but on the CPU if updates draw random views of it.
         images: the model's input: `image` normalised and padded, float32 [1, 3, H', W'].
     """
 
     index: int
     frame: np.ndarray
     image: np.ndarray
-    remembered: np.ndarray
+    remembered: Tensor
     images: Tensor
 
 
@@ -45,8 +46,11 @@ def observe(
     """
     full = _observable(frame, task)
     image = _resized(full, method)
-    images = to_input(torch.from_numpy(image[None]), device)
-    return Observation(index, frame, image, full if method.views else image, images)
+    shown = to_device(torch.from_numpy(image), device)
+    images = to_input(shown[None], device)
+    return Observation(
+        index, frame, image, torch.from_numpy(full) if method.views else shown, images
+    )
 
 
 def remembered(frame: np.ndarray, task: Task, method: Method) -> np.ndarray:

@@ -77,7 +77,7 @@ def _predicted(
 ) -> Iterator[FrameResult]:
     for index in range(progress.predicted, len(video)):
         start = time.perf_counter()
-        frame = video.batch([index])[0]
+        frame = video.frame(index)
         loaded = time.perf_counter() - start
         result = stream.predict_only(frame, index)
         # Updates of offline TTT belong to no frame: the first frame reports all skipped ones.

@@ -64,7 +64,7 @@ class Predictor:
         place = Placement(
             image_size(observation.images), frame_size(observation.image), frame_size(frame)
         )
-        outputs = self._model.predict(observation.images)
+        outputs = self._model.predict_final(observation.images)
         if task is None:
             return self._task.decode(outputs, place, frame)
         assert isinstance(outputs, QueryOutputs)
@@ -109,7 +109,7 @@ class Predictor:
         """Return the predictions of images, uint8 [B, h, w, 3], h and w multiples of 32."""
         size = frame_size(images[0])
         place = Placement(size, size, size)
-        outputs = self._model.predict(to_input(torch.from_numpy(images), self._device))
+        outputs = self._model.predict_final(to_input(torch.from_numpy(images), self._device))
         assert isinstance(outputs, QueryOutputs)
         classes, masks = outputs.class_logits[-1], outputs.mask_logits[-1]
         predictions = []

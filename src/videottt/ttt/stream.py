@@ -19,21 +19,22 @@ from videottt.core.frame_result import FrameResult, Traced
 from videottt.core.ids import JobKey
 from videottt.core.randomness import generator
 from videottt.core.segments import Prediction
-from videottt.data.transforms.update_views import view_for_update
 from videottt.models.y_shaped import YShapedModel
 from videottt.settings.method import Method
 from videottt.tasks.task import Task
+from videottt.ttt.clock import Clock, clock_for
 from videottt.ttt.collapse import CollapseWatch
 from videottt.ttt.memory import (
     ExplicitMemory,
     ImplicitMemory,
     WholeVideo,
     sample_indices,
+    shown_to_update,
 )
 from videottt.ttt.objectives import objective_named
 from videottt.ttt.observation import Observation, observe, remembered
 from videottt.ttt.predictor import Predictor
-from videottt.ttt.update import Clock, Updates
+from videottt.ttt.update import Updates
 
 # Mask ratio of reconstructions for figures when the objective has no mask ratio.
 MASK_RATIO = 0.8
@@ -117,27 +118,26 @@ class Stream:
                 skipped; see `Updates.take`.
         """
         index = self._seen if index is None else index
-        clock = Clock(self._device)
+        clock = clock_for(self._device)
         observation = self._observed(frame, index)
-        losses: list[float] = []
-        norms: list[float] = []
         if self._objective.learns:
             self._remember(observation)
             if self._seen % self.method.every == 0:
-                losses, norms = self._learn(observation, clock)
+                self._learn(observation, clock)
         self._seen += 1
         prediction = self._predictor.predict_frame(observation)
         clock.charge("predict")
         resets = self._forget_on_collapse(observation, prediction)
         clock.charge("reset")
-        finite = [bool(np.isfinite(pair).all()) for pair in zip(losses, norms, strict=True)]
+        # Last, because a GPU must have done everything before it tells what it measured.
+        steps = self._updates.read()
         return FrameResult(
             index=index,
             prediction=prediction,
-            loss=float(np.mean(losses)) if losses else float("nan"),
-            gradient_norm=float(np.mean(norms)) if norms else float("nan"),
-            skipped_steps=finite.count(False),
-            wall_time=clock.wall_time,
+            loss=float(np.mean([step.loss for step in steps])) if steps else float("nan"),
+            gradient_norm=float(np.mean([step.norm for step in steps])) if steps else float("nan"),
+            skipped_steps=[step.finite for step in steps].count(False),
+            wall_time=clock.wall_time(),
             resets=resets,
         )
 
@@ -153,17 +153,18 @@ class Stream:
             # before these updates.
             self._predictor = Predictor(self._model, self._task, self.method, self._key)
         for iteration in range(first, last):
-            clock = Clock(self._device)
-            loss, norm = self._update("offline", iteration, clock)
-            yield OfflineUpdate(loss, norm, clock.wall_time)
+            clock = clock_for(self._device)
+            self._update("offline", iteration, clock)
+            [step] = self._updates.read()
+            yield OfflineUpdate(step.loss, step.norm, clock.wall_time())
 
     def predict_only(self, frame: np.ndarray, index: int) -> FrameResult:
         """Predict a frame, RGB uint8 [H, W, 3], with the current weights and without learning."""
-        clock = Clock(self._device)
+        clock = clock_for(self._device)
         prediction = self._predictor.predict_frame(self._observed(frame, index))
         clock.charge("predict")
         nothing = float("nan")
-        return FrameResult(index, prediction, nothing, nothing, 0, clock.wall_time)
+        return FrameResult(index, prediction, nothing, nothing, 0, clock.wall_time())
 
     def state(self) -> dict[str, Any]:
         """Return everything that has changed since the stream was made, for `restore`.
@@ -216,7 +217,8 @@ class Stream:
             prediction = self._predictor.predict_frame(observation)
             yield Traced(step, loss, prediction, visible, pixels)
             if step < steps:
-                self._update(index, step, Clock(self._device))
+                self._update(index, step, clock_for(self._device))
+                self._updates.read()
 
     def reconstruct(self, frame: np.ndarray, index: int) -> tuple[np.ndarray, np.ndarray]:
         """Mask a frame and reconstruct it with the current weights, for figures.
@@ -245,12 +247,12 @@ class Stream:
 
     def _read_from(self, video: WholeVideo) -> Callable[[int], np.ndarray]:
         def read(index: int) -> np.ndarray:
-            return remembered(video.batch([index])[0], self._task, self.method)
+            return remembered(video.frame(index), self._task, self.method)
 
         return read
 
-    def _learn(self, observation: Observation, clock: Clock) -> tuple[list[float], list[float]]:
-        """Learn from the window; return the loss and the gradient norm of every step."""
+    def _learn(self, observation: Observation, clock: Clock) -> None:
+        """Learn from the window."""
         if self.method.reset == "every_frame":
             self._forget()
         elif self.method.optimizer_between_frames == "rebuilt":
@@ -258,12 +260,9 @@ class Stream:
         clock.charge("reset")
         self._objective.observe(self._model, observation.images)
         clock.charge("forward")
-        if not self._updates.parameters:
-            return [], []
-        steps = range(self.method.steps)
-        updates = [self._update(observation.index, step, clock) for step in steps]
-        losses, norms = zip(*updates, strict=True)
-        return list(losses), list(norms)
+        if self._updates.parameters:
+            for step in range(self.method.steps):
+                self._update(observation.index, step, clock)
 
     def _forget(self) -> None:
         """Reset the model and the optimizer to their initial state, bit for bit."""
@@ -278,20 +277,19 @@ class Stream:
         self._forget()
         return 1
 
-    def _update(self, index: int | str, iteration: int, clock: Clock) -> tuple[float, float]:
-        """Take one gradient step on a batch from the window; return loss and gradient norm."""
+    def _update(self, index: int | str, iteration: int, clock: Clock) -> None:
+        """Take one gradient step on a batch from the window."""
         draws = generator(*self._draws, index, iteration)
         images = self._batch(draws)
         clock.charge("sample")
-        return self._updates.take(images, index, iteration, draws, clock)
+        self._updates.take(images, index, iteration, draws, clock)
 
     def _batch(self, draws: torch.Generator) -> Tensor:
-        """Draw a batch of frames from the window: uint8 [B, H, W, 3], on the CPU."""
+        """Draw a batch of frames from the window: uint8 [B, H, W, 3], where the window is."""
         method = self.method
         indices = sample_indices(len(self._window), method.batch, method.sampling, draws)
         frames = self._window.batch(indices)
-        images = [view_for_update(frame, method.crop, method.views, draws) for frame in frames]
-        return torch.from_numpy(np.stack(images))
+        return torch.stack([shown_to_update(frame, method, draws) for frame in frames])
 
 
 def run_stream(stream: Stream, frames: Iterable[tuple[int, np.ndarray]]) -> Iterator[FrameResult]:

@@ -1,50 +1,47 @@
 """Take gradient steps of test-time training: micro-batches, clipping, and skipped updates."""
 
+import contextlib
 import logging
-import time
-from dataclasses import dataclass, field
+import math
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from videottt.core.errors import InputError
-from videottt.core.frame_result import PHASES
 from videottt.core.ids import JobKey
-from videottt.core.randomness import global_draws
-from videottt.models.encoders import drop_path
+from videottt.core.randomness import generator, global_draws
 from videottt.models.inputs import to_input
+from videottt.models.swin import drop_path
 from videottt.models.y_shaped import YShapedModel
+from videottt.runtime.device import fitting_micro_batch, free_memory
 from videottt.runtime.out_of_memory import is_out_of_memory
 from videottt.runtime.precision import Precision
 from videottt.settings.method import Method
+from videottt.ttt.clock import Clock
 from videottt.ttt.objectives.objective import Objective
 from videottt.ttt.optimizer import clip_gradients, gradient_norm, optimizer_for
 
 logger = logging.getLogger(__name__)
 
 
-@dataclass
-class Clock:
-    """A clock that adds up wall time by phase, and waits for the device at the end of a phase.
+@dataclass(frozen=True)
+class Step:
+    """What was measured in one gradient step.
 
     Attributes:
-        device: of the model.
-        wall_time: seconds by phase.
+        loss: of the batch, before the step.
+        norm: L2 norm of all gradients together, before clipping.
     """
 
-    device: torch.device
-    wall_time: dict[str, float] = field(default_factory=lambda: dict.fromkeys(PHASES, 0.0))
-    _last: float = field(default_factory=time.perf_counter)
+    loss: float
+    norm: float
 
-    def charge(self, phase: str) -> None:
-        """Add the time since the last charge, in seconds, to a phase."""
-        if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
-        now = time.perf_counter()
-        self.wall_time[phase] += now - self._last
-        self._last = now
+    @property
+    def finite(self) -> bool:
+        """Return whether loss and norm are finite; otherwise the step was skipped."""
+        return math.isfinite(self.loss) and math.isfinite(self.norm)
 
 
 class Updates:
@@ -69,8 +66,13 @@ class Updates:
         self._draws = key.draws
         self._device = next(model.parameters()).device
         self._precision = Precision(method.precision, self._device)
-        self._micro_batch = method.micro_batch or method.batch
+        # None until the first step on a GPU has measured how much memory an image needs.
+        self._micro_batch = method.micro_batch
+        if self._micro_batch is None and self._device.type != "cuda":
+            self._micro_batch = method.batch
         self._skipped = 0
+        # Of the steps since the last reading: place, number, and float64 [2] on the device.
+        self._unread: list[tuple[int | str, int, Tensor]] = []
         self.parameters = objective.trainable(model)
         model.requires_grad_(False)
         for parameter in self.parameters:
@@ -80,57 +82,74 @@ class Updates:
     def rebuild_optimizer(self) -> None:
         """Drop the optimizer's state, such as its moments, as if it were newly built."""
         if self._optimizer is not None:
-            self._optimizer.state.clear()
+            self._optimizer.forget()
 
     def take(
         self, images: Tensor, index: int | str, iteration: int, draws: torch.Generator, clock: Clock
-    ) -> tuple[float, float]:
-        """Take one gradient step on a batch.
+    ) -> None:
+        """Take one gradient step on a batch, without waiting for a GPU; `read` tells what it did.
 
-        If the device runs out of memory, the micro-batch is halved and the step starts again. The
-        loss is the mean over the same images with the same masks; only the rounding of sums changes
-        (and, if it is on, the random draws of drop path). The update is skipped if the loss or the
-        gradient is not finite. A gradient of 0 leaves the weights unchanged, without weight decay.
+        Without the setting micro_batch, a GPU takes as many images at once as its free memory is
+        reckoned to hold, a CPU the whole batch. If memory is short all the same, the micro-batch is
+        halved and the step starts again. The loss is the mean over the same images with the same
+        masks; only the rounding of sums changes (and, if it is on, the random draws of drop path).
+        The update is skipped if the loss or the gradient is not finite. A gradient of 0 leaves the
+        weights unchanged, without weight decay.
 
         Args:
-            images: RGB, uint8 [B, H, W, 3], on the CPU.
+            images: RGB, uint8 [B, H, W, 3], on the CPU or on the model's device.
             index: of the current frame in its video, or "offline".
             iteration: number of the update at this frame, from 0.
             draws: source of the objective's random draws.
             clock: charged with the phases of the update.
 
-        Returns:
-            the loss before the step, and the L2 norm of all gradients before clipping.
-
         Raises:
-            InputError: memory is short even for one image, or more than `skipped_limit` updates in
-                a row had a loss or gradient that was not finite.
+            InputError: memory is short even for one image.
         """
         start = draws.get_state()
         while True:
             try:
-                total = self._accumulate(images, index, iteration, draws, clock)
+                with self._precision.products():
+                    if self._micro_batch is None:
+                        self._micro_batch = self._fitting(images)
+                    total = self._accumulate(images, index, iteration, draws, clock)
                 break
             except RuntimeError as error:
                 if not is_out_of_memory(error):
                     raise
             # Outside the except block: the error's stack frames keep the memory allocated.
-            self._halve(min(self._micro_batch, len(images)), index)
+            self._halve(min(self._micro_batch or 1, len(images)), index)
             draws.set_state(start)
         optimizer = self._optimizer
         assert optimizer is not None, "a step needs trainable parameters"
         self._precision.unscale(optimizer)
         norm = gradient_norm(self.parameters)
-        finite = bool(np.isfinite(total) and torch.isfinite(norm))
+        measured = torch.stack([total, norm.double()])
         # With a gradient of 0, as without confident pixels, weight decay would let weights drift.
-        if finite and norm > 0:
-            clip_gradients(self.parameters, norm, self._method.optimizer.gradient_clip)
-            self._precision.step(optimizer)
+        taken = measured.isfinite().all() & (norm > 0)
+        clip_gradients(self.parameters, norm, self._method.optimizer.gradient_clip)
+        optimizer.step(skip=(~taken).float())
         self._precision.update()
-        optimizer.zero_grad(set_to_none=True)
+        optimizer.zero_grad()
         clock.charge("optimizer")
-        self._count(finite, index, iteration)
-        return total, float(norm)
+        self._unread.append((index, iteration, measured))
+
+    def read(self) -> list[Step]:
+        """Return what was measured in the steps since the last reading, and count skipped steps.
+
+        Raises:
+            InputError: more than `skipped_limit` steps in a row had a loss or gradient that was not
+                finite.
+        """
+        unread, self._unread = self._unread, []
+        if not unread:
+            return []
+        # The only place of an update that waits for a GPU.
+        rows = torch.stack([measured for _, _, measured in unread]).cpu().tolist()
+        steps = [Step(*row) for row in rows]
+        for (index, iteration, _), step in zip(unread, steps, strict=True):
+            self._count(step.finite, index, iteration)
+        return steps
 
     def state(self) -> dict[str, Any]:
         """Return trained weights, optimizer state, and precision, micro-batch and skip counts."""
@@ -157,12 +176,13 @@ class Updates:
 
     def _accumulate(
         self, images: Tensor, index: int | str, iteration: int, draws: torch.Generator, clock: Clock
-    ) -> float:
-        """Add the gradients of a batch to the parameters; return its loss."""
-        total = 0.0
+    ) -> Tensor:
+        """Add the gradients of a batch to the parameters; return its loss, float64, a scalar."""
+        total = torch.zeros((), dtype=torch.float64, device=self._device)
+        assert self._micro_batch is not None, "it is chosen before the first step"
         for number, chunk in enumerate(torch.split(images, self._micro_batch)):
             with (
-                drop_path(self._model.encoder, self._method.drop_path),
+                self._drop_path(),
                 global_draws(*self._draws, index, iteration, "drop path", number),
                 self._precision.autocast(),
             ):
@@ -171,9 +191,30 @@ class Updates:
                 loss = self._objective.loss(self._model, shown, draws) * share
             clock.charge("forward")
             torch.autograd.backward(self._precision.scale(loss))
-            total += float(loss.detach())
+            total += loss.detach()
             clock.charge("backward")
         return total
+
+    def _fitting(self, images: Tensor) -> int:
+        """Return the micro-batch that a GPU's free memory holds, by the need of one image."""
+        before = torch.cuda.memory_allocated(self._device)
+        torch.cuda.reset_peak_memory_stats(self._device)
+        with self._precision.autocast():
+            shown = to_input(images[:1], self._device)
+            loss = self._objective.loss(self._model, shown, generator(*self._draws, "memory"))
+        loss.backward()  # type: ignore[no-untyped-call]
+        one = torch.cuda.max_memory_allocated(self._device) - before
+        for parameter in self.parameters:
+            parameter.grad = None
+        fitting = fitting_micro_batch(len(images), one, free_memory(self._device))
+        logger.info("micro_batch %d: an image needs %.2f GB", fitting, one / 1e9)
+        return fitting
+
+    def _drop_path(self) -> contextlib.AbstractContextManager[None]:
+        """Return a context with drop path as the method has it; it is off outside."""
+        if self._method.drop_path:
+            return drop_path(self._model.encoder, True)
+        return contextlib.nullcontext()
 
     def _halve(self, size: int, index: int | str) -> None:
         for parameter in self.parameters:

@@ -161,7 +161,7 @@ class LayerNormAdaptation(Objective, name="layer_norm"):
         for layer in layers:
             layer.observing = True
         try:
-            model.predict(image)
+            model.predict_final(image)
         finally:
             for layer in layers:
                 layer.observing = False

@@ -7,7 +7,7 @@ from pydantic import Field
 from torch import Tensor
 
 from videottt.core.settings import settings
-from videottt.models.inputs import image_size
+from videottt.models.inputs import image_size, to_device
 from videottt.models.masking import random_visible, reconstruction_loss
 from videottt.models.y_shaped import YShapedModel
 from videottt.ttt.objectives.objective import Objective
@@ -43,6 +43,7 @@ class MaskedAutoencoding(Objective, name="mae"):
             model.preset.mask_patch,
             self.mask_ratio,
             generator,
-        ).to(images.device)
+        )
+        visible = to_device(visible, images.device)
         pixels = model.reconstruct(images, visible, self.masked_with)
         return reconstruction_loss(pixels, images, visible, self.loss_on)

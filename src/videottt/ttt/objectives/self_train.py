@@ -8,7 +8,7 @@ from torch import Tensor
 
 from videottt.core.settings import settings
 from videottt.models.class_scores import class_log_probabilities
-from videottt.models.inputs import image_size
+from videottt.models.inputs import image_size, to_device
 from videottt.models.masking import random_visible
 from videottt.models.y_shaped import QueryOutputs, YShapedModel
 from videottt.ttt.objectives.objective import Objective
@@ -50,7 +50,7 @@ class SelfTraining(Objective, name="self_train"):
         The cross-entropy is in nats.
         """
         with torch.no_grad():
-            outputs = model.predict(images)
+            outputs = model.predict_final(images)
             assert isinstance(outputs, QueryOutputs)
             confidence, labels = class_log_probabilities(outputs).exp().max(dim=1)
         confident = confidence > self.threshold
@@ -68,7 +68,7 @@ class SelfTraining(Objective, name="self_train"):
             self.mask_ratio,
             generator,
         )
-        visible = visible.to(images.device)
-        outputs = model.head(model.features(images, visible, self.masked_with))
+        visible = to_device(visible, images.device)
+        outputs = model.head.final(model.features(images, visible, self.masked_with))
         assert isinstance(outputs, QueryOutputs)
         return outputs

@@ -55,7 +55,7 @@ class EntropyMinimization(Objective, name="tent"):
 
     def loss(self, model: YShapedModel, images: Tensor, generator: torch.Generator) -> Tensor:
         """Return the mean entropy over pixels and images, in nats; nothing is drawn at random."""
-        outputs = model.predict(images)
+        outputs = model.predict_final(images)
         assert isinstance(outputs, QueryOutputs)
         log = class_log_probabilities(outputs)
         return -(log.exp() * log).sum(dim=1).mean()
