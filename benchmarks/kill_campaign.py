@@ -15,6 +15,7 @@ anything differs, is left over or went wrong.
 
 import argparse
 import contextlib
+import json
 import logging
 import os
 import shutil
@@ -95,7 +96,9 @@ def campaign(options: argparse.Namespace) -> bool:
                 results.add(run_case(commands, case, targets[name], runs))
     shutil.rmtree(options.folder / "runs", ignore_errors=True)
     print(results.markdown())
-    logger.info("%s; %.0f s", results.summary(), time.monotonic() - start)
+    seconds = time.monotonic() - start
+    logger.info("%s; %.0f s", results.summary(), seconds)
+    print(json.dumps({"benchmark": "kill_campaign", "exact": results.exact, "seconds": seconds}))
     return results.exact
 
 

@@ -1,14 +1,14 @@
 """How many augmented images a second one core loads for joint training.
 
-    python benchmarks/loading.py [--size 1024 2048] [--crop 512 1024] [--images 24]
+    python benchmarks/loading.py [--size 1024 2048] [--crop 512 1024] [--images 24] [--rounds 3]
 
 Writes a made-up frame store of stills, whose pixels compress about as well as those of photographs,
-and reads it as `videottt train` does: unpack, scale, crop, flip, recolour.
+and reads it as `videottt train` does: unpack, scale, crop, flip, recolour. A ratio is the time of
+an image divided by that of unpacking it alone.
 """
 
 import argparse
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from measuring import alternated, print_result
 from videottt.data.synthetic import render_stills
 from videottt.settings.augmentation import Augmentation
 from videottt.store.frames import FrameStore, write_frames
@@ -32,6 +33,7 @@ def main() -> None:
     parser.add_argument("--size", nargs=2, type=int, default=(1024, 2048))
     parser.add_argument("--crop", nargs=2, type=int, default=(512, 1024))
     parser.add_argument("--images", type=int, default=24)
+    parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     torch.set_num_threads(1)
     height, width = options.size
@@ -48,10 +50,24 @@ def main() -> None:
         ids = {"dataset": "made_up", "video": "stills", "fps": 1, "provenance": {}}
         frames = made_up((height, width), 4)
         write_frames(path, frames, classes=classes, things=classes[11:], **ids)
-        print(f"{width}x{height}, {path.stat().st_size / 4e6:.1f} MB an image in the store")
+        megabytes = path.stat().st_size / 4e6
+        print(f"{width}x{height}, {megabytes:.1f} MB an image in the store")
         with FrameStore(path) as store:
-            for name, recipe in recipes.items():
-                print(f"{name}: {rate(store, recipe, options.images):.1f} images/s")
+            works = {"unpacking": lambda: unpack(store, options.images)} | {
+                name: lambda recipe=recipe: load(store, recipe, options.images)
+                for name, recipe in recipes.items()
+            }
+            seconds = alternated(works, options.rounds)
+    rates = {name: options.images / each for name, each in seconds.items()}
+    ratios = {name: seconds[name] / seconds["unpacking"] for name in recipes}
+    for name, rate in rates.items():
+        print(f"{name}: {rate:.1f} images/s")
+    print_result(
+        {
+            "benchmark": "loading", "size": [height, width], "megabytes_per_image": megabytes,
+            "images_per_second": rates, "ratio": ratios,
+        }
+    )  # fmt: skip
 
 
 def made_up(size: tuple[int, int], count: int) -> Iterator[SourceFrame]:
@@ -67,14 +83,18 @@ def made_up(size: tuple[int, int], count: int) -> Iterator[SourceFrame]:
         yield SourceFrame(f"{index:06d}", image, layers[1], layers[2].astype(np.uint16))
 
 
-def rate(store: FrameStore, recipe: Augmentation, images: int) -> float:
-    """Return images a second of processor time: other work on the machine does not count."""
-    stills = StillImages([store], recipe, 0, images + 1)
-    stills[images]
-    start = time.process_time()
+def load(store: FrameStore, recipe: Augmentation, images: int) -> None:
+    """Load training samples."""
+    stills = StillImages([store], recipe, 0, images)
     for index in range(images):
         stills[index]
-    return images / (time.process_time() - start)
+
+
+def unpack(store: FrameStore, images: int) -> None:
+    """Read images with their labels, and do nothing with them."""
+    for index in range(images):
+        place = index % len(store)
+        store.frame(place), store.semantic(place), store.instance(place)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ tables. Wall times, memory and provenance are left out. The exit status is 1 if 
 """
 
 import argparse
+import json
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -63,6 +64,8 @@ def main() -> None:
         print(f"{folder}: {count:,} values of {files[folder]} files are equal")
     print(f"in all: {compared.total():,} values are equal, {len(differing)} differ")
     print(*differing[:50], sep="\n")
+    counts = {"equal": dict(compared), "files": dict(files), "differing": len(differing)}
+    print(json.dumps({"benchmark": "same_numbers"} | counts))
     sys.exit(1 if differing or not compared else 0)
 
 

@@ -278,6 +278,34 @@ def test_ap_is_bit_for_bit_that_of_coco_over_all_frames_at_once(capsys):
     assert values["frames_undefined"] == np.isnan(alone[:, 0]).sum() >= 2
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_matches_and_precision_are_bit_for_bit_those_of_coco(seed, capsys):
+    from pycocotools.cocoeval import COCOeval
+
+    pairs = list(random_pairs(np.random.default_rng(seed)))
+    evaluation = COCOeval(*(coco_of(side) for side in zip(*pairs, strict=True)), "segm")
+    evaluation.params.maxDets = [100]
+    evaluation.evaluate()
+    evaluation.accumulate()
+    statistics = statistics_of("instance").of_frames(pairs, STREET)
+    assert statistics._precision([CAR, PERSON]).tobytes() == (
+        np.ascontiguousarray(evaluation.eval["precision"][..., 0]).tobytes()
+    )
+    # Ours are frame by frame and class by class; COCO's class by class, area by area.
+    theirs = np.array(evaluation.evalImgs, object).reshape(2, 4, len(pairs)).transpose(2, 0, 1)
+    theirs = [each for frame in theirs for each in frame if each[0] is not None]
+    assert len(theirs) == len(statistics.row_class) > 8
+    assert statistics.row_truths.tolist() == [
+        [np.count_nonzero(np.array(area["gtIgnore"]) == 0) for area in each] for each in theirs
+    ]
+    assert statistics.score.tolist() == [score for each in theirs for score in each[0]["dtScores"]]
+    for ours, name in ((statistics.matched, "dtMatches"), (statistics.ignored, "dtIgnore")):
+        for area in range(4):
+            flags = np.concatenate([each[area][name] != 0 for each in theirs], axis=1)
+            bits = np.arange(10)[:, None]
+            assert ours[:, area].tolist() == (flags << bits).sum(axis=0).tolist()
+
+
 # Panoptic segmentation
 
 
@@ -385,10 +413,12 @@ def panopticapi_at_once(pairs, folder):
     def annotated(segments, name):
         Image.fromarray(id2rgb(segments.ids.astype(np.uint32))).save(folder / name)
         columns = zip(segments.classes, segments.crowd, strict=True)
-        areas = np.bincount(segments.ids.ravel()).tolist()
+        areas = np.bincount(segments.ids.ravel(), minlength=len(segments.classes) + 1).tolist()
         info = [
             {"id": i, "category_id": int(k), "iscrowd": int(c), "area": areas[i]}
             for i, (k, c) in enumerate(columns, start=1)
+            # panopticapi refuses predicted segments that have no pixel.
+            if areas[i]
         ]
         return {"image_id": name, "file_name": name, "segments_info": info}
 
@@ -420,6 +450,32 @@ def test_pq_is_that_of_panopticapi_over_all_frames_at_once(tmp_path):
     assert 0.1 < values["pq_things_pooled"] < 0.9
     each = [panopticapi_at_once([pair], tmp_path)[1]["pq_pooled"] for pair in pairs]
     assert statistics.frame_values().tolist() == each
+
+
+def renumbered(segments, draws, crowds):
+    """The same segments in another order, with two that have no pixel; some things are crowds."""
+    number = len(segments.classes)
+    order = draws.permutation(number + 2)
+    classes, crowd = np.zeros(number + 2, np.uint8), np.zeros(number + 2, bool)
+    classes[order] = [*segments.classes, CAR, ROAD]
+    crowd[order] = [*segments.crowd, crowds, False]
+    crowd |= crowds & STREET.is_thing[classes] & (draws.random(number + 2) < 0.3)
+    ids = np.concatenate([[0], 1 + order[:number]]).astype(np.uint16)[segments.ids]
+    return Panoptic(ids, classes, np.ones(number + 2, np.float32), crowd)
+
+
+def test_counts_of_a_frame_are_bit_for_bit_those_of_panopticapi(tmp_path):
+    draws = np.random.default_rng(4)
+    wrong = 0
+    for label, found in random_maps(draws, 40):
+        # Crowds that are several of a class, and numbers that say nothing of the class.
+        pair = renumbered(label, draws, crowds=True), renumbered(found, draws, crowds=False)
+        statistics = statistics_of("panoptic").of_frame(*pair, STREET)
+        counted, _ = panopticapi_at_once([pair], tmp_path)
+        for name, counts in statistics.arrays().items():
+            assert counts[0].tolist() == [getattr(counted[index], name) for index in range(4)]
+        wrong += statistics.fp.sum()
+    assert wrong > 40
 
 
 def test_pq_tells_more_segments_apart_than_a_byte_does():

@@ -11,7 +11,9 @@ class Rows:
 
     def __init__(self, group: h5py.Group, names: tuple[str, ...]) -> None:
         self._group = group
-        self._names = names
+        # Held open: HDF5 takes longer to find a data set by its name than to read a small one.
+        self._columns = {name: group[name] for name in names}
+        self._first, self._count = group["first"], group["count"]
 
     @classmethod
     def create(cls, group: h5py.Group, frames: int, columns: dict[str, type | str]) -> None:
@@ -23,32 +25,35 @@ class Rows:
 
     def write(self, index: int, columns: dict[str, np.ndarray]) -> None:
         """Write the rows of frame `index`."""
-        first = len(self._group[self._names[0]])
+        first = self._length()
         for name, values in columns.items():
-            append(self._group[name], values)
-        self._group["first"][index] = first
-        self._group["count"][index] = len(self._group[self._names[0]]) - first
+            append(self._columns[name], values)
+        self._first[index] = first
+        self._count[index] = self._length() - first
 
     def grow(self) -> None:
         """Add a frame without rows."""
         frames = len(self) + 1
-        for name in ("first", "count"):
-            self._group[name].resize(frames, axis=0)
+        for places in (self._first, self._count):
+            places.resize(frames, axis=0)
 
     def read(self, index: int) -> dict[str, np.ndarray]:
         """Return the rows of frame `index`."""
-        first, count = int(self._group["first"][index]), int(self._group["count"][index])
-        return {name: self._group[name][first : first + count] for name in self._names}
+        first, count = int(self._first[index]), int(self._count[index])
+        return {name: column[first : first + count] for name, column in self._columns.items()}
 
     def check(self) -> None:
         """Raise a ValueError if columns differ in length, or rows of a frame are missing."""
-        lengths = {len(self._group[name]) for name in self._names}
+        lengths = set(map(len, self._columns.values()))
         if len(lengths) != 1:
             raise ValueError(f"{self._group.name} has columns of different lengths")
-        check_places(self._group["first"][:], self._group["count"][:], lengths.pop())
+        check_places(self._first[:], self._count[:], lengths.pop())
+
+    def _length(self) -> int:
+        return len(next(iter(self._columns.values())))
 
     def __len__(self) -> int:
-        return len(self._group["first"])
+        return len(self._first)
 
 
 def create_column(group: h5py.Group, name: str, dtype: type | str) -> None:

@@ -159,12 +159,12 @@ def _append(file: h5py.File, index: int, frame: SourceFrame) -> None:
         "labels/semantic": VOID if frame.semantic is None else frame.semantic,
         "labels/instance": 0 if frame.instance is None else frame.instance,
     }
-    for name in (name for name in maps if name in file):
-        file[name].resize(index + 1, axis=0)
-        file[name][index, : size[0], : size[1]] = maps[name]
-    for name, row in (("labelled", frame.semantic is not None), ("sizes", size)):
-        file[name].resize(index + 1, axis=0)
-        file[name][index] = row
+    for stored, content in ((file[name], maps[name]) for name in maps if name in file):
+        stored.resize(index + 1, axis=0)
+        stored[index, : size[0], : size[1]] = content
+    for stored, row in ((file["labelled"], frame.semantic is not None), (file["sizes"], size)):
+        stored.resize(index + 1, axis=0)
+        stored[index] = row
     if "instances" in labels:
         none = instances_from(np.zeros((0, *size), bool), [])
         InstanceLists(labels["instances"]).append(frame.instances or none)
@@ -202,6 +202,9 @@ class FrameStore(StoredFile):
             self.labelled: np.ndarray = self._file["labelled"][:]
             self.sizes: np.ndarray = self._file["sizes"][:]
             self.size: tuple[int, int] = tuple(self._file["frames"].shape[1:3])
+            labels = self._file["labels"]
+            self._has_instance_maps = "instance" in labels
+            self._instances = InstanceLists(labels["instances"]) if "instances" in labels else None
             self._check()
 
     def _check(self) -> None:
@@ -211,13 +214,12 @@ class FrameStore(StoredFile):
         check_maps(labels["semantic"], "u1", (len(self), *self.size))
         check_complete(self._file["frames"])
         check_complete(labels["semantic"])
-        if "instance" in labels:
+        if self._has_instance_maps:
             check_maps(labels["instance"], "u2", (len(self), *self.size))
-        if "instances" in labels:
-            instances = InstanceLists(labels["instances"])
-            instances.check()
-            if len(instances) != len(self):
-                raise ValueError(f"{len(self)} frames, but instances of {len(instances)}")
+        if self._instances is not None:
+            self._instances.check()
+            if len(self._instances) != len(self):
+                raise ValueError(f"{len(self)} frames, but instances of {len(self._instances)}")
         shapes = (self.timestamps.shape, self.labelled.shape, self.sizes.shape)
         if shapes != ((len(self),), (len(self),), (len(self), 2)):
             raise ValueError(
@@ -260,7 +262,7 @@ class FrameStore(StoredFile):
 
     def instance(self, index: int) -> np.ndarray:
         """Return the instance ids of frame `index`: uint16 [H, W], 0 = none."""
-        if "instance" not in self._file["labels"]:
+        if not self._has_instance_maps:
             return np.zeros(self.sizes[index], np.uint16)
         return self._map("labels/instance", index)
 
@@ -270,9 +272,9 @@ class FrameStore(StoredFile):
 
     def instances(self, index: int) -> Instances:
         """Return the objects of frame `index`; their masks overlap if those of the source do."""
-        if "instances" in self._file["labels"]:
+        if self._instances is not None:
             with self._reported(f"frame {index} cannot be read"):
-                instances = InstanceLists(self._file["labels/instances"]).read(index)
+                instances = self._instances.read(index)
             if len(instances):
                 height, width = self.sizes[index].tolist()
                 instances = dataclasses.replace(instances, size=(height, width))

@@ -223,6 +223,8 @@ class StoredFile:
     def __init__(self, path: Path, file_format: str, version: int) -> None:
         self.path = path
         self._file = open_checked(path, file_format, version)
+        # Held open: HDF5 takes longer to find a data set by its name than to read a small one.
+        self._held: dict[str, h5py.Dataset] = {}
 
     def _read(self, name: str, index: int) -> np.ndarray:
         """Return one frame's chunk of a data set.
@@ -231,7 +233,9 @@ class StoredFile:
             InputError: the chunk is damaged.
         """
         with self._reported(f"frame {index} cannot be read"):
-            chunk: np.ndarray = self._file[name][index]
+            if name not in self._held:
+                self._held[name] = self._file[name]
+            chunk: np.ndarray = self._held[name][index]
             return chunk
 
     @contextlib.contextmanager

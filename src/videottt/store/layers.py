@@ -185,6 +185,7 @@ class InstanceLists(Layer[Instances]):
     def __init__(self, group: h5py.Group) -> None:
         self._group = group
         self._rows = Rows(group, ("class", "score", "crowd", "mask"))
+        self._begin, self._end, self._counts = (group[name] for name in ("begin", "end", "counts"))
 
     @classmethod
     def _create_content(cls, group: h5py.Group, frames: int, size: tuple[int, int]) -> None:
@@ -196,7 +197,7 @@ class InstanceLists(Layer[Instances]):
     def write(self, index: int, prediction: Instances) -> None:
         """Write frame `index`; equal masks are stored once."""
         distinct = list(dict.fromkeys(prediction.masks))
-        place = {mask: len(self._group["end"]) + number for number, mask in enumerate(distinct)}
+        place = {mask: number for number, mask in enumerate(distinct, start=len(self._end))}
         self._rows.write(
             index,
             {
@@ -207,10 +208,10 @@ class InstanceLists(Layer[Instances]):
             },
         )
         sizes = np.array([len(mask) for mask in distinct], np.int64)
-        end = len(self._group["counts"]) + np.cumsum(sizes)
-        append(self._group["begin"], end - sizes)
-        append(self._group["end"], end)
-        append(self._group["counts"], np.frombuffer(b"".join(distinct), np.uint8))
+        end = len(self._counts) + np.cumsum(sizes)
+        append(self._begin, end - sizes)
+        append(self._end, end)
+        append(self._counts, np.frombuffer(b"".join(distinct), np.uint8))
 
     def append(self, prediction: Instances) -> None:
         """Add a frame at the end."""
@@ -222,9 +223,9 @@ class InstanceLists(Layer[Instances]):
         columns = self._rows.read(index)
         rows = columns["mask"]
         low, high = (int(rows.min()), int(rows.max()) + 1) if rows.size else (0, 0)
-        begin, end = (self._group[name][low:high] for name in ("begin", "end"))
+        begin, end = self._begin[low:high], self._end[low:high]
         first = int(begin[0]) if rows.size else 0
-        counts = self._group["counts"][first : int(end[-1]) if rows.size else 0].tobytes()
+        counts = self._counts[first : int(end[-1]) if rows.size else 0].tobytes()
         masks = [counts[begin[row - low] - first : end[row - low] - first] for row in rows]
         return Instances(
             self.size, columns["class"], columns["score"], tuple(masks), columns["crowd"]
@@ -233,8 +234,8 @@ class InstanceLists(Layer[Instances]):
     def check(self) -> None:
         """Check the instances and the places of their masks; see Layer."""
         self._rows.check()
-        begin, end, masks = (self._group[name][:] for name in ("begin", "end", "mask"))
-        check_places(begin, end - begin, len(self._group["counts"]))
+        begin, end, masks = self._begin[:], self._end[:], self._group["mask"][:]
+        check_places(begin, end - begin, len(self._counts))
         check_places(masks, np.ones_like(masks), len(begin))
 
     @property
@@ -267,8 +268,10 @@ def check_prediction(prediction: Prediction, classes: int) -> None:
         ValueError: a class, an id, a score or a mask is invalid.
     """
     if isinstance(prediction, np.ndarray):
-        labelled = prediction[prediction != VOID] if prediction.ndim == 2 else prediction[:0]
-        _check_classes(labelled, classes)
+        if prediction.ndim == 2:
+            # Most maps have nothing outside, which two comparisons find out faster than a copy.
+            outside = prediction[(prediction >= max(classes, 1)) & (prediction != VOID)]
+            _check_classes(outside, classes)
         return
     _check_classes(prediction.classes, classes)
     if not np.isfinite(prediction.scores).all():

@@ -93,11 +93,10 @@ def check_labels(frame: SourceFrame, space: ClassSpace, dataset: str, where: str
         )
     known = len(space.classes)
     if frame.semantic is not None:
-        counts = np.bincount(frame.semantic.ravel(), minlength=256)
-        outside = np.flatnonzero(counts[known:VOID]) + known
+        outside = frame.semantic[(frame.semantic >= known) & (frame.semantic != VOID)]
         if outside.size:
             raise InputError(
-                f"{where} has label id {outside[0]}, but '{dataset}' has {known} classes "
+                f"{where} has label id {outside.min()}, but '{dataset}' has {known} classes "
                 f"(0..{known - 1}) and {VOID} for void; correct the labels or the dataset's "
                 "'classes' in config.yaml"
             )

@@ -1,9 +1,10 @@
-"""Score instance segmentation: average precision (AP) of COCO, by pycocotools.
+"""Score instance segmentation: average precision (AP) of COCO, as pycocotools defines it.
 
 COCOeval works in two steps. The first, which needs masks, matches the detections of a frame with
 its objects; the second ranks the detections of all frames together. This module keeps the result of
-the first for every frame, compactly, and gives it to the second for any set of frames. The metrics
-are those of COCOeval run over these frames at once, bit for bit.
+the first for every frame, compactly, and does the second for any set of frames. The metrics are
+those of COCOeval run over these frames at once, bit for bit, and the IoUs those of pycocotools; but
+arrays take the place of COCOeval's loops over thresholds, areas and detections.
 
 * pooled: all frames at once, as in COCO, and as the authors' release scores its baseline;
 * frames: COCOeval over each frame alone, averaged over the frames that have an object (the
@@ -15,10 +16,9 @@ segment of the panoptic annotation, so that stuff, which is never predicted, cou
 area that decides between small, medium and large is that of the mask, in pixels.
 """
 
-import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import ClassVar, NamedTuple, Self
 
 import numpy as np
 
@@ -26,12 +26,11 @@ from videottt.core.segments import ClassSpace, Instances
 from videottt.evaluation.metrics.statistics import Headline, Statistics, defined_mean
 from videottt.store.frames import FrameStore
 
-if TYPE_CHECKING:
-    from pycocotools.coco import COCO
-
 MAX_DETECTIONS = 100  # of one class in one frame
-IOU_THRESHOLDS = 10  # COCO's, 0.50 ... 0.95
-AREAS = 4  # COCO's ranges: all, small, medium, large
+# COCO's parameters. Areas are in pixels, ends included: all, small, medium, large.
+IOU_THRESHOLDS = np.linspace(0.5, 0.95, 10)
+RECALLS = np.linspace(0, 1, 101)
+AREAS = np.array([[0, 1e10], [0, 32**2], [32**2, 96**2], [96**2, 1e10]])
 # Metric -> IoU thresholds and range of areas of COCOeval's precision that it averages.
 AVERAGES: dict[str, tuple[slice | int, int]] = {
     "ap": (slice(None), 0),
@@ -84,20 +83,18 @@ class DetectionMatches(Statistics):
         """Return the matches of COCOeval in one frame; segments of stuff do not count."""
         occurring = np.union1d(label.classes, prediction.classes).astype(np.uint8)
         classes = occurring[space.is_thing[occurring]]
-        found = _evaluated(label, prediction, classes.tolist())
-        # COCOeval's results lie class by class, and range by range within a class.
-        truths = [np.count_nonzero(each["gtIgnore"] == 0) for each in found]
-        of_all = found[::AREAS]
-        scores = [np.array(each["dtScores"], np.float32) for each in of_all]
+        matches = [_matches_of(label, prediction, name) for name in classes]
         alone = cls(
             space,
             rows=np.array([len(classes)]),
             row_class=classes,
-            row_truths=np.array(truths, np.int64).reshape(-1, AREAS),
-            row_detections=np.array([len(each) for each in scores], np.int64),
-            score=np.concatenate([np.zeros(0, np.float32), *scores]),
-            matched=_columns(found, "dtMatches"),
-            ignored=_columns(found, "dtIgnore"),
+            row_truths=np.array([each.truths for each in matches], np.int64).reshape(
+                -1, len(AREAS)
+            ),
+            row_detections=np.array([len(each.scores) for each in matches], np.int64),
+            score=np.concatenate([np.zeros(0, np.float32), *(each.scores for each in matches)]),
+            matched=_columns([each.matched for each in matches]),
+            ignored=_columns([each.ignored for each in matches]),
             frame_averages=np.full((1, len(AVERAGES)), np.nan),
         )
         averages = _averages(alone._precision(alone._labelled_classes()))
@@ -136,81 +133,135 @@ class DetectionMatches(Statistics):
         Returns:
             float64 [IoU thresholds, 101 recalls, classes, areas].
         """
-        from pycocotools.cocoeval import COCOeval
-
-        evaluation = COCOeval(iouType="segm")
-        parameters = evaluation.params
-        # COCOeval concatenates the detections of all images before it ranks them. Here they already
-        # are, so all frames are one image to it. Matching has kept only the best detections of each
-        # frame, so none must be cut here.
-        parameters.imgIds, parameters.catIds = [0], list(classes)
-        parameters.maxDets = [max(1, len(self.score))]
-        evaluation._paramsEval = parameters
-        evaluation.evalImgs = [self._of_class(k, area) for k in classes for area in range(AREAS)]
-        with contextlib.redirect_stdout(None):
-            evaluation.accumulate()
-        result: np.ndarray = evaluation.eval["precision"][..., 0]
+        result = np.empty((len(IOU_THRESHOLDS), len(RECALLS), len(classes), len(AREAS)))
+        for place, name in enumerate(classes):
+            rows = self.row_class == name
+            chosen = np.flatnonzero(np.repeat(rows, self.row_detections))
+            # As in COCOeval, detections of equal scores keep their order.
+            ranked = chosen[np.argsort(-self.score[chosen], kind="stable")]
+            matched, counted = _flags(self.matched[ranked]), ~_flags(self.ignored[ranked])
+            truths = self.row_truths[rows].sum(axis=0)
+            result[:, :, place] = ranked_precision(matched & counted, ~matched & counted, truths)
         return result
 
-    def _of_class(self, name: int, area: int) -> dict[str, Any]:
-        """Return the detections of a class in all frames, in the form of COCOeval's first step."""
-        rows = self.row_class == name
-        chosen = np.repeat(rows, self.row_detections)
-        return {
-            "dtScores": self.score[chosen].astype(np.float64),
-            "dtMatches": _flags(self.matched[chosen, area]),
-            "dtIgnore": _flags(self.ignored[chosen, area]),
-            "gtIgnore": np.zeros(self.row_truths[rows, area].sum()),
-        }
+
+def ranked_precision(right: np.ndarray, wrong: np.ndarray, truths: np.ndarray) -> np.ndarray:
+    """Return the precision of ranked detections at each of `RECALLS`.
+
+    The numbers are those of COCOeval.accumulate, bit for bit, which goes through the detections one
+    by one. The precision at a recall is the best at it or at a greater one, and 0 at a recall that
+    is not reached.
+
+    Args:
+        right: bool [IoU thresholds, areas, D], the detection of the best score first.
+        wrong: likewise; a detection that is neither does not count.
+        truths: int [areas], number of objects that count.
+
+    Returns:
+        float64 [IoU thresholds, 101 recalls, areas]; -1 where no object counts.
+    """
+    thresholds, areas, detections = right.shape
+    found, missed = right.cumsum(axis=-1), wrong.cumsum(axis=-1)
+    precision = found / (missed + found + np.spacing(1))
+    # The last place is that of recalls that are not reached.
+    best = np.zeros((thresholds, areas, detections + 1))
+    best[..., :-1] = np.maximum.accumulate(precision[..., ::-1], axis=-1)[..., ::-1]
+    # Objects to find for each recall: int [areas, recalls].
+    needed = np.stack([np.searchsorted(np.arange(n + 1) / max(n, 1), RECALLS) for n in truths])
+    # One search does for all thresholds and areas, because what is added keeps them apart.
+    row = np.arange(thresholds * areas).reshape(thresholds, areas, 1)
+    apart = row * (detections + int(truths.max()) + 1)
+    places = np.searchsorted((found + apart).ravel(), (needed + apart).ravel())
+    places = places.reshape(thresholds, areas, -1) - row * detections
+    result = np.take_along_axis(best, places, axis=-1)
+    result[:, truths == 0] = -1
+    return result.transpose(0, 2, 1)
 
 
-def _evaluated(label: Instances, prediction: Instances, classes: list[int]) -> list[dict[str, Any]]:
-    """Return COCOeval's matching of one frame, for each class and range of areas."""
-    from pycocotools.cocoeval import COCOeval
+class _Matches(NamedTuple):
+    """What COCOeval's first step finds of a class in a frame; D detections, the best score first.
 
-    if not classes:
-        return []
-    with contextlib.redirect_stdout(None):
-        evaluation = COCOeval(_coco(label, classes), _coco(prediction, classes), "segm")
-        evaluation.params.maxDets = [MAX_DETECTIONS]
-        evaluation.evaluate()
-    result: list[dict[str, Any]] = evaluation.evalImgs
-    return result
+    Attributes:
+        truths: int64 [areas], objects that count.
+        scores: float32 [D].
+        matched: bool [IoU thresholds, areas, D].
+        ignored: likewise, neither right nor wrong.
+    """
+
+    truths: np.ndarray
+    scores: np.ndarray
+    matched: np.ndarray
+    ignored: np.ndarray
 
 
-def _coco(instances: Instances, classes: list[int]) -> "COCO":
+def _matches_of(label: Instances, prediction: Instances, name: int) -> _Matches:
     from pycocotools import mask
-    from pycocotools.coco import COCO
 
-    height, width = instances.size
-    columns = zip(
-        instances.classes.tolist(),
-        instances.scores.tolist(),
-        instances.crowd.tolist(),
-        instances.run_lengths,
-        mask.area(instances.run_lengths).tolist() if len(instances) else [],
-        strict=True,
+    truths = np.flatnonzero(label.classes == name)
+    found = np.flatnonzero(prediction.classes == name)
+    found = found[np.argsort(-prediction.scores[found], kind="stable")][:MAX_DETECTIONS]
+    true_masks = [{"size": list(label.size), "counts": label.masks[i]} for i in truths]
+    masks = [{"size": list(prediction.size), "counts": prediction.masks[i]} for i in found]
+    crowd = label.crowd[truths]
+    not_counted = crowd | _outside(mask.area(true_masks) if true_masks else [])
+    matched = np.zeros((len(IOU_THRESHOLDS), len(AREAS), len(found)), bool)
+    ignored = matched.copy()
+    if masks and true_masks:
+        overlaps = mask.iou(masks, true_masks, crowd.astype(int).tolist())
+        matched, ignored = matches(overlaps, crowd, not_counted)
+    outside = _outside(mask.area(masks) if masks else [])
+    return _Matches(
+        truths=np.count_nonzero(~not_counted, axis=1),
+        scores=prediction.scores[found],
+        matched=matched,
+        ignored=ignored | (~matched & outside),
     )
-    dataset = COCO()
-    dataset.dataset = {
-        "images": [{"id": 0, "height": height, "width": width}],
-        "categories": [{"id": index} for index in classes],
-        # COCOeval reads id 0 as "not matched".
-        "annotations": [
-            {
-                "id": number,
-                "image_id": 0,
-                "category_id": index,
-                "score": score,
-                "iscrowd": int(crowd),
-                "segmentation": run_lengths,
-                "area": area,
-            }
-            for number, (index, score, crowd, run_lengths, area) in enumerate(columns, start=1)
-        ],
-    }
-    dataset.createIndex()
-    return dataset
+
+
+def _outside(areas: np.ndarray | list[int]) -> np.ndarray:
+    """Return which masks of N areas lie outside of each range of areas: bool [areas, N]."""
+    pixels = np.asarray(areas, np.int64)
+    return (pixels < AREAS[:, :1]) | (pixels > AREAS[:, 1:])
+
+
+def matches(
+    overlaps: np.ndarray, crowd: np.ndarray, not_counted: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Match the detections of one class in one frame with its objects, as COCOeval does.
+
+    Each detection, the best score first, takes the object that it overlaps most among those that
+    are free and count; the last of equals; without any, one that does not count. A crowd stays
+    free.
+
+    Args:
+        overlaps: float64 [D, G], the IoU of each detection with each object.
+        crowd: bool [G].
+        not_counted: bool [areas, G], objects that do not count for a range of areas, crowds among
+            them.
+
+    Returns:
+        Whether each detection has an object, and whether that is one that does not count: bool
+        [IoU thresholds, areas, D].
+    """
+    objects = overlaps.shape[1]
+    free = np.ones((len(IOU_THRESHOLDS), *not_counted.shape), bool)
+    matched = np.zeros((*free.shape[:2], len(overlaps)), bool)
+    ignored = matched.copy()
+    ranges = np.arange(len(not_counted))
+    for index in np.flatnonzero(overlaps.max(axis=1) >= IOU_THRESHOLDS[0]).tolist():
+        overlap = overlaps[index]
+        choices = free & (overlap >= IOU_THRESHOLDS[:, None, None])
+        counting = choices & ~not_counted
+        choices = np.where(counting.any(axis=-1, keepdims=True), counting, choices)
+        # The last of equals: argmax gives the first.
+        backwards = np.where(choices, overlap, -1.0)[..., ::-1]
+        chosen = objects - 1 - backwards.argmax(axis=-1)
+        taken = choices.any(axis=-1)
+        matched[..., index] = taken
+        ignored[..., index] = taken & not_counted[ranges, chosen]
+        thresholds, areas = np.nonzero(taken & ~crowd[chosen])
+        free[thresholds, areas, chosen[thresholds, areas]] = False
+    return matched, ignored
 
 
 def _averages(precision: np.ndarray) -> dict[str, float]:
@@ -222,24 +273,18 @@ def _averages(precision: np.ndarray) -> dict[str, float]:
     return values
 
 
-def _columns(found: list[dict[str, Any]], name: str) -> np.ndarray:
-    """Return the flags of all detections of one frame: uint16 [D, areas], bit t = threshold t."""
-    areas = [
-        np.concatenate(
-            [np.zeros(0, np.uint16), *(_bits(each[name]) for each in found[area::AREAS])]
-        )
-        for area in range(AREAS)
-    ]
-    return np.stack(areas, axis=1)
+def _columns(flags: list[np.ndarray]) -> np.ndarray:
+    """Pack the flags of the classes of one frame: uint16 [D, areas], bit t = IoU threshold t."""
+    none = np.zeros((len(IOU_THRESHOLDS), len(AREAS), 0), bool)
+    joined = np.concatenate([none, *flags], axis=-1)
+    packed: np.ndarray = (joined << _places()).sum(axis=0).astype(np.uint16).T
+    return packed
 
 
-def _bits(flags: np.ndarray) -> np.ndarray:
-    """Return flags [IoU thresholds, D] as uint16 [D]."""
-    places = np.arange(IOU_THRESHOLDS)[:, None]
-    result: np.ndarray = ((flags != 0) << places).sum(axis=0).astype(np.uint16)
-    return result
+def _flags(packed: np.ndarray) -> np.ndarray:
+    """Return what `_columns` packed: bool [IoU thresholds, areas, D]."""
+    return (packed.T >> _places().astype(np.uint16) & 1).astype(bool)
 
 
-def _flags(bits: np.ndarray) -> np.ndarray:
-    """Return what `_bits` packed: bool [IoU thresholds, D]."""
-    return (bits[None] >> np.arange(IOU_THRESHOLDS, dtype=np.uint16)[:, None] & 1).astype(bool)
+def _places() -> np.ndarray:
+    return np.arange(len(IOU_THRESHOLDS))[:, None, None]

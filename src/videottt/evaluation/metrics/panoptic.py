@@ -1,4 +1,4 @@
-"""Score panoptic segmentation: panoptic quality (PQ) of Kirillov et al., by panopticapi.
+"""Score panoptic segmentation: panoptic quality (PQ) of Kirillov et al., as in panopticapi.
 
 A predicted segment matches a true one of its class where their IoU exceeds 1/2; then
 
@@ -13,18 +13,16 @@ a false positive, and a missed crowd is not a false negative.
 * frames: the PQ of each frame alone, averaged over frames (the authors' release, which treats a
   crowd as any other segment).
 
-Averages over classes come from panopticapi's `pq_average`; without any class, they are NaN.
+The counts of a frame are those of panopticapi bit for bit, which takes ten times as long: it reads
+files of images only. Averages over classes come from its `pq_average`; without any class, they are
+NaN.
 """
 
-import contextlib
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 from types import ModuleType
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import numpy as np
-from PIL import Image
 
 from videottt.core.errors import InputError
 from videottt.core.segments import ClassSpace, Panoptic
@@ -63,24 +61,37 @@ class SegmentMatches(Statistics):
 
     @classmethod
     def of_frame(cls, label: Panoptic, prediction: Panoptic, space: ClassSpace) -> Self:
-        """Return the matches of panopticapi in one frame.
-
-        Raises:
-            InputError: panopticapi is not installed.
-        """
-        evaluation = _panopticapi()
-        categories = range(len(space.classes))
-        # panopticapi reads files only.
-        with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(None):
-            sides = [
-                _annotated(Path(folder, f"{side}.png"), segments)
-                for side, segments in (("label", label), ("prediction", prediction))
-            ]
-            found = evaluation.pq_compute_single_core(0, [sides], folder, folder, categories)
-        rows = [found[index] for index in categories]
-        counts = {n: np.array([[getattr(row, n) for row in rows]]) for n in ("tp", "fp", "fn")}
-        iou = np.array([[row.iou for row in rows]], np.float64)
-        return cls(space, **counts, iou=iou)
+        """Return the matches in one frame."""
+        common = _common_pixels(label, prediction)
+        true_area, area = common[1:].sum(axis=1), common[:, 1:].sum(axis=0)
+        # A segment matches only one that has more than half of its pixels that are not void.
+        same = label.classes[:, None] == prediction.classes
+        both = common[1:, 1:]
+        truths, found = np.nonzero(same & (both > 0) & ~label.crowd[:, None])
+        shared = both[truths, found]
+        union = area[found] + true_area[truths] - shared - common[0, 1:][found]
+        overlap = shared / union
+        matching = overlap > 0.5
+        truths, found, overlap = truths[matching], found[matching], overlap[matching]
+        missed = (true_area > 0) & ~label.crowd
+        missed[truths] = False
+        wrong = area > 0
+        wrong[found] = False
+        wrong &= ~_excused(label, prediction, common)
+        number = len(space.classes)
+        iou = np.zeros(number)
+        # One by one, in the order of the segments, as panopticapi sums.
+        np.add.at(iou, label.classes[truths], overlap)
+        counts = {
+            "tp": label.classes[truths],
+            "fp": prediction.classes[wrong],
+            "fn": label.classes[missed],
+        }
+        return cls(
+            space,
+            **{name: np.bincount(each, minlength=number)[None] for name, each in counts.items()},
+            iou=iou[None],
+        )
 
     def metrics(self) -> dict[str, float]:
         """Return PQ, SQ and RQ over all classes, things and stuff, and ``pq:<class>``.
@@ -146,19 +157,25 @@ def _panopticapi() -> ModuleType:
     return result
 
 
-def _annotated(path: Path, segments: Panoptic) -> dict[str, Any]:
-    """Write the map of a frame for panopticapi, and return its annotation."""
-    ids = segments.ids
-    channels = np.stack([ids & 255, ids >> 8, np.zeros_like(ids)], axis=-1).astype(np.uint8)
-    Image.fromarray(channels).save(path, compress_level=1)
-    areas = np.bincount(ids.ravel(), minlength=len(segments.classes) + 1)[1:]
-    columns = zip(segments.classes.tolist(), segments.crowd.tolist(), areas.tolist(), strict=True)
-    return {
-        "image_id": 0,
-        "file_name": path.name,
-        "segments_info": [
-            {"id": number, "category_id": index, "iscrowd": int(crowd), "area": area}
-            for number, (index, crowd, area) in enumerate(columns, start=1)
-            if area
-        ],
-    }
+def _common_pixels(label: Panoptic, prediction: Panoptic) -> np.ndarray:
+    """Return the pixels that segments have in common: int64 [1 + true, 1 + predicted], void first.
+
+    Raises:
+        ValueError: a pixel is of a segment that is not listed.
+    """
+    rows, columns = len(label.classes) + 1, len(prediction.classes) + 1
+    pairs = label.ids.astype(np.int64) * columns + prediction.ids
+    return np.bincount(pairs.ravel(), minlength=rows * columns).reshape(rows, columns)
+
+
+def _excused(label: Panoptic, prediction: Panoptic, common: np.ndarray) -> np.ndarray:
+    """Return which predicted segments are mostly void, or crowd of their own class: bool [S]."""
+    aside = common[0, 1:].copy()
+    # Of several crowds of a class, panopticapi takes the last.
+    crowds = {label.classes[i]: i for i in np.flatnonzero(label.crowd & (common[1:].any(axis=1)))}
+    for name, index in crowds.items():
+        of_class = prediction.classes == name
+        aside[of_class] += common[1 + index, 1:][of_class]
+    area = common[:, 1:].sum(axis=0)
+    excused: np.ndarray = aside / np.maximum(area, 1) > 0.5
+    return excused

@@ -13,7 +13,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from videottt.core.segments import VOID, ClassSpace
+from videottt.core.segments import ClassSpace
 from videottt.evaluation.metrics.statistics import Headline, Statistics, defined_mean
 from videottt.store.frames import FrameStore
 
@@ -34,9 +34,10 @@ def confusion(prediction: np.ndarray, labels: np.ndarray, classes: int) -> np.nd
     Returns:
         int64 [classes, classes], rows are ground truth.
     """
-    counted = labels != VOID
-    pairs = labels[counted].astype(np.int64) * classes + prediction[counted]
-    return np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
+    # Pairs with void come after all others, and are cut off.
+    pairs = labels.astype(np.uint16) * np.uint16(classes) + prediction
+    counts = np.bincount(pairs.ravel(), minlength=classes**2)[: classes**2]
+    return counts.reshape(classes, classes)
 
 
 def class_iou(counts: np.ndarray) -> np.ndarray:
