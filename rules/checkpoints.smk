@@ -40,6 +40,8 @@ rule train:
         "results/logs/train/{dataset}/{task}/{checkpoint}/seed{seed}.log",
     benchmark:
         "results/benchmarks/train/{dataset}/{task}/{checkpoint}/seed{seed}.tsv"
+    # Most jobs wait for checkpoints, then for predictions, then for scores.
+    priority: 3
     conda:
         "../envs/videottt.yaml"
     threads: param(inputs.training_threads)

@@ -1,6 +1,7 @@
 """Set up what all rules share: the checked configuration, the machine, the shell of a job."""
 
 import functools
+import gc
 import inspect
 import json
 import operator
@@ -30,6 +31,10 @@ from videottt.study import (
     validation,
 )
 from videottt.study.arguments import listed, text_of
+
+# Of thousands of jobs nearly nothing is garbage, and to look for it as often as Python does would take
+# a seventh of the time that their DAG takes.
+gc.set_threshold(50_000, 20, 100)
 
 RESOURCES = Path(os.path.relpath(Path(workflow.basedir) / "resources"))
 SLURM = Path(workflow.basedir).absolute() / "slurm"
@@ -161,6 +166,13 @@ wildcard_constraints:
     trial=r"\d+",
 
 
+def signed(function):
+    """Return a function of a rule, with its signature at hand."""
+    # Snakemake asks for it several times a job; to work it out anew would take longer than the call.
+    function.__signature__ = inspect.signature(function)
+    return function
+
+
 def reported(function):
     """Return `function` of wildcards, with bad input reported as a single line."""
 
@@ -172,7 +184,7 @@ def reported(function):
             print(f"videottt: error: {error}", file=sys.stderr, flush=True)
             os._exit(2)
 
-    return call
+    return signed(call)
 
 
 # What functions of the study take, by the names of their parameters; any other is a wildcard.

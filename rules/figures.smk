@@ -244,6 +244,7 @@ rule trace:
         "results/logs/trace/{dataset}/{task}/{method}/seed{seed}/{video}.log",
     benchmark:
         "results/benchmarks/trace/{dataset}/{task}/{method}/seed{seed}/{video}.tsv"
+    priority: 2
     conda:
         "../envs/videottt.yaml"
     threads: 1

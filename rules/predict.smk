@@ -19,6 +19,7 @@ rule predict:
     wildcard_constraints:
         # Methods without a Y-shaped model have rules of their own.
         method=f"(?!({'|'.join(OTHER_NETWORKS)})/)[^/]+",
+    priority: 2
     conda:
         "../envs/videottt.yaml"
     threads: 1
@@ -50,6 +51,7 @@ rule predict_zhang2016:
         "results/benchmarks/predict/{dataset}/colorization/{method}/seed{seed}/{video}.tsv"
     wildcard_constraints:
         method="zhang2016",
+    priority: 2
     conda:
         "../envs/videottt.yaml"
     threads: 1
@@ -75,6 +77,7 @@ rule predict_left_grey:
         "results/logs/predict/{dataset}/colorization/left_grey/seed{seed}/{video}.log",
     benchmark:
         "results/benchmarks/predict/{dataset}/colorization/left_grey/seed{seed}/{video}.tsv"
+    priority: 2
     conda:
         "../envs/videottt.yaml"
     threads: 1
@@ -98,6 +101,7 @@ rule predict_segmenter:
         "results/benchmarks/predict/{dataset}/semantic/{method}/seed{seed}/{video}.tsv"
     wildcard_constraints:
         method="|".join(SEGMENTERS),
+    priority: 2
     conda:
         "../envs/videottt.yaml"
     threads: 1

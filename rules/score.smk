@@ -17,6 +17,7 @@ rule score:
         "results/logs/score/{dataset}/{task}/{method}/seed{seed}/{video}.log",
     benchmark:
         "results/benchmarks/score/{dataset}/{task}/{method}/seed{seed}/{video}.tsv"
+    priority: 1
     conda:
         "../envs/videottt.yaml"
     threads: 1

@@ -15,6 +15,7 @@ rule theory:
         "results/logs/theory/{dataset}/{task}/seed{seed}/{video}.log",
     benchmark:
         "results/benchmarks/theory/{dataset}/{task}/seed{seed}/{video}.tsv"
+    priority: 2
     conda:
         "../envs/videottt.yaml"
     threads: 1

@@ -27,6 +27,7 @@ def selections_of(wildcards):
     return [rules.select.output.selection.format(**place, method=m) for m in chosen]
 
 
+@signed
 def selection_arguments(wildcards, input):
     """Return the argument that names them."""
     return f"--selection {shlex.join(input.selection)}" if input.selection else ""

@@ -8,9 +8,12 @@ run equals an uninterrupted one. Generators live on the CPU, whatever the model'
 import contextlib
 import hashlib
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
+
+if TYPE_CHECKING:
+    import torch
 
 
 def seed_of(*key: str | int) -> int:
@@ -19,8 +22,11 @@ def seed_of(*key: str | int) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
 
 
-def generator(*key: str | int) -> torch.Generator:
+def generator(*key: str | int) -> "torch.Generator":
     """Return a torch generator on the CPU, seeded from `key`."""
+    # Here, because what renders frames draws with numpy alone.
+    import torch
+
     return torch.Generator().manual_seed(seed_of(*key))
 
 
@@ -36,6 +42,8 @@ def global_draws(*key: str | int) -> Iterator[None]:
     For library code that takes no generator: weight initialisation, drop path, the point sampling
     of Mask2Former's loss.
     """
+    import torch
+
     # This process computes on one GPU only; other GPUs keep their generators.
     initialized = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
     devices = [torch.cuda.current_device()] if initialized else []

@@ -10,8 +10,6 @@ from typing import Any
 
 from videottt.core.errors import InputError
 from videottt.core.files import write_csv
-from videottt.data.check import read_published
-from videottt.evaluation.aggregation import aggregate
 from videottt.evaluation.metrics import statistics_of
 from videottt.evaluation.metrics.colour import ColourErrors
 from videottt.evaluation.perception import NO_NETWORKS, Networks, load_networks
@@ -92,6 +90,10 @@ def aggregate_scores(paths: Iterable[Path], published_file: Path | None, output:
     Raises:
         InputError: a file is absent or has another format.
     """
+    # Here, because every video is scored by a job of its own, which does not need pandas.
+    from videottt.data.check import read_published
+    from videottt.evaluation.aggregation import aggregate
+
     known = read_published(published_file) if published_file else {}
     released = {dataset: entry["as_released"] for dataset, entry in known.items()}
     table = aggregate(map(read_scores, paths), released)

@@ -52,6 +52,10 @@ class PredictionJob:
         return stored == (self.key, self.kind, settings, provenance)
 
 
+# Bytes of a page.
+PAGE = 2**20
+
+
 class NullJournal:
     """A journal that passes results to the writer of predictions and saves no state.
 
@@ -105,6 +109,7 @@ class Journal(NullJournal):
         self._saved = saved
         self._interruption = interruption
         self._pending: list[list[Any]] = []
+        self._pages = Pages()
 
     def resume(self) -> dict[str, Any] | None:
         """Write the saved results of an earlier run; return its state, or None without one."""
@@ -140,11 +145,44 @@ class Journal(NullJournal):
 
     def _record(self, name: str, *values: Any) -> None:
         _ENTRIES[name](self.writer, *values)
-        self._pending.append([name, *values])
+        self._pending.append([name, *self._pages.kept(values)])
 
     def _save(self, state: dict[str, Any]) -> None:
         if self._saved.save(state, self._pending):
-            self._pending = []
+            self._pending, self._pages = [], Pages()
+
+
+class Pages:
+    """Memory for many small tensors, page by page.
+
+    Small blocks that stay while large ones come and go leave gaps that nothing fits into: without
+    pages, the memory of a job grows with the frames between two saves.
+    """
+
+    def __init__(self) -> None:
+        # Of each type its last page, and how many of its elements are taken.
+        self._pages: dict[torch.dtype, tuple[torch.Tensor, int]] = {}
+
+    def kept(self, value: Any) -> Any:
+        """Return a value with its tensors copied to pages; it is a tensor, list, tuple or dict."""
+        if isinstance(value, torch.Tensor):
+            return self._copy(value)
+        if isinstance(value, dict):
+            return {name: self.kept(each) for name, each in value.items()}
+        if isinstance(value, list | tuple):
+            return [self.kept(each) for each in value]
+        return value
+
+    def _copy(self, tensor: torch.Tensor) -> torch.Tensor:
+        length = PAGE // tensor.element_size()
+        if tensor.numel() > length // 8:
+            return tensor
+        page, start = self._pages.get(tensor.dtype, (None, length))
+        if page is None or start + tensor.numel() > length:
+            page, start = torch.zeros(length, dtype=tensor.dtype), 0
+        end = start + tensor.numel()
+        self._pages[tensor.dtype] = page, end
+        return page[start:end].view(tensor.shape).copy_(tensor)
 
 
 @contextlib.contextmanager

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from pycocotools import mask as coco_mask
-from scipy.optimize import linear_sum_assignment
 
 from videottt.core.segments import ClassSpace, Instances
 from videottt.report.figures.class_colours import class_colours
@@ -98,6 +97,9 @@ def _matches(found: Instances, seen: Sequence[_Seen]) -> dict[int, int]:
     """Return object -> the earlier object that it is, for those that were seen."""
     if not (len(found) and seen):
         return {}
+    # Here, because figures of semantic maps and colours have no objects, and scipy takes long.
+    from scipy.optimize import linear_sum_assignment
+
     overlap = coco_mask.iou(found.run_lengths, [earlier.mask for earlier in seen], [0] * len(seen))
     labels = np.array([earlier.label for earlier in seen])
     overlap = np.where(found.classes[:, None] == labels, overlap, 0)

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
-from scipy import ndimage
 
 from videottt.core.segments import VOID, ClassSpace, Instances, Panoptic, Prediction, instances_of
 from videottt.report.figures.objects import ObjectColours
@@ -217,6 +216,9 @@ def captions(
         factor: size of the picture relative to the frame.
         measure: returns the width and height of a text in pixels of the picture.
     """
+    # Here, because few figures have names on their pictures, and scipy takes long.
+    from scipy import ndimage
+
     size = tuple(factor * edge for edge in overlay.ids.shape)
     areas = np.bincount(overlay.ids.ravel(), minlength=len(overlay.colours))[1:]
     boxes = ndimage.find_objects(overlay.ids, max_label=len(overlay.texts))
@@ -266,6 +268,8 @@ def _within(
 
 def _middle(mask: np.ndarray) -> tuple[int, int]:
     """Return the pixel (y, x) nearest to the centre of a mask, of those well inside it."""
+    from scipy import ndimage
+
     step = max(1, max(mask.shape) // 128)
     small = np.pad(mask[::step, ::step], 1)
     if not small.any():
