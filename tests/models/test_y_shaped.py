@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
+from torch import nn
+from transformers import Mask2FormerForUniversalSegmentation
 
 from support import SPACE, changed, small_model, weights_of
 from videottt.core.errors import InputError
@@ -12,6 +14,8 @@ from videottt.data.layouts.kitti_step import CITYSCAPES
 from videottt.models.checkpoint import load_checkpoint, save_checkpoint
 from videottt.models.class_scores import semantic_scores
 from videottt.models.inputs import Placement
+from videottt.models.mask2former_config import mask2former_config
+from videottt.models.masking import random_visible
 from videottt.models.y_shaped import QueryOutputs, YShapedModel
 from videottt.settings.presets import PRESETS, preset_named
 from videottt.tasks import task_named
@@ -329,3 +333,69 @@ def test_presets_are_read_back_unchanged():
 
     for preset in PRESETS.values():
         assert preset_from(sizes_of(preset)) == preset
+
+
+# Against transformers
+
+
+def hugging_face(model):
+    """transformers' Mask2Former with the weights of f and h, or of f and g."""
+    found = []
+    for queries, branch in ((model.preset.queries, model.head), (48, model.decoder)):
+        other = Mask2FormerForUniversalSegmentation(
+            mask2former_config(model.preset, queries, model.classes)
+        ).eval()
+        other.model.pixel_level_module.encoder.load_state_dict(model.encoder.state_dict())
+        other.model.pixel_level_module.decoder.load_state_dict(branch.pixel_decoder.state_dict())
+        other.model.transformer_module.load_state_dict(branch.query_decoder.state_dict())
+        found.append(other)
+    found[0].class_predictor.load_state_dict(model.head.class_predictor.state_dict())
+    return found
+
+
+@pytest.mark.parametrize("size", [(64, 96), (224, 32), (96, 320)])
+@pytest.mark.parametrize("depths", [(1, 1, 2, 1), (2, 2, 2, 2)], ids=["short", "deep"])
+def test_outputs_and_gradients_are_those_of_transformers(size, depths):
+    model = small_model(depths=depths, pixel_decoder_layers=2, decoder_layers=4).eval()
+    draws = generator("weights")
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter += 0.05 * torch.randn(parameter.shape, generator=draws)
+    main, reconstruction = hugging_face(model)
+    images = torch.randn(2, 3, *size, generator=draws)
+    visible = random_visible(2, size, 8, 0.5, draws)
+    everything = torch.cat([images, torch.ones_like(visible)], dim=1)
+    found, expected = model.predict(images), main(everything, output_auxiliary_logits=True)
+    auxiliary = expected.auxiliary_logits
+    masks = [*(each["masks_queries_logits"] for each in auxiliary), expected.masks_queries_logits]
+    for ours, theirs in zip(found.mask_logits, masks[-len(found.mask_logits) :], strict=True):
+        assert float((ours - theirs).abs().max()) < 1e-5 * float(theirs.abs().max())
+    final = model.predict_final(images)
+    for ours, theirs in (
+        (final.class_logits[0], expected.class_queries_logits),
+        (final.mask_logits[0], expected.masks_queries_logits),
+    ):
+        assert float((ours - theirs).abs().max()) < 1e-5 * float(theirs.abs().max())
+    shown = torch.cat([images * visible, visible], dim=1)
+    painted = nn.functional.pixel_shuffle(reconstruction(shown).masks_queries_logits, 4)
+    pixels = model.reconstruct(images, visible)
+    assert float((pixels - painted).abs().max()) < 1e-5 * float(painted.abs().max())
+    for each in (pixels, painted):
+        ((each - images) ** 2).mean().backward()
+    names = {
+        "encoder.": reconstruction.model.pixel_level_module.encoder,
+        "decoder.pixel_decoder.": reconstruction.model.pixel_level_module.decoder,
+        "decoder.query_decoder.": reconstruction.model.transformer_module,
+    }
+    gradients = {
+        prefix + name: each.grad
+        for prefix, module in names.items()
+        for name, each in module.named_parameters()
+        if each.grad is not None
+    }
+    ours = {n: p.grad for n, p in model.named_parameters() if p.grad is not None}
+    assert ours.keys() == gradients.keys()
+    largest = max(float(each.abs().max()) for each in gradients.values())
+    for name, theirs in gradients.items():
+        # The gradient of a key's bias is 0 but for rounding.
+        assert float((ours[name] - theirs).abs().max()) < 1e-5 * largest, name

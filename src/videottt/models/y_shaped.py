@@ -14,7 +14,7 @@ from videottt.models.swin import Encoder
 from videottt.settings.presets import Preset
 
 if TYPE_CHECKING:
-    from transformers.models.mask2former.modeling_mask2former import Mask2FormerLoss
+    from videottt.models.set_criterion import SetCriterion
 
 # Queries of the decoder g: one for each RGB channel and pixel of a 4 x 4 patch (section 4.3).
 RECONSTRUCTION_QUERIES = 3 * 4 * 4
@@ -272,12 +272,11 @@ class YShapedModel(nn.Module):
         return pixels
 
 
-def main_task_criterion(preset: Preset, classes: int) -> "tuple[Mask2FormerLoss, dict[str, float]]":
+def main_task_criterion(preset: Preset, classes: int) -> "tuple[SetCriterion, dict[str, float]]":
     """Return Mask2Former's set criterion ℓ_m, and the weights of its losses by name."""
     # Here, because transformers takes seconds to import and only training needs it.
-    from transformers.models.mask2former.modeling_mask2former import Mask2FormerLoss
-
     from videottt.models.mask2former_config import mask2former_config
+    from videottt.models.set_criterion import SetCriterion
 
     config = mask2former_config(preset, preset.queries, classes)
     weights = {
@@ -285,4 +284,4 @@ def main_task_criterion(preset: Preset, classes: int) -> "tuple[Mask2FormerLoss,
         "loss_mask": config.mask_weight,
         "loss_dice": config.dice_weight,
     }
-    return Mask2FormerLoss(config, weights), weights
+    return SetCriterion(config, weights), weights

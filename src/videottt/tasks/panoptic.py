@@ -58,7 +58,7 @@ class PanopticSegmentation(Segmentation):
         if not len(classes):
             return _panoptic(ids, [], [])
         masks = query_masks(outputs, kept, place).sigmoid()
-        winners = (scores[:, None, None] * masks).argmax(dim=0).cpu().numpy()
+        winners = (scores[:, None, None] * masks).max(dim=0).indices.cpu().numpy()
         inside = (masks >= 0.5).cpu().numpy()
         segment_classes: list[int] = []
         segment_scores: list[float] = []

@@ -83,7 +83,8 @@ def segment(
     device = next(network.parameters()).device
     image = resize_image(frame, input_size(frame.shape[:2], shortest_edge, longest_edge))
     logits = tiled(network, normalise(torch.from_numpy(image[None]).to(device)), tiles)
-    return _resized(logits, frame.shape[:2]).argmax(dim=1)[0].to(torch.uint8).cpu().numpy()
+    scores = _resized(logits, frame.shape[:2])[0]
+    return scores.max(dim=0).indices.to(torch.uint8).cpu().numpy()
 
 
 def tiled(network: Callable[[Tensor], Tensor], images: Tensor, tiles: Tiles | None) -> Tensor:
