@@ -10,11 +10,13 @@ from support import ROOT
 FOLDER = ROOT / "benchmarks"
 # Command -> arguments with which it takes seconds, and the names of what its last line must have.
 COMMANDS = {
+    "cost": ("--frames 1 --case smallest", "window batch steps resolution"),
     "ingest": ("--frames 3 --rounds 1 --size 96 128", "sizes"),
     "loading": ("--images 2 --rounds 1 --size 64 128 --crop 32 64", "ratio images_per_second"),
     "memory": ("--frames 6 12", "lengths peak_ratio growth_ratio flat"),
     "rendering": ("--frames 2 --rounds 1 --size 48 64", "ratio frames_per_second"),
     "scoring": ("--frames 2 --rounds 1 --size 96 128", "tasks"),
+    "step": ("--case smallest --rounds 1", "cases"),
     "storage": ("--frames 2 --rounds 1 --size 48 64", "results"),
     "stream_overhead": ("--frames 2", "seconds_per_frame overhead"),
 }

@@ -8,6 +8,7 @@ of RandomFlip, ResizeScale(0.1, 2.0) and FixedSizeCrop after `numpy.random.seed(
 import hashlib
 import itertools
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -24,12 +25,12 @@ from videottt.data.transforms.update_views import (
     random_crop,
     random_view,
     view_at,
-    view_for_update,
 )
 from videottt.data.transforms.view import apply_view, invert_view
 from videottt.models.inputs import normalise, pad_to_stride
 from videottt.settings.augmentation import Augmentation, Views
 from videottt.settings.method import method_from
+from videottt.ttt.memory import shown_to_update
 
 KITTI, COCO = (1024, 2048), (800, 1333)
 SHORTEST_EDGE = [
@@ -120,6 +121,12 @@ def test_a_frame_is_normalised_then_padded_with_0_as_the_authors_model_does_it()
 # The frames of an update
 
 
+def shown(image, crop, draws):
+    """What an update sees of an image."""
+    method = SimpleNamespace(crop=crop, views=None)
+    return shown_to_update(torch.from_numpy(image), method, draws).numpy()
+
+
 @pytest.mark.parametrize(
     ("size", "cut", "padded"),
     [
@@ -134,7 +141,7 @@ def test_a_crop_is_no_larger_than_the_frame_and_black_to_the_next_32(size, cut, 
     image = np.maximum(picture(*size), 1)
     draws = generator("crop", *size)
     for _ in range(4):
-        part = view_for_update(image, crop, None, draws)
+        part = shown(image, crop, draws)
         assert part.shape == (*padded, 3)
         assert (part[: cut[0], : cut[1]] > 0).all()
         assert part[cut[0] :].max(initial=0) == part[:, cut[1] :].max(initial=0) == 0
@@ -151,7 +158,7 @@ def test_every_crop_of_a_frame_is_as_likely_as_any_other():
 
 def test_the_whole_frame_is_shown_without_a_crop():
     image = picture(33, 64)
-    whole = view_for_update(image, None, None, generator("whole"))
+    whole = shown(image, None, generator("whole"))
     assert np.array_equal(whole[:33], image)
     assert whole.shape == (64, 64, 3)
     assert not whole[33:].any()

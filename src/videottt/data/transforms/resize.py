@@ -46,12 +46,6 @@ def resize_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return np.array(resized)
 
 
-def pad_frame(image: np.ndarray) -> np.ndarray:
-    """Pad an image with black to multiples of 32, as the release does in training."""
-    below, right = -image.shape[0] % STRIDE, -image.shape[1] % STRIDE
-    return np.pad(image, ((0, below), (0, right), (0, 0))) if below or right else image
-
-
 def scaled_size(size: Size, crop: Size, scale: float) -> Size:
     """Return (H, W) of an image resized to fit into `crop` times `scale`: ResizeScale.
 

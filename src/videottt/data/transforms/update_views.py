@@ -8,24 +8,8 @@ is filled in before normalisation. Random draws come from a generator on the CPU
 import numpy as np
 import torch
 
-from videottt.data.transforms.resize import Size, pad_frame, resize_image, scaled_size
+from videottt.data.transforms.resize import Size, resize_image, scaled_size
 from videottt.settings.augmentation import Views
-
-
-def view_for_update(
-    frame: np.ndarray, crop: Size | None, views: Views | None, draws: torch.Generator
-) -> np.ndarray:
-    """Return what an update is shown of one frame, height and width multiples of 32.
-
-    Args:
-        frame: uint8 [H, W, 3]; at the model's input size, but with `views` at its own.
-        crop: of a random crop, or None.
-        views: of a random view, or None; with neither, the whole frame is shown.
-        draws: where random draws come from; the whole frame needs none.
-    """
-    if views is not None:
-        return random_view(frame, views, draws)
-    return pad_frame(frame if crop is None else random_crop(frame, crop, draws))
 
 
 def random_crop(image: np.ndarray, crop: Size, draws: torch.Generator) -> np.ndarray:
