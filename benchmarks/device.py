@@ -37,7 +37,7 @@ from videottt.runtime.precision import DTYPES, allow_tf32
 from videottt.settings.method import Method, OptimizerSettings
 from videottt.settings.presets import preset_named
 from videottt.tasks import task_named
-from videottt.ttt.optimizer import clip_gradients, gradient_norm, optimizer_for, step_unless
+from videottt.ttt.optimizer import clip_gradients, gradient_norm, optimizer_for
 from videottt.ttt.stream import Stream
 
 CLASSES = 19
@@ -221,6 +221,7 @@ def count(module: torch.nn.Module) -> int:
 def roofline(sizes: Sizes, update: Work, prediction: Work) -> dict[str, object]:
     """Return operations, bytes, and the smallest possible seconds on each card."""
     return {
+        "benchmark": "device",
         "reckoned": "never measured",
         "sizes": vars(sizes),
         "update": described(update),
@@ -286,6 +287,7 @@ def measured(
         row |= {"smallest": smallest_frame(card, update, prediction)}
     rows["frame, as in a job"] = row
     return {
+        "benchmark": "device",
         "measured_on": label,
         "torch": torch.__version__,
         "sizes": vars(sizes),
@@ -366,8 +368,6 @@ class Update:
         model = model_of(sizes.preset, device)
         self._parameters = [p for p in model.parameters() if p.requires_grad]
         self._optimizer = optimizer_for(model, OptimizerSettings())
-        for group in self._optimizer.param_groups:
-            group["capturable"] = device.type == "cuda"
         self._reconstruct = torch.compile(model.reconstruct) if compiled else model.reconstruct
         self._images = random_bytes((sizes.batch, *sizes.crop, 3)).to(device)
         patch = preset_named(sizes.preset).mask_patch
@@ -382,7 +382,7 @@ class Update:
             self._add_gradients(slice(0, 1))
             one = torch.cuda.max_memory_allocated(device) - before
             self._at_once = fitting_micro_batch(sizes.batch, one, free_memory(device))
-            self._optimizer.zero_grad(set_to_none=True)
+            self._optimizer.zero_grad()
 
     def __call__(self) -> Tensor:
         """Take the update; return loss and norm on the device."""
@@ -392,8 +392,8 @@ class Update:
         norm = gradient_norm(self._parameters)
         measured = torch.stack([torch.stack(losses).sum(), norm])
         clip_gradients(self._parameters, norm, 0.01)
-        step_unless(self._optimizer, (~measured.isfinite().all()).float())
-        self._optimizer.zero_grad(set_to_none=True)
+        self._optimizer.step(skip=(~measured.isfinite().all()).float())
+        self._optimizer.zero_grad()
         return measured
 
     def _add_gradients(self, part: slice) -> Tensor:

@@ -1,4 +1,4 @@
-"""Keep constants that depend only on sizes: window layouts, position embeddings, sampling grids."""
+"""Keep constants that depend on sizes and devices alone: window layouts, positions, grids."""
 
 import functools
 from collections.abc import Callable

@@ -1,6 +1,5 @@
 """Convert stored frames to the encoder's normalised, padded input, and back to pixels."""
 
-import functools
 import math
 from dataclasses import dataclass
 
@@ -8,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from videottt.data.transforms.resize import STRIDE
+from videottt.models.computed_once import computed_once
 
 # Mean and standard deviation of ImageNet's RGB in 0..255, as in Mask2Former's configurations.
 PIXEL_MEAN = (123.675, 116.28, 103.53)
@@ -49,15 +49,14 @@ def normalise(images: Tensor) -> Tensor:
     return planes.sub_(mean).div_(std)
 
 
-@functools.cache
+@computed_once
 def _statistics(device: torch.device) -> tuple[Tensor, Tensor]:
     """Return ImageNet's mean and standard deviation on a device, float32 [3, 1, 1] each."""
-    # Kept, as a new copy of them would make a GPU wait; and usable in training, whoever asks first.
-    with torch.inference_mode(False):
-        return (
-            torch.tensor(PIXEL_MEAN, device=device).view(3, 1, 1),
-            torch.tensor(PIXEL_STD, device=device).view(3, 1, 1),
-        )
+    # Kept, as a new copy of them would make a GPU wait.
+    return (
+        torch.tensor(PIXEL_MEAN, device=device).view(3, 1, 1),
+        torch.tensor(PIXEL_STD, device=device).view(3, 1, 1),
+    )
 
 
 def to_device(tensor: Tensor, device: torch.device) -> Tensor:
