@@ -85,7 +85,7 @@ def made_up(size: tuple[int, int], count: int) -> Iterator[SourceFrame]:
 
 def load(store: FrameStore, recipe: Augmentation, images: int) -> None:
     """Load training samples."""
-    stills = StillImages([store], recipe, 0, images)
+    stills = StillImages([store], recipe, ("joint", 0), images)
     for index in range(images):
         stills[index]
 

@@ -57,6 +57,6 @@ rule train:
         code=code("train"),
     shell:
         "$TRAINING train --frames {params.frames} {params.initial} --task {wildcards.task:q} "
-        "--model {params.model:q} --settings {params.settings:q} --seed {wildcards.seed} "
+        "--model {params.model:q} --settings {params.settings:q} --stage {wildcards.checkpoint:q} --seed {wildcards.seed} "
         "--device {params.device:q} --threads {params.threads} $SAVING "
         "--history {output.history:q} --output {output.checkpoint:q} > {log:q} 2>&1"

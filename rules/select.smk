@@ -1,4 +1,4 @@
-"""Select hyper-parameters on the validation videos, with the same trials for every method."""
+"""Select hyper-parameters on the validation videos, by grids with the same axes."""
 
 
 include: "inputs/select.smk"
@@ -8,7 +8,7 @@ use rule predict as predict_trial with:
     input:
         frames=rules.ingest.output.frames,
         checkpoint=checkpoint_of,
-        selection=[],
+        selection=selected_before,
     output:
         predictions="results/trials/{dataset}/{task}/{method}/trial{trial}/seed{seed}/{video}.h5",
     log:
@@ -16,9 +16,9 @@ use rule predict as predict_trial with:
     benchmark:
         "results/benchmarks/predict_trial/{dataset}/{task}/{method}/trial{trial}/seed{seed}/{video}.tsv"
     params:
-        settings=param(trials.trial_settings),
-        selection="",
-        overrides="{}",
+        settings=param(job_settings.method_settings),
+        selection=selection_arguments,
+        overrides=param(trials.trial_values),
         device=config["device"],
         code=code("predict", rerun.objective_module),
 

@@ -104,9 +104,9 @@ def train_small(
         run.restore(*resume)
     with contextlib.ExitStack() as opened:
         stores = [opened.enter_context(FrameStore(path)) for path in store_paths]
-        stills = StillImages(stores, recipe, 0, settings.iterations * settings.batch)
+        stills = StillImages(stores, recipe, ("training", 0), settings.iterations * settings.batch)
         follow = lambda run, _: after_iteration(run)  # noqa: E731
-        train(run, task_named(task, SPACE), stills, settings, 0, follow)
+        train(run, task_named(task, SPACE), stills, settings, ("training", 0), follow)
     return run
 
 

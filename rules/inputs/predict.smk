@@ -27,6 +27,15 @@ def selections_of(wildcards):
     return [rules.select.output.selection.format(**place, method=m) for m in chosen]
 
 
+@reported
+def selected_before(wildcards):
+    """Return the files that decide what the trials of a method start from."""
+    method = settings.method_of(config, wildcards.method)
+    chosen = trials.selected_before(config, wildcards.dataset, method)
+    place = trials.selected_on(config, wildcards.dataset, wildcards.task)
+    return [rules.select.output.selection.format(**place, method=m) for m in chosen]
+
+
 @signed
 def selection_arguments(wildcards, input):
     """Return the argument that names them."""

@@ -11,7 +11,8 @@ def checkpoint_of_theory(wildcards):
 def theory_of_study(wildcards):
     """Return the gradient statistics of the videos of the sweep's split, for all seeds."""
     study = settings.study_named(config, wildcards.study)
-    split = trials.window_sweep(config, wildcards.study)["split"]
+    sweep = trials.window_sweep(config, wildcards.study)
+    split = trials.sweep_split(sweep, wildcards.dataset)
     return expand(
         rules.theory.output.statistics,
         dataset=wildcards.dataset,

@@ -136,11 +136,12 @@ def train(stills, tmp_path):
                 state = torch.load(resume, weights_only=True)
                 run.restore(state, state.pop("history"))
             with FrameStore(stills) as store:
-                images = StillImages([store], recipe, 0, 8)
+                images = StillImages([store], recipe, ("training", 0), 8)
                 task = task_named("semantic", SPACE)
                 training.train(
-                    run, task, images, settings, 0, lambda run, _: after(run, processes), processes
-                )
+                    run, task, images, settings, ("training", 0),
+                    lambda run, _: after(run, processes), processes,
+                )  # fmt: skip
             if processes.writes:
                 save(run, tmp_path / name)
 

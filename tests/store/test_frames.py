@@ -187,7 +187,7 @@ def test_a_folder_of_stills_is_trained_on_like_a_frame_store(stills):
         assert folder.semantic(index).shape == image.shape[:2]
         assert (folder.semantic(index) == VOID).all()
         assert not folder.instance(index).any()
-    here = StillImages([folder], recipe, 0, 20)
+    here = StillImages([folder], recipe, ("joint", 0), 20)
     elsewhere = pickle.loads(pickle.dumps(here))
     for index in (0, 7, 19):
         for one, other in zip(here[index], elsewhere[index], strict=True):

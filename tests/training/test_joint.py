@@ -280,7 +280,14 @@ def trained_once(samples, **changes):
     """Return the losses of one iteration on all samples."""
     settings = TrainingSettings(1, len(samples), 1e-3, **changes)
     run = start_run(small_model(), settings)
-    train(run, task_named("semantic", SPACE), samples, settings, 0, lambda run, stop: None)
+    train(
+        run,
+        task_named("semantic", SPACE),
+        samples,
+        settings,
+        ("training", 0),
+        lambda run, stop: None,
+    )
     return run.history[0]
 
 
@@ -301,7 +308,7 @@ def test_masks_are_averaged_over_the_whole_batch_and_not_over_each_part():
         labels = LabelMaps(semantic[None], instance[None])
         assert task.count_targets(labels) == (2, 0)[part]
         outputs = model.train().predict(normalise(image[None]))
-        with global_draws(0, "training", 0, *[part] * part):
+        with global_draws("training", 0, "iteration", 0, *[part] * part):
             expected.append(main_task_loss(outputs, labels, 1.0).item())
     found = trained_once(samples, micro_batch=1, reconstruction=False)["main_task"]
     assert found == pytest.approx(np.mean(expected), rel=1e-5)
@@ -534,7 +541,9 @@ def stills(stills_path, store_path):
 
     recipe = Augmentation(64, 256, (64, 64))
     with FrameStore(stills_path) as first, FrameStore(store_path) as second:
-        yield lambda seed=0, samples=40: StillImages([first, second], recipe, seed, samples)
+        yield lambda seed=0, samples=40: StillImages(
+            [first, second], recipe, ("joint", seed), samples
+        )
 
 
 def test_a_sample_depends_only_on_seed_and_index(stills):
@@ -560,7 +569,7 @@ def test_every_epoch_is_another_permutation_of_the_labelled_frames(tmp_path):
     ]
     recipe = Augmentation(64, 64, (64, 64), scales=(1.0, 1.0), colour=0.0)
     with FrameStore(store_frames(tmp_path / "grey.h5", frames)) as store:
-        samples = StillImages([store], recipe, 0, 18)
+        samples = StillImages([store], recipe, ("joint", 0), 18)
         shown = [int(samples[index][0][0, 0, 0]) // 10 for index in range(18)]
     epochs = [shown[start : start + 6] for start in (0, 6, 12)]
     assert all(sorted(epoch) == [0, 1, 3, 4, 6, 7] for epoch in epochs)
@@ -583,4 +592,4 @@ def test_frames_without_labels_cannot_be_trained_on(tmp_path):
         FrameStore(store_frames(tmp_path / "x.h5", [SourceFrame("0", image)])) as store,
         pytest.raises(InputError, match=r"x\.h5: no labelled frame to train on"),
     ):
-        StillImages([store], Augmentation(64, 64, (64, 64)), 0, 1)
+        StillImages([store], Augmentation(64, 64, (64, 64)), ("joint", 0), 1)

@@ -29,6 +29,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", required=True, type=int)
     parser.add_argument(
+        "--stage",
+        default="training",
+        help="id of the checkpoint: two stages with one seed see other samples and masks",
+    )
+    parser.add_argument(
         "--initial", type=Path, help="checkpoint whose encoder and head the training starts from"
     )
     add_device(parser)

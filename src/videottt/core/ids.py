@@ -55,12 +55,12 @@ class JobKey:
     video: str
 
     @property
-    def draws(self) -> tuple[int, str, str]:
-        """Return the key of the job's random draws, without frame and iteration.
+    def draws(self) -> tuple[str, int, str, str]:
+        """Return the key of the job's random draws, from the stage to the video.
 
         The key leaves task and method out, so that methods are compared on the same draws.
         """
-        return self.seed, self.dataset, self.video
+        return "stream", self.seed, self.dataset, self.video
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,10 @@
 """Draw random numbers from generators that are seeded by a key, never by earlier draws.
 
-Every generator is seeded from a hash of its key, for example ``(seed, dataset, video, frame,
-step)``. A draw therefore depends on its place in the video and not on earlier draws, so a resumed
-run equals an uninterrupted one. Generators live on the CPU, whatever the model's device is.
+Every generator is seeded from a hash of its key, for example ``(stage, seed, dataset, video, frame,
+step)``. The stage, such as "stream" or the id of a checkpoint that is trained, keeps two stages
+from the same draws. A draw therefore depends on its place in the video and not on earlier draws, so
+a resumed run equals an uninterrupted one. Generators live on the CPU, whatever the model's device
+is.
 """
 
 import contextlib
@@ -14,6 +16,10 @@ import numpy as np
 
 if TYPE_CHECKING:
     import torch
+
+
+# A key: a stage, a seed, ids, and the numbers of frame and iteration, in this order.
+DrawKey = tuple[str | int, ...]
 
 
 def seed_of(*key: str | int) -> int:

@@ -19,8 +19,10 @@ class OptimizerSettings:
     Attributes:
         name: "adamw" or "sgd".
         momentum: momentum of sgd.
-        learning_rate: of every parameter outside the encoder.
+        learning_rate: of the head h and, times their factors, of f and g.
         encoder_multiplier: factor on the learning rate of the encoder f.
+        decoder_multiplier: factor on the learning rate of the decoder g; the release has one rate
+            for g and h.
         weight_decay: decoupled; 0 for norms, embeddings and relative position tables.
         gradient_clip: largest L2 norm of all gradients together; null does not clip.
     """
@@ -29,6 +31,7 @@ class OptimizerSettings:
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
     learning_rate: NotNegative = 1e-4
     encoder_multiplier: NotNegative = 0.1
+    decoder_multiplier: NotNegative = 1.0
     weight_decay: NotNegative = 0.05
     gradient_clip: Positive | None = 0.01
 
@@ -68,7 +71,12 @@ class Method:
             trains on all frames of the video before the first prediction (same section).
         ladder: iterations after which an offline method predicts the whole video, ascending.
         optimizer: optimizer of the updates.
-        optimizer_between_frames: whether the optimizer's state carries over to the next frame.
+        optimizer_between_frames: whether the optimizer's state carries over to the next frame
+            ("kept"), or every frame starts with a new one ("rebuilt", as all commands of the
+            authors have it; the paper's text is silent).
+        predict: whether a frame is predicted "after" its update, as in the paper (section 4.2), or
+            "before" it, as in the original Tent: with what earlier frames have taught. Resets come
+            before both.
         drop_path: whether drop path is on during updates (the release) or off.
         shortest_edge: frames are resized to this shortest edge, in pixels, before the model.
         longest_edge: largest longest edge after that, in pixels.
@@ -98,7 +106,8 @@ class Method:
     order: Literal["stream", "shuffled", "offline"] = "stream"
     ladder: tuple[Whole, ...] = ()
     optimizer: OptimizerSettings = field(default_factory=OptimizerSettings)
-    optimizer_between_frames: Literal["kept", "rebuilt"] = "kept"
+    optimizer_between_frames: Literal["kept", "rebuilt"] = "rebuilt"
+    predict: Literal["after", "before"] = "after"
     drop_path: bool = False
     shortest_edge: Count = 1024
     longest_edge: Count = 2048
@@ -122,6 +131,11 @@ class Method:
             raise ValueError(f"ladder {rungs} must be iterations in ascending order")
         if self.order == "offline" and self.reset != "never":
             raise ValueError(f"order 'offline' never resets, but reset is '{self.reset}'")
+        if self.order == "offline" and self.predict != "after":
+            raise ValueError(
+                "order 'offline' predicts after all updates; set predict to 'after', or use "
+                "another order"
+            )
         if self.crop is not None and self.views is not None:
             raise ValueError(
                 "crop and views are both set, but each says what an update is shown of a frame; "

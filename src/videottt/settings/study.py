@@ -49,6 +49,10 @@ class TaskTraining:
         optimizer: how large a batch is, and how the optimizer steps.
         iterations: checkpoint -> gradient steps.
         threads: CPU threads; their number decides the last bits of the result.
+        optimizers: checkpoint -> what is different for it, such as the learning rate and the
+            warm-up of joint training.
+        initial: checkpoint -> the one that f and h start from, in place of what `checkpoints` says;
+            "new" is new weights, or those that the study imports as `pretrained`.
     """
 
     dataset: str
@@ -57,6 +61,8 @@ class TaskTraining:
     optimizer: TrainingOptimizer
     iterations: dict[str, Count]
     threads: Count
+    optimizers: dict[str, TrainingOptimizer] = field(default_factory=dict)
+    initial: dict[str, str] = field(default_factory=dict)
 
 
 @settings
@@ -89,12 +95,16 @@ class OfDataset:
 
 @settings
 class Selection:
-    """How hyper-parameters are selected: on validation videos, as many trials for every method.
+    """How hyper-parameters are selected: on validation videos, by grids with the same axes.
+
+    Methods of one objective have the same values on the same axes, but for what a method fixes by
+    itself, or takes from another method (`hyperparameters_of`).
 
     Attributes:
         split: split whose videos the trials run on.
         seeds: seeds of the trials.
-        grids: method -> dotted setting -> values; every combination is a trial.
+        grids: method -> dotted setting -> values; every combination is a trial. What a method takes
+            from other methods (`hyperparameters_of`) is selected first, and its trials have it.
         dataset: data set whose videos are used; by default each data set selects on its own.
         task: task whose score decides; by default each task selects by its own.
     """
@@ -121,12 +131,16 @@ class Sweep:
         setting: name of the setting, dotted.
         values: values to try; "all" is allowed for the window.
         split: split whose videos it runs on.
+        splits: data set -> the split that it runs on there, where it has no `split`.
+        tasks: tasks that it runs for; all by default.
     """
 
     method: str
     setting: str
     values: Annotated[list[Any], Field(min_length=1)]
     split: str
+    splits: dict[Id, Id] = field(default_factory=dict)
+    tasks: list[TaskName] | None = None
 
 
 @settings

@@ -28,6 +28,9 @@ class TrainingSettings:
         milestones: iterations, ascending, from which on the rate of "steps" is multiplied by gamma.
         gamma: factor on the rate at each milestone of "steps".
         reconstruction: whether ℓ_s is added and the decoder g is trained.
+        reconstruction_weight: weight of ℓ_s beside ℓ_m; 1 in the paper (section 4.1). Where the
+            gradient of ℓ_s is small beside that of ℓ_m, it hardly shapes the encoder: `videottt
+            diagnose` tells.
         mask_ratio: fraction of patches masked for ℓ_s.
         loss_on: "masked" or "all" pixels for ℓ_s.
         masked_with: what masked pixels are for ℓ_s, "black" or the "mean" colour.
@@ -48,6 +51,7 @@ class TrainingSettings:
     warmup: Whole = 0
     power: NotNegative = 0.9
     reconstruction: bool = True
+    reconstruction_weight: NotNegative = 1.0
     mask_ratio: Annotated[float, Field(gt=0, le=1)] = 0.8
     loss_on: Literal["masked", "all"] = "masked"
     masked_with: Literal["black", "mean"] = "mean"

@@ -16,6 +16,8 @@ Config = dict[str, Any]
 
 # What a study may import for training to start from, beside the checkpoints of the configuration.
 PRETRAINED = "pretrained"
+# In a study's `training.initial`: a checkpoint starts from no other checkpoint.
+NEW = "new"
 
 
 def current_study(config: Config) -> Config:
@@ -200,10 +202,23 @@ def tasks_of(config: Config, method: MethodId) -> tuple[str, ...]:
 def variant_of(
     config: Config, study: Config, method: MethodId, setting: str, value: Any
 ) -> MethodId:
-    """Return a method with one setting changed; the method itself if that is its own value."""
+    """Return a method with one setting changed; the method itself if that is its own value.
+
+    What is selected is not known before: then every value is a variant.
+    """
+    if is_selected(config, study, method, setting):
+        return MethodId.parse(f"{method},{setting}={ALL if value is None else value}")
     own = {**study["updates"], **config["methods"][method.base]}.get(setting, "")
     own, value = (ALL if each is None else each for each in (own, value))
     return method if value == own else MethodId.parse(f"{method},{setting}={value}")
+
+
+def is_selected(config: Config, study: Config, method: MethodId, setting: str) -> bool:
+    """Return whether a study selects or pins a setting of a method."""
+    grids = study.get("selection", {}).get("grids", {})
+    pinned = study.get("pinned", {})
+    sources = hyperparameters_of(config, method)
+    return any(setting in {**grids.get(m, {}), **pinned.get(m, {})} for m in sources)
 
 
 def label_of(config: Config, method: MethodId) -> str:
@@ -234,6 +249,12 @@ def checkpoint_ids(config: Config, dataset: str, task: str, method: MethodId) ->
     }
 
 
+def checkpoint_of(config: Config, method: MethodId) -> str | None:
+    """Return the checkpoint that a method starts from, None if it is another network."""
+    checkpoint: str | None = config["methods"][method.base].get("checkpoint")
+    return checkpoint
+
+
 def imported(study: Config, task: str, checkpoint: str) -> str | None:
     """Return the source that a checkpoint for a task is imported from, None if it is trained."""
     source: str | None = study.get("imported", {}).get(task, {}).get(checkpoint)
@@ -245,8 +266,27 @@ def initial_checkpoint(config: Config, study: Config, task: str, checkpoint: str
 
     The one that starts from none starts from PRETRAINED, where the study imports that.
     """
-    initial = config["checkpoints"][checkpoint].get("initial", PRETRAINED)
+    of_study = training_of(study, task).get("initial", {})
+    initial = of_study.get(checkpoint, config["checkpoints"][checkpoint].get("initial", NEW))
+    initial = PRETRAINED if initial == NEW else initial
     return None if initial == PRETRAINED and not imported(study, task, initial) else initial
+
+
+def trained_checkpoints(config: Config, study: Config, task: str) -> list[str]:
+    """Return the checkpoints that a study needs of a task, and those that these start from."""
+    streams = {stream for _, stream in streams_of(study) if trained_task(study, stream) == task}
+    methods = [m for stream in sorted(streams) for m in study_methods(config, study, stream)]
+    entries = [config["methods"][method.base] for method in methods]
+    waiting = [entry["checkpoint"] for entry in entries if "checkpoint" in entry]
+    found: dict[str, None] = {}
+    while waiting:
+        checkpoint = waiting.pop(0)
+        if checkpoint in config["checkpoints"] and checkpoint not in found:
+            found[checkpoint] = None
+            initial = initial_checkpoint(config, study, task, checkpoint)
+            trained = not imported(study, task, checkpoint)
+            waiting += [initial] if initial and trained else []
+    return list(found)
 
 
 def hyperparameters_of(config: Config, method: MethodId) -> list[str]:

@@ -81,6 +81,7 @@ def training_settings(config: Config, dataset: str, task: str, checkpoint: str) 
     return {
         "training": {
             **training["optimizer"],
+            **training.get("optimizers", {}).get(checkpoint, {}),
             "iterations": training["iterations"][checkpoint],
             "reconstruction": reconstruction,
             **mae,

@@ -23,7 +23,7 @@ from videottt.study.config import (
     videos_in,
     weights_of_networks,
 )
-from videottt.study.trials import sweep_methods
+from videottt.study.trials import sweep_methods, sweep_serves, sweep_split
 
 if TYPE_CHECKING:
     from videottt.data.fetch.catalogue import Source
@@ -139,9 +139,11 @@ def scored_in(
             methods = available_methods(config, study, sources, task)
             splits = splits_of(config, study, dataset)
         else:
-            methods = methods_for(config, sweep_methods(config, study, sweep), task)
-            split = study["sweeps"][sweep]["split"]
-            splits = [split] if split in config["datasets"][dataset]["splits"] else []
+            entry = study["sweeps"][sweep]
+            serves = sweep_serves(config, entry, task)
+            methods = sweep_methods(config, study, sweep) if serves else []
+            methods = methods_for(config, methods, task)
+            splits = [sweep_split(entry, dataset)]
         videos = [video for split in splits for video in videos_in(config, dataset, split)]
         seeds = seeds_of(study, task)
         if methods and seeds and videos:

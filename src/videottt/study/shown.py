@@ -12,6 +12,7 @@ from videottt.study.config import (
     study_methods,
     tasks_of,
 )
+from videottt.study.controls import controls_in, starts_in
 from videottt.study.drawn import drawn_in
 from videottt.study.scored import Sources, available_methods, scored_streams
 from videottt.study.trials import sweep_methods
@@ -56,12 +57,19 @@ def colour_methods(config: Config, study: Config) -> list[MethodId]:
 
 
 def table_layout(config: Config, study: Config, table: str) -> dict[str, Any]:
-    """Return the rows of a table: those of its methods that a study has.
+    """Return the rows of a table, those of its methods that a study has, and what gains are over.
 
     Raises:
         InputError: there is no such table, or none of its methods is in the study.
     """
-    return layout_of(config["tables"], table, tabulated_methods(config, study))
+    layout = layout_of(config["tables"], table, tabulated_methods(config, study))
+    rows = {method for group in layout["settings"] for method in group["methods"]}
+    of_rows = {"starts": starts_in(config, study), "controls": controls_in(config, study)}
+    kept = {
+        name: {method: other for method, other in pairs.items() if method in rows}
+        for name, pairs in of_rows.items()
+    }
+    return {**layout, **kept}
 
 
 def tables_of_study(config: Config, study: Config) -> list[str]:

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from videottt.core.errors import InputError
-from videottt.core.ids import ALL, MethodId, check_known
-from videottt.core.settings import with_values
+from videottt.core.ids import ALL, TASKS, MethodId, check_known
 from videottt.study.arguments import listed
 from videottt.study.config import (
     Config,
@@ -17,6 +16,7 @@ from videottt.study.config import (
     methods_of,
     study_named,
     study_of,
+    tasks_of,
     variant_of,
 )
 from videottt.study.drawn import drawn_in
@@ -66,8 +66,8 @@ def grid_points(grid: Config) -> Iterator[Config]:
         yield dict(zip(grid, values, strict=True))
 
 
-def trial_settings(config: Config, dataset: str, method: MethodId, trial: int) -> Config:
-    """Return what `videottt predict` needs of one trial of a method's selection.
+def trial_values(config: Config, dataset: str, method: MethodId, trial: int) -> Config:
+    """Return what one trial of a method's selection sets: {dotted key: value}.
 
     Raises:
         InputError: there is no such trial.
@@ -75,7 +75,12 @@ def trial_settings(config: Config, dataset: str, method: MethodId, trial: int) -
     grid = trials_of(config, dataset, method)
     if trial >= len(grid):
         raise InputError(f"method '{method}' has {len(grid)} trials, from 0; there is no {trial}")
-    return with_values(method_settings(config, dataset, method), grid[trial])
+    return grid[trial]
+
+
+def selected_before(config: Config, dataset: str, method: MethodId) -> list[str]:
+    """Return the methods whose selection the trials of a method start from."""
+    return [m for m in selections_of(config, dataset, method) if m != method.base]
 
 
 def sweep_methods(config: Config, study: Config, sweep: str) -> list[MethodId]:
@@ -109,6 +114,18 @@ def sweep_arguments(config: Config, study: Config, sweep: str) -> str:
     return shlex.join(arguments)
 
 
+def sweep_split(sweep: Config, dataset: str) -> str:
+    """Return the split of a data set that a sweep runs on."""
+    split: str = sweep.get("splits", {}).get(dataset, sweep["split"])
+    return split
+
+
+def sweep_serves(config: Config, sweep: Config, task: str) -> bool:
+    """Return whether a sweep runs for a task."""
+    method = method_of(config, sweep["method"])
+    return task in sweep.get("tasks", TASKS) and task in tasks_of(config, method)
+
+
 def window_sweep(config: Config, study_id: str) -> Config:
     """Return the sweep over window sizes of a study.
 
@@ -129,5 +146,6 @@ def window_arguments(config: Config, dataset: str, study_id: str) -> str:
     sweep = window_sweep(config, study_id)
     settings = method_settings(config, dataset, method_of(config, sweep["method"]))
     own = settings["window"] or ALL
-    values = {"split": sweep["split"], "method": sweep["method"], "base-value": own}
+    split = sweep_split(sweep, dataset)
+    values = {"split": split, "method": sweep["method"], "base-value": own}
     return shlex.join(part for name, value in values.items() for part in (f"--{name}", str(value)))

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterable
+from typing import Any
 
 from videottt.core.errors import InputError
 from videottt.core.ids import TASKS, MethodId, check_known
@@ -10,19 +11,22 @@ from videottt.settings.config import ConfigFile, SomeMethod
 from videottt.settings.presets import PRESETS
 from videottt.settings.study import Updates
 from videottt.study.config import (
+    NEW,
     PRETRAINED,
     Config,
     hyperparameters_of,
     imported,
+    is_scored,
     methods_of,
     named_methods,
     splits_of,
+    trained_checkpoints,
     trained_task,
     training_of,
 )
 from videottt.study.drawn import ids_in
 from videottt.study.layers import Layers
-from videottt.study.trials import grid_points, sweep_methods
+from videottt.study.trials import grid_points, sweep_methods, sweep_serves, sweep_split
 
 
 def validate(layers: Layers) -> None:
@@ -158,11 +162,12 @@ def _check_study(layers: Layers, study_id: str, study: Config) -> None:
             )
     for task in {task for tasks in study["streams"].values() for task in tasks}:
         _check_training(config, study, trained_task(study, task), where)
-    for sweep in study.get("sweeps", {}):
+    for sweep, entry in study.get("sweeps", {}).items():
         sweep_methods(config, study, sweep)
+        _check_sweep(config, study, entry, f"{where}.sweeps.{sweep}")
     for method in methods_of(config, study["methods"]):
         _check_iteration(config, study, method, where)
-    _check_budgets(selection.get("grids", {}), where)
+    _check_axes(config, selection.get("grids", {}), f"{where}.selection.grids")
     for method, values in study.get("pinned", {}).items():
         check_settings(SomeMethod, with_values({}, values), f"{where}.pinned.{method}")
     for method, grid in selection.get("grids", {}).items():
@@ -181,8 +186,7 @@ def _check_splits(config: Config, study: Config, where: str) -> None:
     """Check that every split is one of some data set, and that every data set has one."""
     known = {d: list(config["datasets"][d]["splits"]) for d in study["streams"]}
     anywhere = [split for splits in known.values() for split in splits]
-    sweeps = study.get("sweeps", {}).values()
-    for split in [*study["splits"], *(each["split"] for each in sweeps)]:
+    for split in study["splits"]:
         check_known(split, anywhere, "split", where)
     for dataset in study["streams"]:
         if not splits_of(config, study, dataset):
@@ -197,13 +201,38 @@ def _check_splits(config: Config, study: Config, where: str) -> None:
             check_known(selection["split"], known[dataset], "split", f"{where}.selection")
 
 
+def _check_sweep(config: Config, study: Config, sweep: Config, where: str) -> None:
+    """Check that every stream that a sweep is for has its split."""
+    for dataset in sweep.get("splits", {}):
+        check_known(dataset, study["streams"], "dataset of its streams", f"{where}.splits")
+    for dataset, tasks in study["streams"].items():
+        served = [
+            task
+            for task in tasks
+            if is_scored(config, dataset, task) and sweep_serves(config, sweep, task)
+        ]
+        known, split = config["datasets"][dataset]["splits"], sweep_split(sweep, dataset)
+        if served and split not in known:
+            raise InputError(
+                f"{where}: data set '{dataset}' has no split '{split}' for the task '{served[0]}'; "
+                f"name one that it has ({', '.join(known)}) in splits.{dataset}, or name the tasks "
+                "that the sweep is for in tasks"
+            )
+
+
 def _check_training(config: Config, study: Config, task: str, where: str) -> None:
     """Check that the checkpoints of a task can be trained."""
     training = training_of(study, task)
     for checkpoint in study.get("imported", {}).get(task, {}):
         known = [*config["checkpoints"], PRETRAINED]
         check_known(checkpoint, known, "checkpoint", f"{where}.imported.{task}")
-    for checkpoint in config["checkpoints"]:
+    for checkpoint, initial in training.get("initial", {}).items():
+        known = [*config["checkpoints"], NEW]
+        check_known(checkpoint, config["checkpoints"], "checkpoint", f"{where}.training.initial")
+        check_known(initial, known, "checkpoint", f"{where}.training.initial.{checkpoint}")
+    for checkpoint in training.get("optimizers", {}):
+        check_known(checkpoint, config["checkpoints"], "checkpoint", f"{where}.training.optimizers")
+    for checkpoint in trained_checkpoints(config, study, task):
         if not imported(study, task, checkpoint) and checkpoint not in training["iterations"]:
             raise InputError(
                 f"{where}.training.iterations: '{checkpoint}' of task '{task}' is missing; say how "
@@ -231,15 +260,56 @@ def _check_iteration(config: Config, study: Config, method: MethodId, where: str
         )
 
 
-def _check_budgets(grids: Config, where: str) -> None:
-    """Check that every method has as many trials as the others."""
-    budgets = {method: len(list(grid_points(grid))) for method, grid in grids.items()}
-    if len(set(budgets.values())) > 1:
-        least, most = (pick(budgets, key=budgets.__getitem__) for pick in (min, max))
-        raise InputError(
-            f"{where}.selection.grids: '{most}' has {budgets[most]} trials, but '{least}' has "
-            f"{budgets[least]}; give every method the same number"
-        )
+def _check_axes(config: Config, grids: Config, where: str) -> None:
+    """Check that methods of one objective try the same values on the same axes."""
+    axes: dict[tuple[str, str], tuple[str, list[Any]]] = {}
+    for method, grid in grids.items():
+        for setting, values in grid.items():
+            kind = config["methods"][method].get("objective", method), setting
+            other, same = axes.setdefault(kind, (method, values))
+            if values != same:
+                raise InputError(
+                    f"{where}.{method}: tries {values} for '{setting}', but '{other}' tries "
+                    f"{same}; give methods of one objective the same values"
+                )
+    for method, grid in grids.items():
+        entry = config["methods"][method]
+        for (kind, setting), (other, values) in axes.items():
+            if (
+                kind == entry.get("objective", method)
+                and setting not in grid
+                and not _is_settled(config, grids, method, setting)
+            ):
+                raise InputError(
+                    f"{where}.{method}: '{setting}' is not tried, but '{other}' tries {values}; "
+                    "give methods of one objective the same axes"
+                )
+
+
+def _is_settled(config: Config, grids: Config, method: str, setting: str) -> bool:
+    """Return whether a setting of a method is no matter of its own grid.
+
+    That is where the method itself says it, takes it from another method that is selected, or where
+    it changes nothing: every frame that starts from the checkpoint has a new optimizer, and offline
+    updates have no window and no frames between them; collapse is watched by class balance alone.
+    """
+    entry = config["methods"][method]
+    own: Any = entry
+    for key in setting.split("."):
+        own = own.get(key, {}) if isinstance(own, dict) else {}
+    others = hyperparameters_of(config, MethodId(method))
+    offline = entry.get("order") == "offline"
+    idle = {
+        "optimizer_between_frames": offline or entry.get("reset") == "every_frame",
+        "window": offline,
+        "collapse.difference": entry.get("reset") != "class_collapse",
+        "collapse.frames": entry.get("reset") != "class_collapse",
+    }
+    return (
+        own != {}
+        or idle.get(setting, False)
+        or any(setting in grids.get(other, {}) for other in others if other != method)
+    )
 
 
 def check_variant(method: MethodId) -> None:

@@ -11,6 +11,7 @@ from videottt.core.errors import InputError
 from videottt.core.files import complete_file, sha256
 from videottt.core.progress import Progress
 from videottt.core.provenance import provenance
+from videottt.core.randomness import DrawKey
 from videottt.core.segments import ClassSpace
 from videottt.core.settings import build_settings
 from videottt.models.checkpoint import load_checkpoint, save_checkpoint
@@ -48,6 +49,8 @@ class TrainingJob:
         threads: number of CPU threads.
         state: folder of the saved state to resume from; None saves no state.
         save_every: seconds between two saved states.
+        stage: id of the checkpoint, the first key of every random draw but that of new weights:
+            two stages with one seed start alike, and see other samples and masks.
     """
 
     frames: Sequence[Path]
@@ -62,6 +65,12 @@ class TrainingJob:
     threads: int = 1
     state: Path | None = None
     save_every: float = 60.0
+    stage: str = "training"
+
+    @property
+    def draws(self) -> DrawKey:
+        """Return the key of the training's random draws: stage, task and seed."""
+        return self.stage, self.task, self.seed
 
 
 @dataclass(frozen=True)
@@ -105,7 +114,8 @@ def _train(job: TrainingJob, processes: Processes, waited: bool) -> None:
         space = common_space(stores)
         run = start_run(_initial_model(job, space).to(device), settings)
         saving.resume(run)
-        stills = StillImages(stores, recipe, job.seed, settings.iterations * settings.batch)
+        samples = settings.iterations * settings.batch
+        stills = StillImages(stores, recipe, job.draws, samples)
         images = sum(int(store.labelled.sum()) for store in stores)
         logger.info(announcement(run, settings, images, processes.count, job.state))
         _follow(run, job, settings, stills, processes, saving, space)
@@ -137,7 +147,7 @@ def _follow(
     task = task_named(job.task, space)
     with saving:
         train(
-            run, task, stills, settings, job.seed, after_iteration, processes, saving.wants_to_stop
+            run, task, stills, settings, job.draws, after_iteration, processes, saving.wants_to_stop
         )
 
 
@@ -163,6 +173,7 @@ def _provenance(job: TrainingJob, device: str) -> dict[str, Any]:
         model=job.model,
         task=job.task,
         seed=job.seed,
+        stage=job.stage,
         threads=job.threads,
         frames={path.name: fingerprint(path) for path in job.frames},
         initial=sha256(job.initial) if job.initial else None,

@@ -1,7 +1,7 @@
-"""Train jointly on still images: ℓ_m + ℓ_s in a single stage (paper section 4.1).
+"""Train jointly on still images: ℓ_m + w·ℓ_s in a single stage; w is 1 in the paper (section 4.1).
 
 A batch may be cut into parts; its loss is the mean of the parts' losses. One process takes the
-parts one after the other, several processes share them. Every random draw is keyed by (seed,
+parts one after the other, several processes share them. Every random draw is keyed by (stage, seed,
 iteration, part). So a run that resumes from a saved state equals an uninterrupted run bit for bit
 on the same machine, and the number of processes changes only the order of sums.
 """
@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from videottt.core.errors import InputError
-from videottt.core.randomness import generator, global_draws
+from videottt.core.randomness import DrawKey, generator, global_draws
 from videottt.models.inputs import normalise
 from videottt.models.y_shaped import YShapedModel
 from videottt.runtime.distributed import ALONE, Processes
@@ -108,7 +108,7 @@ def train(
     task: Task,
     stills: Dataset[Still],
     settings: TrainingSettings,
-    seed: int,
+    draws: DrawKey,
     after_iteration: Callable[[TrainingRun, bool], None],
     processes: Processes = ALONE,
     wants_to_stop: Callable[[], bool] = bool,
@@ -124,7 +124,7 @@ def train(
         stills: sample i is an image uint8 [H, W, 3], its classes uint8 [H, W] and its instances
             int32 [H, W]; iteration n uses samples n · batch to (n + 1) · batch - 1.
         settings: of the training.
-        seed: key of random draws.
+        draws: key of random draws: the stage, such as the checkpoint's id, and the seed.
         after_iteration: callback for progress and saving, called with the run and whether any
             process was asked to stop; the answer is the same in all processes.
         processes: share the parts of each batch; each loads only its own samples.
@@ -137,7 +137,7 @@ def train(
     while run.iteration < settings.iterations:
         parts = replace(settings, micro_batch=run.micro_batch)
         try:
-            _train(run, task, stills, parts, seed, after_iteration, processes, wants_to_stop)
+            _train(run, task, stills, parts, draws, after_iteration, processes, wants_to_stop)
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
@@ -152,14 +152,14 @@ def _train(
     task: Task,
     stills: Dataset[Still],
     settings: TrainingSettings,
-    seed: int,
+    draws: DrawKey,
     after_iteration: Callable[[TrainingRun, bool], None],
     processes: Processes,
     wants_to_stop: Callable[[], bool],
 ) -> None:
     device = next(run.model.parameters()).device
     own = processes.share(settings.parts)
-    losses = _Losses.of(run, task, settings, seed)
+    losses = _Losses.of(run, task, settings, draws)
     loaded = _loaded(stills, settings, own, run.iteration, device)
     first = run.iteration
     for iteration in range(first, settings.iterations):
@@ -247,25 +247,32 @@ def _mean_targets(
 
 @dataclass(frozen=True)
 class _Losses:
-    """The losses ℓ_m and ℓ_s of a part of a batch; `reconstruction` is None without ℓ_s."""
+    """The losses ℓ_m and ℓ_s of a part of a batch; `reconstruction` is None without ℓ_s.
+
+    `weight` is that of ℓ_s in the gradient; the losses themselves are reported without it.
+    """
 
     run: TrainingRun
     task: Task
     main_task: MainTaskLoss
     reconstruction: MaskedAutoencoding | None
-    seed: int
+    draws: DrawKey
     parts: int
+    weight: float
 
     @classmethod
-    def of(cls, run: TrainingRun, task: Task, settings: TrainingSettings, seed: int) -> "_Losses":
+    def of(
+        cls, run: TrainingRun, task: Task, settings: TrainingSettings, draws: DrawKey
+    ) -> "_Losses":
         objective = MaskedAutoencoding(settings.mask_ratio, settings.loss_on, settings.masked_with)
         return cls(
             run,
             task,
             task.main_task_loss(run.model),
             objective if settings.reconstruction else None,
-            seed,
+            draws,
             settings.parts,
+            settings.reconstruction_weight,
         )
 
     @property
@@ -276,22 +283,22 @@ class _Losses:
         """Add a part's gradients; return the part's share of each loss of the batch, float64."""
         # The first part has the key of a whole batch, so that a batch of one part draws the same.
         key = (self.run.iteration, part) if part else (self.run.iteration,)
-        draws = generator(self.seed, "training masks", *key)
-        with global_draws(self.seed, "training", *key):
+        draws = generator(*self.draws, "masks", *key)
+        with global_draws(*self.draws, "iteration", *key):
             pixels = normalise(self.task.observable(labels.colours))
             with self.run.precision.autocast():
                 outputs = self.run.model.predict(pixels)
-            losses = [self._backward(self.main_task(outputs, labels, targets))]
+            losses = [self._backward(self.main_task(outputs, labels, targets), 1.0)]
             # Free the graph of ℓ_m, whose memory ℓ_s needs.
             del outputs
             if self.reconstruction:
                 with self.run.precision.autocast():
                     loss = self.reconstruction.loss(self.run.model, pixels, draws)
-                losses.append(self._backward(loss))
+                losses.append(self._backward(loss, self.weight))
         return torch.stack(losses)
 
-    def _backward(self, loss: Tensor) -> Tensor:
-        torch.autograd.backward(self.run.precision.scale(loss / self.parts))
+    def _backward(self, loss: Tensor, weight: float) -> Tensor:
+        torch.autograd.backward(self.run.precision.scale(loss * (weight / self.parts)))
         return loss.detach().double() / self.parts
 
 

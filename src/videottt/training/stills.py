@@ -11,7 +11,7 @@ from torch.utils.data import Dataset
 
 from videottt.core.errors import InputError
 from videottt.core.files import sha256
-from videottt.core.randomness import generator, numpy_generator
+from videottt.core.randomness import DrawKey, generator, numpy_generator
 from videottt.core.segments import ClassSpace
 from videottt.data.layouts import imagenet
 from videottt.data.layouts.imagenet import StillFolder
@@ -69,13 +69,13 @@ def common_space(stores: Sequence[StillStore]) -> ClassSpace:
 class StillImages(Dataset[Still]):
     """The labelled frames of frame stores as a shuffled, augmented sequence of training samples.
 
-    Sample i depends on (seed, i) only: epoch i // n of the n frames has its own permutation, and
+    Sample i depends on (`draws`, i) only: epoch i // n of the n frames has its own permutation, and
     every draw of the augmentation is keyed by i.
 
     Args:
         stores: frame stores and image folders.
         augmentation: recipe.
-        seed: key of random draws.
+        draws: key of random draws: the stage, such as the checkpoint's id, and the seed.
         samples: length of the sequence.
 
     Raises:
@@ -86,11 +86,11 @@ class StillImages(Dataset[Still]):
         self,
         stores: Sequence[StillStore],
         augmentation: Augmentation,
-        seed: int,
+        draws: DrawKey,
         samples: int,
     ) -> None:
         self._augmentation = augmentation
-        self._seed = seed
+        self._key = draws
         self._samples = samples
         self._drawn = -1, torch.empty(0, dtype=torch.int64)
         self._stills = [
@@ -114,7 +114,7 @@ class StillImages(Dataset[Still]):
         """
         epoch, position = divmod(index, len(self._stills))
         store, frame = self._stills[self._order(epoch)[position]]
-        draws = numpy_generator(self._seed, "augmentation", index)
+        draws = numpy_generator(*self._key, "augmentation", index)
         layers = store.frame(frame), store.semantic(frame), store.instance(frame)
         augmented = augment(*layers, self._augmentation, draws)
         image, semantic, instance = (torch.from_numpy(layer) for layer in augmented)
@@ -123,6 +123,6 @@ class StillImages(Dataset[Still]):
     def _order(self, epoch: int) -> Tensor:
         # Drawn once an epoch: permuting a million images takes longer than reading one.
         if self._drawn[0] != epoch:
-            draws = generator(self._seed, "training order", epoch)
+            draws = generator(*self._key, "order", epoch)
             self._drawn = epoch, torch.randperm(len(self._stills), generator=draws)
         return self._drawn[1]

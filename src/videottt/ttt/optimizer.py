@@ -13,7 +13,11 @@ NORMS = (nn.LayerNorm, nn.GroupNorm, nn.BatchNorm2d)
 
 
 def parameter_groups(
-    model: nn.Module, learning_rate: float, encoder_multiplier: float, weight_decay: float
+    model: nn.Module,
+    learning_rate: float,
+    encoder_multiplier: float,
+    weight_decay: float,
+    decoder_multiplier: float = 1.0,
 ) -> list[dict[str, Any]]:
     """Return the optimizer's groups of the parameters that require a gradient.
 
@@ -22,11 +26,13 @@ def parameter_groups(
 
     Args:
         model: with an attribute `encoder`.
-        learning_rate: of every parameter outside the encoder f.
-        encoder_multiplier: factor on the learning rate of f.
+        learning_rate: of the head h.
+        encoder_multiplier: factor on the learning rate of the encoder f.
         weight_decay: of all other parameters.
+        decoder_multiplier: factor on the learning rate of the decoder g.
     """
-    groups: dict[tuple[bool, bool], list[Tensor]] = {}
+    multipliers = {"encoder": encoder_multiplier, "decoder": decoder_multiplier}
+    groups: dict[tuple[float, bool, bool], list[Tensor]] = {}
     for module_name, module in model.named_modules():
         for name, parameter in module.named_parameters(recurse=False):
             if parameter.requires_grad:
@@ -34,8 +40,9 @@ def parameter_groups(
                     isinstance(module, (*NORMS, nn.Embedding))
                     or name == "relative_position_bias_table"
                 )
-                in_encoder = module_name.split(".")[0] == "encoder"
-                groups.setdefault((in_encoder, decayed), []).append(parameter)
+                branch = module_name.split(".")[0]
+                rate = learning_rate * multipliers.get(branch, 1.0)
+                groups.setdefault((rate, branch == "encoder", decayed), []).append(parameter)
     return [
         {
             "params": parameters,
@@ -44,8 +51,7 @@ def parameter_groups(
             "initial_lr": rate,
             "weight_decay": weight_decay if decayed else 0.0,
         }
-        for (in_encoder, decayed), parameters in sorted(groups.items(), key=lambda item: item[0])
-        for rate in [learning_rate * (encoder_multiplier if in_encoder else 1.0)]
+        for (rate, _, decayed), parameters in sorted(groups.items(), key=lambda item: item[0][1:])
     ]
 
 
@@ -229,6 +235,10 @@ class SGD(Optimizer):
 def optimizer_for(model: nn.Module, settings: OptimizerSettings) -> Optimizer:
     """Return the optimizer of test-time updates, for the parameters that require a gradient."""
     groups = parameter_groups(
-        model, settings.learning_rate, settings.encoder_multiplier, settings.weight_decay
+        model,
+        settings.learning_rate,
+        settings.encoder_multiplier,
+        settings.weight_decay,
+        settings.decoder_multiplier,
     )
     return AdamW(groups) if settings.name == "adamw" else SGD(groups, settings.momentum)

@@ -103,7 +103,7 @@ class Stream:
         self._seen = 0
 
     def step(self, frame: np.ndarray, index: int | None = None) -> FrameResult:
-        """Learn from the current frame, then predict it.
+        """Learn from the current frame and predict it, in the order that the method says.
 
         Args:
             frame: RGB, uint8 [H, W, 3]; all frames of a stream have one size.
@@ -120,13 +120,18 @@ class Stream:
         index = self._seen if index is None else index
         clock = clock_for(self._device)
         observation = self._observed(frame, index)
+        learns = self._objective.learns and self._seen % self.method.every == 0
         if self._objective.learns:
             self._remember(observation)
-            if self._seen % self.method.every == 0:
-                self._learn(observation, clock)
+        if learns:
+            self._start_again(clock)
+        if self.method.predict == "before":
+            prediction = self._predicted(observation, clock)
+        if learns:
+            self._learn(observation, clock)
+        if self.method.predict == "after":
+            prediction = self._predicted(observation, clock)
         self._seen += 1
-        prediction = self._predictor.predict_frame(observation)
-        clock.charge("predict")
         resets = self._forget_on_collapse(observation, prediction)
         clock.charge("reset")
         # Last, because a GPU must have done everything before it tells what it measured.
@@ -251,13 +256,21 @@ class Stream:
 
         return read
 
-    def _learn(self, observation: Observation, clock: Clock) -> None:
-        """Learn from the window."""
+    def _predicted(self, observation: Observation, clock: Clock) -> Prediction:
+        prediction = self._predictor.predict_frame(observation)
+        clock.charge("predict")
+        return prediction
+
+    def _start_again(self, clock: Clock) -> None:
+        """Reset what the method does not carry over from the frame before."""
         if self.method.reset == "every_frame":
             self._forget()
         elif self.method.optimizer_between_frames == "rebuilt":
             self._updates.rebuild_optimizer()
         clock.charge("reset")
+
+    def _learn(self, observation: Observation, clock: Clock) -> None:
+        """Learn from the window."""
         self._objective.observe(self._model, observation.images)
         clock.charge("forward")
         if self._updates.parameters:
