@@ -24,6 +24,7 @@ from videottt.study import (
     inputs,
     job_settings,
     layers,
+    omissions,
     rerun,
     scored,
     shown,

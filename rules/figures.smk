@@ -111,7 +111,7 @@ rule plot_sweep:
         "results/benchmarks/plot_sweep/{study}/{sweep}.tsv"
     wildcard_constraints:
         # Other rules make the other files in this folder.
-        sweep=r"(?!(bars|figure2)\.|selection_)[^/]+",
+        sweep=r"(?!(bars|figure2|diagnosis)\.|selection_)[^/]+",
     conda:
         "../envs/videottt.yaml"
     threads: 1

@@ -29,7 +29,7 @@ rule make_table:
         "results/benchmarks/make_table/{study}/{table}.tsv"
     wildcard_constraints:
         # Other rules make these.
-        table=r"(?!(table2|table3|cost|classes|conventions)\.|theory_)[^/]+",
+        table=r"(?!(table2|table3|cost|classes|conventions|omissions|diagnosis)\.|theory_)[^/]+",
     conda:
         "../envs/videottt.yaml"
     threads: 1
@@ -214,3 +214,28 @@ rule make_convention_table:
         "videottt convention-table --metrics {input.metrics:q} --methods {params.methods:q} "
         "--labels {params.labels:q} --csv {output.csv:q} --markdown {output.markdown:q} "
         "> {log:q} 2>&1"
+
+
+rule make_omission_table:
+    """Write what a study does not show, and why."""
+    output:
+        csv="results/tables/{study}/omissions.csv",
+        markdown=report(
+            "results/tables/{study}/omissions.md",
+            caption="../workflow/report/omissions.rst",
+            category="Tables",
+            labels={"study": "{study}", "table": "what is left out", "form": "to read"},
+        ),
+    log:
+        "results/logs/make_omission_table/{study}.log",
+    benchmark:
+        "results/benchmarks/make_omission_table/{study}.tsv"
+    conda:
+        "../envs/videottt.yaml"
+    threads: 1
+    params:
+        rows=param(omissions.omissions_of),
+        code=code("omission-table"),
+    shell:
+        "videottt omission-table --rows {params.rows:q} --csv {output.csv:q} "
+        "--markdown {output.markdown:q} > {log:q} 2>&1"

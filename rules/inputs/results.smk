@@ -5,7 +5,7 @@ def study_results(wildcards):
     """Return everything that the study that is run shows."""
     study_id, study = config["study"], settings.current_study(config)
     tasks = {task for _, task in scored.scored_streams(config, study)}
-    results = []
+    results = expand(rules.make_omission_table.output, study=study_id)
     if tasks:
         results += expand(rules.make_cost_table.output, study=study_id)
     if tasks - {"colorization"}:
@@ -33,6 +33,7 @@ def figures_of_study(study_id, study):
     results = []
     if scored.scored_streams(config, study):
         results += expand(rules.plot_bars.output, study=study_id)
+        results += expand(rules.plot_diagnosis.output, study=study_id)
         if drawn.has_figure2(config, study):
             results += expand(rules.plot_figure2.output, study=study_id)
     return results + expand(rules.plot_sweep.output, study=study_id, sweep=study.get("sweeps", []))

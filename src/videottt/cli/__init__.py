@@ -40,6 +40,7 @@ GROUPS = {
         "score",
         "trace",
         "theory",
+        "diagnose",
         "crosscheck",
     ),
     "Convert videos and checkpoints": (
@@ -61,6 +62,7 @@ WORKFLOW = (
     "colour-table",
     "class-table",
     "convention-table",
+    "omission-table",
     "plot-curves",
     "plot-bars",
     "plot-sweep",
@@ -70,6 +72,7 @@ WORKFLOW = (
     "plot-steps",
     "plot-colours",
     "plot-theory",
+    "plot-diagnosis",
 )
 VERBS = (*(verb for verbs in GROUPS.values() for verb in verbs), *WORKFLOW)
 EXAMPLES = """\

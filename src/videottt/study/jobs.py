@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from snakemake.jobs import Job as SnakemakeJob
 
 # Rules that run the Y-shaped model, and whose cost depends on their settings.
-MODEL_RULES = ("train", "predict", "predict_trial", "trace", "theory")
+MODEL_RULES = ("train", "predict", "predict_trial", "trace", "theory", "diagnose")
 # Not jobs that do anything.
 TARGETS = ("all",)
 

@@ -23,9 +23,10 @@ from videottt.study.jobs import MODEL_RULES, Job
 FIXED, LEARNING = "main_task_only", "online_ttt_mae"
 MEGAPIXEL = 1e6
 BATCH = 32  # of a method that does not say
-# What rules/figures.smk and rules/theory.smk let the model do.
+# What the rules of figures, theory and diagnosis let the model do.
 TRACED_FRAMES, TRACED_STEPS = 3, 20
 MASKS, POINT_DRAWS = 8, 4
+DIAGNOSED_FRAMES, DIAGNOSED_MASKS, RANDOM_STEPS = 8, 4, 3
 
 
 @dataclass(frozen=True)
@@ -145,6 +146,15 @@ def _theory_seconds(job: Job, inputs: CostInputs, speed: Speed) -> float:
     return _frames(job, inputs, labelled=True) * gradients
 
 
+def _diagnosis_seconds(job: Job, inputs: CostInputs, speed: Speed) -> float:
+    """Return the seconds of gradients, of one step, and of looks at what steps have done."""
+    frames = min(DIAGNOSED_FRAMES, _frames(job, inputs, labelled=True))
+    gradients = (DIAGNOSED_MASKS + POINT_DRAWS) * pixels_of(_seen(job, inputs)) * speed.update
+    # At θ₀, along, against and at random: a prediction, and a reconstruction of every mask.
+    looks = (3 + RANDOM_STEPS) * (1 + DIAGNOSED_MASKS) * _prediction_seconds(job, inputs, speed)
+    return frames * (gradients + _update_seconds(job, inputs, speed) + looks)
+
+
 def _training_seconds(job: Job, inputs: CostInputs, speed: Speed) -> float:
     training, crop = job.settings["training"], job.settings["augmentation"]["crop"]
     images: int = training["iterations"] * training["batch"]
@@ -158,6 +168,7 @@ _MODEL_SECONDS = {
     "predict_trial": _stream_seconds,
     "trace": _trace_seconds,
     "theory": _theory_seconds,
+    "diagnose": _diagnosis_seconds,
 }
 
 

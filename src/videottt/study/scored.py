@@ -141,9 +141,8 @@ def scored_in(
         else:
             entry = study["sweeps"][sweep]
             serves = sweep_serves(config, entry, task)
-            methods = sweep_methods(config, study, sweep) if serves else []
-            methods = methods_for(config, methods, task)
-            splits = [sweep_split(entry, dataset)]
+            methods = methods_for(config, sweep_methods(config, study, sweep), task)
+            splits = [sweep_split(entry, dataset)] if serves else []
         videos = [video for split in splits for video in videos_in(config, dataset, split)]
         seeds = seeds_of(study, task)
         if methods and seeds and videos:

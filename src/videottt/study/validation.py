@@ -274,9 +274,9 @@ def _check_axes(config: Config, grids: Config, where: str) -> None:
                 )
     for method, grid in grids.items():
         entry = config["methods"][method]
-        for (kind, setting), (other, values) in axes.items():
+        for (objective, setting), (other, values) in axes.items():
             if (
-                kind == entry.get("objective", method)
+                objective == entry.get("objective", method)
                 and setting not in grid
                 and not _is_settled(config, grids, method, setting)
             ):
@@ -302,6 +302,10 @@ def _is_settled(config: Config, grids: Config, method: str, setting: str) -> boo
     idle = {
         "optimizer_between_frames": offline or entry.get("reset") == "every_frame",
         "window": offline,
+        # One step from the checkpoint: what it does to g, no prediction shows.
+        "optimizer.decoder_multiplier": (
+            entry.get("reset") == "every_frame" and entry.get("steps", 1) == 1
+        ),
         "collapse.difference": entry.get("reset") != "class_collapse",
         "collapse.frames": entry.get("reset") != "class_collapse",
     }
