@@ -12,6 +12,10 @@ from videottt.core.ids import JobKey, MethodId
 from videottt.data.fetch.catalogue import read_sources
 from videottt.study import drawn, inputs, job_settings, scored, shown, trials
 from videottt.study.arguments import listed, text_of
+from videottt.study.controls import controls_in, starts_in
+from videottt.study.layers import Layers
+from videottt.study.omissions import omissions_of
+from videottt.study.validation import validate
 
 PAPER_METHODS = ["main_task_only", "offline_ttt_mae_all_frames", "online_ttt_mae"]
 
@@ -135,16 +139,31 @@ def test_what_is_put_together_is_every_method_seed_and_video_of_the_streams_with
     ]
     streams = scored.scored_in(config, sources, paper)
     assert [(len(s.methods), len(s.seeds), len(s.videos)) for s in streams] == [
-        (21, 3, 21), (12, 3, 10), (12, 3, 10), (4, 1, 10),
+        (28, 3, 21), (19, 3, 10), (19, 3, 10), (4, 1, 10),
     ]  # fmt: skip
     assert streams[0].ids["method"] == paper["methods"]
-    (swept,) = scored.scored_in(config, sources, paper, "window")
-    assert (swept.dataset, swept.task) == ("kitti_step", "semantic")
-    assert names(swept.methods)[:3] == [
-        "main_task_only", "mae_joint_training", "online_ttt_mae,window=1",
-    ]  # fmt: skip
-    assert set(swept.videos) == set(config["datasets"]["kitti_step"]["splits"]["val"])
-    assert scored.scored_ids(config, sources, paper, "window") == [swept.ids]
+    # Figure 4 is of all three tasks; COCO Videos have test videos alone.
+    swept = scored.scored_in(config, sources, paper, "window")
+    kitti, coco = (config["datasets"][name]["splits"] for name in ("kitti_step", "coco_videos"))
+    assert [(each.dataset, each.task, list(each.videos)) for each in swept] == [
+        ("kitti_step", "semantic", kitti["val"]),
+        ("coco_videos", "instance", coco["test"]),
+        ("coco_videos", "panoptic", coco["test"]),
+    ]
+    for each in swept:
+        assert names(each.methods)[:3] == [
+            "main_task_only", "mae_joint_training", "online_ttt_mae,window=1",
+        ]  # fmt: skip
+    assert scored.scored_ids(config, sources, paper, "window") == [each.ids for each in swept]
+    for entry in ("window", "steps"):
+        broken = copy.deepcopy(config)
+        sweep = broken["studies"]["paper"]["sweeps"][entry]
+        sweep.pop("splits", None)
+        sweep.pop("tasks", None)
+        with pytest.raises(
+            InputError, match=f"paper.sweeps.{entry}: data set 'coco_videos' has no"
+        ):
+            validate(Layers(broken))
 
 
 def test_a_score_is_of_the_predictions_of_its_job_and_needs_a_truth(config):
@@ -230,6 +249,53 @@ def test_curves_are_of_the_methods_that_are_drawn_or_else_of_a_few(own, sources)
     assert coloured == ["zhang2016", "main_task_only", "online_ttt_mae"]
 
 
+# What gains are over, and what is left out
+
+
+def test_every_tiny_study_compares_joint_training_with_equally_long_training(config):
+    for name, study in config["studies"].items():
+        starts, controls = (of(config, study) for of in (starts_in, controls_in))
+        assert not {"main_task_only", "mae_joint_training"} & starts.keys(), name
+        learning = [m for m in starts if m.startswith(("online_ttt_mae", "ttt_mae", "offline"))]
+        assert {starts[m] for m in learning} == {"mae_joint_training"}
+        assert "online_ttt_mae" in learning
+        if study["model"] == "tiny":
+            assert {controls[m] for m in learning} == {"main_task_only"}, name
+            assert controls["mae_joint_training"] == "main_task_only"
+        elif name == "paper":
+            # There joint training goes on from published weights.
+            assert {controls[m] for m in learning} == {"main_task_continued"}
+            assert controls["mae_joint_training"] == "main_task_continued"
+            assert controls["tent"] == starts["tent"] == "main_task_only"
+        else:
+            # Released weights: how long they were trained is not known.
+            assert not controls, name
+
+
+def test_longer_joint_training_has_no_control(own):
+    study = own["studies"]["demo_full"]
+    study["training"]["iterations"]["joint"] += 1
+    assert "online_ttt_mae" not in controls_in(own, study)
+    study["training"]["iterations"] = {"main_task": 300, "joint": 300}
+    assert controls_in(own, study)["online_ttt_mae"] == "main_task_only"
+    # From the checkpoint of the main task it is trained for twice as long.
+    del study["training"]["initial"]
+    assert "online_ttt_mae" not in controls_in(own, study)
+
+
+def test_what_a_study_does_not_show_is_a_row_with_its_reason(config, sources):
+    rows = omissions_of(config, sources, config["studies"]["paper"])
+    found = {(row["what"], row["dataset"], row["task"]): row["reason"] for row in rows}
+    coco = ("coco_videos", "colorization")
+    assert found["results on split val", *coco] == "the data set has test alone"
+    assert found["sweep window", *coco] == "it is for the tasks semantic, instance, panoptic"
+    assert ("sweep window", "coco_videos", "instance") not in found
+    assert "no labels" in found["scores, bars and curves", "lumiere", "colorization"]
+    assert all(row["reason"] for row in rows)
+    # With every stream, method and split that there is, nothing is left out.
+    assert omissions_of(config, sources, config["studies"]["demo_full"]) == []
+
+
 # Sweeps, selection, theory
 
 
@@ -237,7 +303,7 @@ def test_a_sweep_is_drawn_against_its_setting_with_the_methods_own_value(config)
     study = config["studies"]["paper"]
     fixed = "--fixed main_task_only,mae_joint_training"
     assert trials.sweep_arguments(config, study, "window") == (
-        f"--method online_ttt_mae --setting window {fixed} --base-value 16"
+        f"--method online_ttt_mae --setting window {fixed}"
     )
     assert trials.sweep_arguments(config, study, "steps").endswith(f"steps {fixed} --base-value 1")
     assert trials.window_arguments(config, "kitti_step", "paper") == (

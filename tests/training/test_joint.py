@@ -541,18 +541,21 @@ def stills(stills_path, store_path):
 
     recipe = Augmentation(64, 256, (64, 64))
     with FrameStore(stills_path) as first, FrameStore(store_path) as second:
-        yield lambda seed=0, samples=40: StillImages(
-            [first, second], recipe, ("joint", seed), samples
+        yield lambda seed=0, samples=40, stage="joint": StillImages(
+            [first, second], recipe, (stage, seed), samples
         )
 
 
-def test_a_sample_depends_only_on_seed_and_index(stills):
+def test_a_sample_depends_only_on_stage_seed_and_index(stills):
     forwards = [stills()[index] for index in range(5)]
     again = stills(samples=10_000)
     for index in reversed(range(5)):
         for one, other in zip(again[index], forwards[index], strict=True):
             assert torch.equal(one, other)
     assert not torch.equal(stills(seed=1)[0][0], forwards[0][0])
+    # Joint training does not see once more what the training of the main task saw.
+    replayed = stills(stage="main_task")
+    assert not any(torch.equal(replayed[i][0], forwards[i][0]) for i in range(5))
 
 
 def test_every_epoch_is_another_permutation_of_the_labelled_frames(tmp_path):

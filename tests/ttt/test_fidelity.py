@@ -354,15 +354,13 @@ SMALL = {
     "batch": BATCH, "micro_batch": MICRO_BATCH, "crop": list(CROP), "views": None,
     "shortest_edge": 64, "longest_edge": 96,
 }  # fmt: skip
-# What the protocols decide, and the first frame whose loss shows it: losses are before the update,
-# so that the optimizer's memory of the first update shows after the second.
+# What the protocols decide, and the first frame whose loss shows it.
 DECIDED = {
     "options.mask_ratio": 0,
     "options.loss_on": 0,
     "options.masked_with": 0,
     "drop_path": 0,
     "sampling": 0,
-    "optimizer_between_frames": 2,
 }
 
 
@@ -408,7 +406,7 @@ def flat(settings, prefix=""):
 @torch.no_grad()
 def first_loss_by_hand(model, frame):
     """Return the release's loss on crops of one frame, with the draws of a stream."""
-    key = (0, "synthetic", VIDEO, 0, 0)
+    key = ("stream", 0, "synthetic", VIDEO, 0, 0)
     draws, total = generator(*key), 0.0
     for _ in range(BATCH):
         torch.randperm(1, generator=draws)

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from support import FRAMES, SMALLEST, SPACE, changed, small_model, store_frames, weights_of
+from videottt.core.errors import InputError
 from videottt.core.ids import JobKey, MethodId
 from videottt.core.randomness import generator
 from videottt.core.segments import ClassSpace
@@ -124,8 +125,9 @@ def follow_equation_2(model, method, frames):
         window.append(torch.from_numpy(frame))
         if method.reset == "every_frame":
             model.load_state_dict(initial)
+        if method.reset == "every_frame" or method.optimizer_between_frames == "rebuilt":
             optimizer = torch.optim.AdamW(groups, fused=True)
-        draws = generator(KEY.seed, KEY.dataset, KEY.video, t, 0)
+        draws = generator("stream", KEY.seed, KEY.dataset, KEY.video, t, 0)
         chosen = sample_indices(len(window), method.batch, method.sampling, draws)
         batch = normalise(torch.stack([window[i] for i in chosen]))
         loss = objective.loss(model, batch, draws)
@@ -148,11 +150,12 @@ def follow_equation_2(model, method, frames):
     "memories",
     [
         {"window": 4, "reset": "never"},
+        {"window": 4, "reset": "never", "optimizer_between_frames": "kept"},
         {"window": 1, "reset": "never"},
         {"window": 4, "reset": "every_frame"},
         {"window": 1, "reset": "every_frame"},
     ],
-    ids=["online", "implicit only", "explicit only", "none"],
+    ids=["online", "online, optimizer kept", "implicit only", "explicit only", "none"],
 )
 def test_the_loop_solves_equation_2_for_every_choice_of_memories(fresh, frames, memories):
     method = online(**memories)
@@ -250,7 +253,6 @@ def test_protocols_have_the_same_keys_and_every_difference_has_an_effect(config,
         "options.loss_on": "all",
         "options.masked_with": "mean",
         "sampling": "permutations",
-        "optimizer_between_frames": "rebuilt",
         "drop_path": True,
         "precision": "float16",
     }
@@ -258,6 +260,27 @@ def test_protocols_have_the_same_keys_and_every_difference_has_an_effect(config,
     for key, value in changes.items():
         assert results(with_values(paper, {key: value})) != of_paper, key
     assert results(release) != of_paper
+
+
+def test_a_prediction_before_the_update_is_one_with_what_earlier_frames_have_taught(fresh, frames):
+    after, fixed = run(fresh(), ONLINE, frames), run(fresh(), FIXED, frames)
+    before = run(fresh(), online(predict="before"), frames)
+    model = fresh()
+    stream = stream_of(model, ONLINE)
+    for index, frame in enumerate(frames):
+        # The same weights predict, one frame later.
+        expected = stream.predict_only(frame, index).prediction
+        assert np.array_equal(before[index].prediction, expected)
+        assert before[index].loss == after[index].loss
+        stream.step(frame)
+    assert np.array_equal(before[0].prediction, fixed[0].prediction)
+    assert any(not np.array_equal(before[i].prediction, after[i].prediction) for i in before)
+    # What starts every frame from the checkpoint predicts with it.
+    reset = run(fresh(), online(predict="before", reset="every_frame"), frames)
+    for index, each in reset.items():
+        assert np.array_equal(each.prediction, fixed[index].prediction)
+    with pytest.raises(InputError, match="'offline' predicts after all updates"):
+        online(order="offline", ladder=(1,), predict="before")
 
 
 # What the loop can reach
@@ -592,7 +615,7 @@ def test_views_are_drawn_from_the_frame_at_its_stored_size(fresh, frames, record
     first, second = torch.cat(recorded).split(12)
     assert torch.equal(first, second)
     for index, batch in enumerate(first.split(6)):
-        draws = generator(KEY.seed, KEY.dataset, KEY.video, index, 0)
+        draws = generator("stream", KEY.seed, KEY.dataset, KEY.video, index, 0)
         sample_indices(1, 6, method.sampling, draws)
         expected = np.stack([random_view(frames[index], VIEWS, draws) for _ in range(6)])
         assert torch.equal(batch, normalise(torch.from_numpy(expected)))

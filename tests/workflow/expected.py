@@ -66,12 +66,18 @@ def swept(config):
     """Return what is predicted for sweeps beside the methods that are compared anyway."""
     entry = config["studies"]["paper"]
     for sweep in entry["sweeps"].values():
-        own = config["methods"][sweep["method"]].get(sweep["setting"], 1)
-        videos = config["datasets"]["kitti_step"]["splits"][sweep["split"]]
+        # The window is selected, so that no value is the method's own.
+        own = {"window": None, "steps": 1}[sweep["setting"]]
         values = [value for value in sweep["values"] if value != own]
-        for value, seed, video in itertools.product(values, seeds_of(config, "semantic"), videos):
-            variant = f"{sweep['method']},{sweep['setting']}={value}"
-            yield "kitti_step", "semantic", variant, seed, video
+        for dataset, task in (
+            ("kitti_step", "semantic"), ("coco_videos", "instance"), ("coco_videos", "panoptic"),
+        ):  # fmt: skip
+            if task in sweep["tasks"]:
+                split = "test" if dataset == "coco_videos" else "val"
+                videos = config["datasets"][dataset]["splits"][split]
+                for value, seed, video in itertools.product(values, seeds_of(config, task), videos):
+                    variant = f"{sweep['method']},{sweep['setting']}={value}"
+                    yield dataset, task, variant, seed, video
 
 
 def expected_jobs(config):
@@ -89,11 +95,14 @@ def expected_jobs(config):
     trained = [
         (task, checkpoint, seed)
         for task in {task for _, task, *_ in streams}
-        for checkpoint in ("main_task", "joint")
+        for checkpoint in ("main_task", "joint", "main_task_continued")
         if (task, checkpoint) not in imported
+        # Colorization is compared in few methods.
+        if (task, checkpoint) != ("colorization", "main_task_continued")
         for seed in seeds_of(config, task)
     ]
-    tables = ["table1", "table4", "architectures", "ablations"]
+    tables = ["table1", "table4", "memories_selected", "architectures", "ablations"]
+    scored = [each for each in streams if each[0] != "lumiere"]
     return {
         **rules,
         "score": len(scores),
@@ -107,13 +116,18 @@ def expected_jobs(config):
         "check_data": len(entry["streams"]),
         "theory": len(kitti["val"]) * len(seeds_of(config, "semantic")),
         "trace": len(kitti["val"] + kitti["test"]),
+        "diagnose": sum(
+            len(listed) * len(seeds_of(config, task)) for _, task, *_, listed in scored
+        ),
         "make_table": len(tables),
+        "make_omission_table": 1,
         "make_cost_table": 1,
         "make_data_table": 1,
         "make_colour_table": 1,
         "plot_figure2": 1,
         "plot_sweep": len(entry["sweeps"]),
         "plot_theory": 1,
+        "plot_diagnosis": 1,
     }
 
 
@@ -144,11 +158,13 @@ STREAMS = [
 
 def expected_results():
     """Return every table, figure and video of the paper, below the folder of results."""
-    names = ["table1", "table2", "table3", "table4", "architectures", "ablations"]
+    names = ["table1", "table2", "table3", "table4", "memories_selected", "architectures"]
+    names.append("ablations")
     found = [f"tables/paper/{n}.{form}" for n in names for form in ("csv", "md", "tex")]
-    found += [f"tables/paper/theory_kitti_step_semantic.{form}" for form in ("csv", "md")]
+    names = ["theory_kitti_step_semantic", "diagnosis", "omissions"]
+    found += [f"tables/paper/{n}.{form}" for n in names for form in ("csv", "md")]
     found += ["tables/paper/classes.csv", "tables/paper/conventions.md", "tables/paper/cost.md"]
-    names = ["bars", "figure2", "window", "steps", "selection_kitti_step_semantic"]
+    names = ["bars", "figure2", "window", "steps", "selection_kitti_step_semantic", "diagnosis"]
     found += [f"figures/paper/{n}.{form}" for n in names for form in ("png", "pdf")]
     found += ["figures/paper/kitti_step/semantic/theory.pdf"]
     for dataset, task, videos in STREAMS:
