@@ -32,7 +32,7 @@ BLOCKS = [block for page in PAGES for block in blocks_of(page)]
 # Neither code nor settings.
 INERT = ("text", "bibtex")
 # Studies that need nothing but this repository, whose DAG is made in a few seconds.
-DRY = re.compile(r"study=(demo|demo_full|demo_coco|demo_selection)$")
+DRY = re.compile(r"study=(demo|demo_full|demo_coco)$")
 CHECKPOINTS = "results/checkpoints/synthetic/{}/joint/seed0.safetensors"
 
 
