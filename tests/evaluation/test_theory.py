@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import re
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from support import SPACE, changed, contents, store_frames, weights_of
 from videottt.cli import main
 from videottt.core.errors import InputError
 from videottt.core.ids import JobKey
+from videottt.core.provenance import source_tree
 from videottt.core.randomness import generator, global_draws, numpy_generator
 from videottt.evaluation.theory import bound
 from videottt.evaluation.theory.estimators import bootstrap_weights, estimate, window_sizes
@@ -122,12 +124,21 @@ def test_best_windows_minimise_their_bounds():
 # --- the estimators, where the truth is known -----------------------------------------------------
 
 
-def toy_statistics(length=400, size=32, mean=0.0, unit=1.0, masks=0.0, points=0.0):
-    """Gradients of a toy stream at θ₀ = 0, in two halves with noise of its own in each."""
+def toy_statistics(
+    length=400, size=32, mean=0.0, unit=1.0, masks=0.0, points=0.0, drift=0.0, alike=1
+):
+    """Gradients of a toy stream at θ₀ = 0, in two halves with noise of its own in each.
+
+    δ moves by `drift` a frame along a line, and is noise that is the mean of `alike` draws, each
+    shared by as many neighbouring frames, with the variance of one.
+    """
     frames = toy.straight_path(length, ETA, np.ones(4))
     stream = toy.toy_stream(toy.Quadratic(1.0), BETA, frames, size, draws("W"))
     gradients = stream.main_gradients(np.zeros(size))
-    delta = toy.noise(SIGMA2, (length, size), draws("δ")) + mean / np.sqrt(size)
+    independent = toy.noise(SIGMA2, (length + alike - 1, size), draws("δ"))
+    noise = sum(independent[shift : shift + length] for shift in range(alike)) / np.sqrt(alike)
+    path = drift * (np.arange(length) - (length - 1) / 2)
+    delta = noise + (mean + path[:, None]) / np.sqrt(size)
     halves = [toy.noise(v, (2, length, size), draws("half", v)) for v in (points, masks)]
     own = unit * (gradients - delta)
     distances = np.linalg.norm(np.diff(frames, axis=0), axis=1)
@@ -176,6 +187,45 @@ def test_variance_and_best_windows_are_recovered_below_the_noise_of_masks_and_po
         assert found[f"k_{name}"] == pytest.approx(function(SIGMA2, CHANGE), rel=0.04)
 
 
+def test_differences_of_frames_recover_the_variance_that_drift_hides():
+    # δ moves by 20 times the standard deviation of its noise, as the content of a video does.
+    length, drift = 400, 0.05
+    of_drift = drift**2 * (length**2 - 1) / 12
+    found = values(estimates(toy_statistics(masks=1.0, points=0.05, drift=drift)))
+    assert found["sigma2"] == pytest.approx(SIGMA2 + of_drift, rel=0.05)
+    assert of_drift > 30 * SIGMA2
+    assert found["sigma2_differences"] == pytest.approx(SIGMA2, rel=0.08)
+    # ∇ℓ_m moves along a line, too: its variance over time is all drift.
+    assert found["main_sigma2"] > 1000 * CHANGE
+    assert found["main_sigma2_differences"] == pytest.approx(found["beta_eta_rms"] ** 2 / 2)
+    found = values(estimates(toy_statistics(drift=drift)))
+    for name, function in (
+        ("paper", bound.paper_window),
+        ("bound", bound.bound_window),
+        ("tight_bound", bound.tight_bound_window),
+    ):
+        truth = float(function(SIGMA2, CHANGE)[0])
+        assert found[f"k_{name}_differences"] == pytest.approx(truth, rel=0.04)
+        assert found[f"k_{name}"] > 3 * truth
+
+
+def test_noise_that_neighbours_share_lies_between_both_estimates_of_its_variance():
+    # Of frames that share three of four draws, the correlation is 3/4.
+    found = values(estimates(toy_statistics(length=1600, alike=4, drift=0.002)))
+    assert found["sigma2_differences"] == pytest.approx(SIGMA2 / 4, rel=0.1)
+    assert found["sigma2_differences"] < SIGMA2 < found["sigma2"]
+
+
+def test_differences_say_nothing_of_the_window_where_the_own_gradient_is_negligible():
+    # Then δ = ∇ℓ_m, and the variance from differences is half of the change.
+    found = values(estimates(toy_statistics(drift=0.05, unit=1e-6)))
+    assert found["sigma2_differences"] == pytest.approx(CHANGE / 2, rel=1e-3)
+    assert found["k_paper_differences"] == pytest.approx(0.7937, rel=1e-3)
+    assert found["k_bound_differences"] == pytest.approx(0.6300, rel=1e-3)
+    assert found["k_tight_bound_differences"] == pytest.approx(1.4656, rel=1e-3)
+    assert found["k_paper"] > 10
+
+
 def test_curves_follow_the_theorem():
     found = estimates(toy_statistics(masks=1.0))
     k = found.windows
@@ -205,12 +255,26 @@ def test_measured_error_is_that_of_the_windows_it_names():
     assert values(found)["scale"] == pytest.approx(c)
     scaled = ((m - c * s - (m - c * s).mean(0)) ** 2).sum() / 8
     assert values(found)["sigma2_scaled"] == pytest.approx(scaled)
+    for variant, factor in (("", 1), ("_scaled", c)):
+        squares = (np.diff(m - factor * s, axis=0) ** 2).sum(1) / 2
+        assert values(found)[f"sigma2_differences{variant}"] == pytest.approx(squares.mean())
+        # Those between each target, frame 3 to 8, and the frame before it.
+        of_targets = values(found)[f"target_sigma2_differences{variant}"]
+        assert of_targets == pytest.approx(squares[2:].mean())
 
 
 def test_scale_undoes_the_unit_of_the_loss():
     plain, tenth = (values(estimates(toy_statistics(unit=unit))) for unit in (1.0, 0.1))
     assert tenth["scale"] == pytest.approx(10 * plain["scale"])
-    for name in ("sigma2_scaled", "k_paper_scaled", "k_measured_scaled", "k_aligned", "cosine"):
+    for name in (
+        "sigma2_scaled",
+        "sigma2_differences_scaled",
+        "k_bound_differences_scaled",
+        "k_paper_scaled",
+        "k_measured_scaled",
+        "k_aligned",
+        "cosine",
+    ):
         assert tenth[name] == pytest.approx(plain[name])
     assert tenth["sigma2"] > 2 * plain["sigma2"]
 
@@ -286,7 +350,7 @@ def test_gradients_are_those_of_both_losses_for_the_encoder(model, store, edge):
     encoder = list(model.encoder.parameters())
     images, labels = seen(store, 3, edge)
     assert torch.equal(found.pixels, images[0])
-    ids = (KEY.seed, KEY.dataset, KEY.video, 3)
+    ids = (*KEY.draws, 3)
     main_task_loss = task_named("semantic", SPACE).main_task_loss(model)
     for half in (0, 1):
         model.zero_grad()
@@ -397,6 +461,8 @@ def test_same_command_same_bytes(measured, store_path, joint_checkpoint, tmp_pat
     main(theory_command(store_path, joint_checkpoint, again, "--seed", "1", "--length", "8"))
     assert contents(again) == contents(measured[1])
     assert contents(again)["halves"] != contents(measured[0])["halves"]
+    made = json.loads(contents(again)["attributes"]["provenance"])
+    assert source_tree().items() <= made.items()
 
 
 def test_figure_and_table(measured, tmp_path):
@@ -415,7 +481,10 @@ def test_figure_and_table(measured, tmp_path):
     known = table.dropna(subset=["low", "value"])
     assert known.quantity.nunique() > 20
     assert (known.low <= known.high).all()
-    assert "k*, as printed" in (tmp_path / "a/t.markdown").read_text()
+    read = (tmp_path / "a/t.markdown").read_text()
+    for name in ("σ²", "k*, as printed"):
+        for spread in ("over time", "from differences"):
+            assert re.search(rf"\| {re.escape(name)},.* {spread} +\|", read)
 
 
 def test_bad_input_is_one_line(

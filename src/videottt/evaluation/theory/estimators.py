@@ -18,6 +18,9 @@ REPLICATES = 1000
 # "" is the theorem, c = 1; "_scaled" uses c·∇ℓ_s with c by least squares, because the two losses
 # have different units.
 VARIANTS = ("", "_scaled")
+# "" is the variance over time, in which slow drift counts; "_differences" is half the mean squared
+# difference of neighbouring frames, in which it does not (von Neumann et al. 1941; Rice 1984).
+SPREADS = ("", "_differences")
 
 
 @dataclass(frozen=True)
@@ -106,6 +109,11 @@ def estimate(
     The constants ``target_square``, ``target_change`` and ``target_sigma2`` are the mean ‖m_t‖²,
     β²η² and σ² of the same targets; all others are of every frame.
 
+    ``sigma2`` and ``main_sigma2`` are variances over time, of δ and of m. ``sigma2_differences``
+    and ``main_sigma2_differences`` are half the mean squared differences of neighbouring frames,
+    as ½ E‖δ_{t+1} - δ_t‖². Slow drift makes the first too large; noise that neighbours share makes
+    the second too small. Every k* of a bound is given for both.
+
     Args:
         statistics: of T frames.
         windows: int64 [K], ascending, from 1 to 2 or more.
@@ -126,8 +134,10 @@ def estimate(
     constants = _smoothness(statistics, weights) | _noise(statistics, weights)
     rows = _rows(statistics, windows)
     main, cross, own = (_mean(part, at) for part in (rows.main, rows.cross, rows.own))
-    last = _changes(_blocks(statistics.halves)[0])[windows[-1] - 2 :]
-    constants |= {"target_square": main[:, 0], "target_change": _mean(last, at)}
+    changes = [
+        _mean(_changes(block)[windows[-1] - 2 :], at) for block in _blocks(statistics.halves)
+    ]
+    constants |= {"target_square": main[:, 0], "target_change": changes[0]}
     curves = {
         "bias": _mean(rows.bias, at),
         "alignment": _divided(cross, np.sqrt(np.clip(main * own, 0, None))),
@@ -138,6 +148,7 @@ def estimate(
         c = _scale(constants, variant)[:, None]
         curves[f"variance{variant}"] = _of_delta(spread, c)
         constants[f"target_sigma2{variant}"] = curves[f"variance{variant}"][:, 0]
+        constants[f"target_sigma2_differences{variant}"] = _of_delta(changes, c[:, 0]) / 2
         curves[f"total{variant}"] = _of_delta([main, cross, own], c)
         constants |= _bound_windows(constants, variant)
         constants[f"k_measured{variant}"] = _best(windows, curves[f"total{variant}"])
@@ -177,9 +188,11 @@ def _noise(statistics: GradientStatistics, weights: np.ndarray) -> dict[str, np.
     squares = [_mean(np.diag(block), weights) for block in free]
     means = [_form(shares, block, shares) for block in free]
     added = [_mean(np.diag(d) - np.diag(f), weights) for d, f in zip(drawn, free, strict=True)]
+    changes = [_mean(_changes(block), weights[:, :-1]) for block in free]
     main, cross, own = squares
     found = {
         "main_sigma2": (main - means[0]) * length / (length - 1),
+        "main_sigma2_differences": changes[0] / 2,
         "main_norm_rms": np.sqrt(np.clip(main, 0, None)),
         "own_norm_rms": np.sqrt(np.clip(own, 0, None)),
         "cosine": _divided(cross, np.sqrt(np.clip(main * own, 0, None))),
@@ -193,6 +206,7 @@ def _noise(statistics: GradientStatistics, weights: np.ndarray) -> dict[str, np.
         with_draws = variance + masks + points
         found |= {
             f"sigma2{variant}": variance,
+            f"sigma2_differences{variant}": _of_delta(changes, c) / 2,
             f"sigma2_with_draws{variant}": with_draws,
             f"mask_share{variant}": _divided(masks, with_draws),
             f"point_share{variant}": _divided(points, with_draws),
@@ -210,15 +224,19 @@ def _of_delta(parts: list[np.ndarray], c: np.ndarray) -> np.ndarray:
 
 def _bound_windows(constants: dict[str, np.ndarray], variant: str) -> dict[str, np.ndarray]:
     """Return k* as printed, with βη as RMS and as maximum, and the minima of both bounds."""
-    variance = constants[f"sigma2{variant}"]
     change = constants["beta_eta_rms"] ** 2
     worst = constants["beta_eta_max"] ** 2
-    return {
-        f"k_paper{variant}": bound.paper_window(variance, change),
-        f"k_bound{variant}": bound.bound_window(variance, change),
-        f"k_tight_bound{variant}": bound.tight_bound_window(variance, change),
-        f"k_paper_max{variant}": bound.paper_window(variance, worst),
-    }
+    found: dict[str, np.ndarray] = {}
+    for spread in SPREADS:
+        name = f"{spread}{variant}"
+        variance = constants[f"sigma2{name}"]
+        found |= {
+            f"k_paper{name}": bound.paper_window(variance, change),
+            f"k_bound{name}": bound.bound_window(variance, change),
+            f"k_tight_bound{name}": bound.tight_bound_window(variance, change),
+            f"k_paper_max{name}": bound.paper_window(variance, worst),
+        }
+    return found
 
 
 def _best(windows: np.ndarray, errors: np.ndarray) -> np.ndarray:
@@ -271,9 +289,9 @@ def _blocks(products: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _changes(products: np.ndarray) -> np.ndarray:
-    """Return ‖a_{t+1} - a_t‖² from inner products: [T - 1]."""
-    squares = np.diag(products)
-    result: np.ndarray = squares[1:] + squares[:-1] - 2 * np.diag(products, 1)
+    """Return ⟨a_{t+1} - a_t, b_{t+1} - b_t⟩ from the inner products ⟨a_t, b_u⟩: [T - 1]."""
+    same = np.diag(products)
+    result: np.ndarray = same[1:] + same[:-1] - np.diag(products, 1) - np.diag(products, -1)
     return result
 
 

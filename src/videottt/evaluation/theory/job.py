@@ -2,6 +2,7 @@
 
 from videottt.core.errors import InputError
 from videottt.core.progress import Progress
+from videottt.core.provenance import recorded
 from videottt.evaluation.theory.gradients import (
     Sampling,
     labelled_run,
@@ -45,7 +46,8 @@ def measure_theory(job: StreamJob, sampling: Sampling, length: int | None = None
             dimension=sampling.dimension,
             parameters=sum(p.numel() for p in model.encoder.parameters()),
         )
-        write_statistics(job.output, key, statistics, opened.settings, opened.provenance)
+        record = recorded(opened.provenance)
+        write_statistics(job.output, key, statistics, opened.settings, record)
 
 
 def _check_learns(opened: OpenJob) -> None:

@@ -29,7 +29,10 @@ from videottt.report.tables.reading import read_metrics
 UNLIMITED = "all"
 # Octaves between the largest number and `all`.
 GAP = 1.2
-# Each k*: constant of `estimate`, label of the row, colour.
+# Rows between the two marks of a k*.
+BELOW = 0.35
+# Each k*: constant of `estimate`, label of the row, colour. Those of a bound have a twin, for σ²
+# from differences, that is drawn open in the same row.
 ROWS = (
     ("k_paper", r"as printed: $(\sigma^2/\beta^2\eta^2)^{1/3}$", "#0173b2"),
     ("k_bound", "minimum of the paper's bound", "#56b4e9"),
@@ -37,6 +40,7 @@ ROWS = (
     ("k_measured", "least error, measured", "#d55e00"),
     ("k_aligned", "best direction, measured", "#ca9161"),
 )
+TWIN = "_differences"
 BIAS, VARIANCE, TOTAL = "#d55e00", "#0173b2", "0.15"
 # Shown range, relative to the mean ‖∇ℓ_m‖²; bounds outside it are cut off.
 RANGE = (4e-3, 40)
@@ -183,14 +187,17 @@ def _best_windows(
     """Draw a row for each k*, with a line in the panel above, and a row for the best metric."""
     low, high = _limits(place, streams)
     for row, (name, text, colour) in enumerate(ROWS):
-        values = [each.estimates.constants[name] for each in streams]
-        middle = float(np.median([each[0] for each in values]))
-        ends = interval(np.concatenate([each[1:] for each in values]))
+        middle, ends = _median(streams, name)
         _mark(axes, row, middle, ends, colour, (low, high))
         if low <= middle <= high:
             above.axvline(middle, color=colour, linewidth=0.9, alpha=0.7, zorder=0)
+        found = f"{middle:.3g}"
+        if name + TWIN in streams[0].estimates.constants:
+            other, ends = _median(streams, name + TWIN)
+            _mark(axes, row + BELOW, other, ends, colour, (low, high), face="white")
+            found = f"{middle:.3g}, open {other:.3g}"
         axes.annotate(
-            f"{text}: {middle:.3g}", (1, row), xycoords=axes.get_yaxis_transform(),
+            f"{text}: {found}", (1, row), xycoords=axes.get_yaxis_transform(),
             xytext=(8, 0), textcoords="offset points", va="center", fontsize=9,
         )  # fmt: skip
     best = tried.idxmax(axis=1).map(place)
@@ -208,21 +215,32 @@ def _best_windows(
     axes.set_ylim(row + 0.6, -0.6)
     axes.set_yticks([])
     axes.set_ylabel("best k")
+    axes.set_title(
+        "bounds: filled, σ² over time; open, σ² from differences of frames", fontsize=9, loc="left"
+    )
+
+
+def _median(streams: Sequence[StreamEstimates], name: str) -> tuple[float, tuple[float, float]]:
+    """Return the median of a constant over streams, and the interval of all replicates."""
+    values = [each.estimates.constants[name] for each in streams]
+    middle = float(np.median([each[0] for each in values]))
+    return middle, interval(np.concatenate([each[1:] for each in values]))
 
 
 def _mark(
     axes: Axes,
-    row: int,
+    row: float,
     value: float,
     ends: tuple[float, float],
     colour: str,
     limits: tuple[float, float],
+    face: str | None = None,
 ) -> None:
     """Draw a point and its interval, or an arrow if the point is outside the axis."""
     inside = np.clip(value, *limits)
     marker = "o" if inside == value else ("<" if value < inside else ">")
     axes.plot(np.clip(ends, *limits), [row, row], color=colour, linewidth=2.4, alpha=0.6)
-    axes.plot(inside, row, marker, color=colour, markersize=6.5)
+    axes.plot(inside, row, marker, color=colour, markersize=6.5, markerfacecolor=face or colour)
 
 
 def _bias_and_variance(axes: Axes, streams: Sequence[StreamEstimates]) -> None:
@@ -238,7 +256,8 @@ def _bias_and_variance(axes: Axes, streams: Sequence[StreamEstimates]) -> None:
     for function, constant, colour, style, text in (
         (bound.bias_bound, "target_change", BIAS, "--", "k²β²η² (paper)"),
         (bound.tight_bias_bound, "target_change", BIAS, ":", "(k-1)²β²η²/4 (tighter)"),
-        (bound.variance_bound, "target_sigma2", VARIANCE, "--", "σ²/k"),
+        (bound.variance_bound, "target_sigma2", VARIANCE, "--", "σ²/k, σ² over time"),
+        (bound.variance_bound, f"target_sigma2{TWIN}", VARIANCE, ":", "σ²/k, from differences"),
     ):
         terms = [function(k, np.array(_relative(each, constant))) for each in streams]
         axes.plot(k, np.mean(terms, axis=0), style, color=colour, linewidth=1.3, label=text)
