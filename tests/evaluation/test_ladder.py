@@ -10,7 +10,7 @@ from videottt.core.ids import JobKey
 from videottt.core.segments import ClassSpace
 from videottt.evaluation.aggregation import aggregate
 from videottt.evaluation.metrics.semantic import ConfusionCounts
-from videottt.evaluation.scores import Scores, read_scores, write_scores
+from videottt.evaluation.scores import Cost, Scores, read_scores, write_scores
 from videottt.store.predictions import WALL_TIMES
 
 
@@ -21,16 +21,26 @@ def scores_of(video, hits, **changes):
         updates: ConfusionCounts(space, np.array([[[hit, 10 - hit], [0, 10]]]))
         for updates, hit in enumerate(hits, start=1)
     }
+    # Learning takes half a second an update and frame, all else a quarter; in rung 2, one is
+    # skipped.
+    costs = {
+        updates: Cost(
+            {name: np.full(4, updates / 2 if name == "adapt" else 0.25) for name in WALL_TIMES},
+            np.array([updates // 2, 0, 0, 0]),
+            np.array([updates / 8]),
+        )
+        for updates in ladder
+    }
     values = {
         "split": "test",
         "fps": 10.0,
         "index": np.array([0]),
         "statistics": ladder[3],
-        "wall_time": {name: np.full(4, 0.5) for name in WALL_TIMES},
-        "skipped_steps": np.zeros(4, int),
+        **vars(costs[3]),
         "resets": np.array([0, 1, 0, 1]),
         "peak_memory": 100 * hits[0],
         "ladder": ladder,
+        "costs": costs,
         "iteration": 3,
     }
     key = JobKey("synthetic", "semantic", "offline", 0, video)
@@ -53,6 +63,15 @@ def test_the_oracle_takes_the_best_rung_of_each_video(tmp_path):
         assert np.isnan(metric(table, "iteration", aggregation))
         assert metric(table, "resets", aggregation) == 4
         assert metric(table, "peak_memory_bytes", aggregation) == 900
+    # The seconds, too, are those of the rung that each video takes: on average 1.5 updates.
+    assert metric(table, "wall_time_adapt", "video", "a") == 1
+    assert metric(table, "wall_time_adapt", "video", "b") == 0.5
+    assert metric(table, "wall_time_adapt") == 0.75
+    assert metric(table, "seconds_per_frame") == 1
+    assert metric(table, "wall_time_score") == (1 / 4 + 1 / 8) / 2
+    assert metric(table, "skipped_steps") == 1
+    last = aggregate(scores)
+    assert metric(last, "seconds_per_frame") == 1.75
     # Road: 17 of 20, nothing else called road; sky: 20, and 3 called so wrongly.
     assert metric(table, "miou_pooled") == pytest.approx((17 / 20 + 20 / 23) / 2)
     assert metric(aggregate(each.after(3) for each in scores), "iteration") == 3
@@ -65,7 +84,7 @@ def test_the_oracle_takes_the_best_rung_of_each_video(tmp_path):
     write_scores(path, best[0], {})
     read = read_scores(path)
     for field in dataclasses.fields(Scores):
-        if field.name not in ("statistics", "ladder"):
+        if field.name not in ("statistics", "ladder", "costs"):
             np.testing.assert_equal(getattr(read, field.name), getattr(best[0], field.name))
     assert read.space == best[0].space
     for one, other in (
@@ -73,8 +92,12 @@ def test_the_oracle_takes_the_best_rung_of_each_video(tmp_path):
         *((read.ladder[rung], best[0].ladder[rung]) for rung in (1, 2, 3)),
     ):
         assert np.array_equal(one.confusion, other.confusion)
+    for rung, cost in scores[0].costs.items():
+        np.testing.assert_equal(vars(read.costs[rung]), vars(cost))
     assert read.after(3).iteration == 3
-    streamed = dataclasses.replace(scores[0], ladder={}, iteration=None)
+    assert read.after(3).wall_time["adapt"].tolist() == [1.5] * 4
+    streamed = dataclasses.replace(scores[0], ladder={}, costs={}, iteration=None)
     write_scores(path, streamed, {})
-    assert (read_scores(path).ladder, read_scores(path).iteration) == ({}, None)
+    read = read_scores(path)
+    assert (read.ladder, read.costs, read.iteration) == ({}, {}, None)
     assert np.isnan(metric(aggregate([streamed]), "iteration"))

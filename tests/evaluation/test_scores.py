@@ -1,6 +1,7 @@
 import dataclasses
 import json
 
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,11 +11,13 @@ from videottt.cli import main
 from videottt.core.errors import InputError
 from videottt.core.frame_result import PHASES, FrameResult
 from videottt.core.ids import JobKey
+from videottt.core.provenance import source_tree
 from videottt.core.segments import VOID, ClassSpace, instances_from, panoptic_from
 from videottt.evaluation.aggregation import aggregate
 from videottt.evaluation.metrics import frame_value, headline, statistics_of
 from videottt.evaluation.metrics.semantic import ConfusionCounts
-from videottt.evaluation.scores import Scores, read_scores, score_video, write_scores
+from videottt.evaluation.scores import Cost, Scores, read_scores, score_video, write_scores
+from videottt.evaluation.scoring import ScoringJob, score_predictions
 from videottt.store.frames import FrameStore
 from videottt.store.predictions import WALL_TIMES, PredictionReader, write_predictions
 from videottt.store.source_frame import SourceFrame
@@ -142,7 +145,8 @@ def predict(
 
     def result(index, updates=2):
         shown = predicted(task if kind is None else kind, index, updates)
-        return FrameResult(index, shown, NAN, NAN, index, dict.fromkeys(PHASES, 0.5))
+        seconds = dict.fromkeys(PHASES, 0.25 * updates)
+        return FrameResult(index, shown, NAN, NAN, updates * index, seconds)
 
     with write_predictions(
         path,
@@ -173,6 +177,7 @@ def contents_of(scores):
     values = {field.name: getattr(scores, field.name) for field in dataclasses.fields(Scores)}
     values["statistics"] = scores.statistics.arrays()
     values["ladder"] = {rung: each.arrays() for rung, each in scores.ladder.items()}
+    values["costs"] = {rung: vars(each) for rung, each in scores.costs.items()}
     return {**values, "space": scores.space}
 
 
@@ -188,8 +193,10 @@ def test_scores_of_a_video_are_of_its_labelled_frames_and_survive_the_file(
     assert (made.key.video, made.key.task, made.split, made.fps) == ("tiny_0", task, "test", 10)
     assert made.space == SPACE
     assert made.index.tolist() == [0, 2]
-    assert made.skipped_steps.tolist() == [0, 1, 2]
+    assert made.skipped_steps.tolist() == [0, 2, 4]
     assert made.wall_time["adapt"].tolist() == [2.5] * 3
+    assert made.score_time.shape == (2,)
+    assert (made.score_time > 0).all()
     with FrameStore(video[0]) as store:
         label = {
             "semantic": store.semantic,
@@ -204,6 +211,14 @@ def test_scores_of_a_video_are_of_its_labelled_frames_and_survive_the_file(
     if ladder:
         assert list(read.ladder) == [1, 2]
         np.testing.assert_equal(contents_of(read.after(2)), contents_of(read))
+        # The first rung has the cost of its own updates and predictions.
+        early = read.after(1)
+        assert early.wall_time["adapt"].tolist() == [1.25] * 3
+        assert early.wall_time["predict"].tolist() == [0.25] * 3
+        assert (early.wall_time["write"] > 0).all()
+        assert early.skipped_steps.tolist() == [0, 1, 2]
+        assert (early.score_time > 0).all()
+        assert not np.array_equal(early.score_time, read.score_time)
         # The second rung is the better one by the metric of the task.
         first, second = (
             each.metrics()[headline(task).pooled] for each in (read.ladder[1], read.ladder[2])
@@ -250,7 +265,33 @@ def test_the_oracle_does_not_take_a_rung_without_a_value():
         last.statistics, confusion=np.zeros_like(last.statistics.confusion)
     )
     ladder = {1: undefined, 2: last.statistics}
-    assert dataclasses.replace(last, ladder=ladder, iteration=2).oracle().iteration == 2
+    cost = Cost(last.wall_time, last.skipped_steps, last.score_time)
+    offline = dataclasses.replace(last, ladder=ladder, costs={1: cost, 2: cost}, iteration=2)
+    assert offline.oracle().iteration == 2
+
+
+def test_the_seconds_of_scoring_and_the_memory_of_a_gpu_are_nan_where_there_are_none():
+    members = [scores("x", COUNTS[:1]), scores("y", COUNTS[1:])]
+    table = aggregate(members)
+    for aggregation in ("pooled", "frame_weighted"):
+        for metric in ("wall_time_score", "peak_gpu_memory_bytes"):
+            assert np.isnan(value(table, aggregation, metric))
+    one = dataclasses.replace(members[0], peak_gpu_memory=7.0, score_time=np.array([0.25]))
+    table = aggregate([one, dataclasses.replace(members[1], score_time=np.array([0.75]))])
+    for aggregation in ("pooled", "frame_weighted"):
+        assert value(table, aggregation, "wall_time_score") == 0.5
+        assert value(table, aggregation, "peak_gpu_memory_bytes") == 7
+        assert value(table, aggregation, "peak_memory_bytes") == 1000
+
+
+def test_a_file_of_scores_names_the_commit_that_made_it(video, tmp_path):
+    path, predictions = video
+    predict(predictions)
+    score_predictions(ScoringJob(path, predictions, "test", tmp_path / "scores.h5"))
+    with h5py.File(tmp_path / "scores.h5") as file:
+        made = json.loads(file.attrs["provenance"])
+    assert source_tree().items() <= made.items()
+    assert made["predictions"] == {}
 
 
 def test_predictions_of_another_kind_are_not_scored(video):

@@ -224,9 +224,9 @@ def test_a_ladder_and_its_updates_come_back_rung_by_rung(tmp_path):
         for loss in (0.5, 0.25, float("nan"), 0.125, 0.0):
             writer.update(loss)
         for index in range(4):
-            writer.add_to_rung(2, result(index))
+            writer.add_to_rung(2, result(index, dict.fromkeys(PHASES, 3.0)))
             writer.add(dataclasses.replace(result(index), resets=index // 2))
-        writer.peak_memory(1 << 40)
+        writer.peak_memory(1 << 40, 1 << 41)
     with PredictionReader(path) as reader:
         assert reader.ladder == [0, 2, 5]
         for each in shifted:
@@ -237,7 +237,18 @@ def test_a_ladder_and_its_updates_come_back_rung_by_rung(tmp_path):
             assert np.array_equal(last, reader.prediction(index))
             assert np.array_equal(last, result(index).prediction)
         assert reader.number("resets").tolist() == [0, 0, 1, 1]
-        assert reader.peak_memory() == 1 << 40
+        assert (reader.peak_memory(), reader.peak_gpu_memory()) == (1 << 40, 1 << 41)
+        # Each rung has seconds and skipped steps of its own; the last those of the file.
+        for name in ("load", "adapt_forward", "predict"):
+            assert reader.wall_time(name, 2).tolist() == [3.0] * 4
+            assert np.array_equal(reader.wall_time(name, 0), reader.wall_time(name))
+        assert reader.wall_time("adapt", 2).tolist() == [3.0 * len(ADAPT_PHASES)] * 4
+        assert np.array_equal(reader.wall_time("write", 5), reader.wall_time("write"))
+        for rung in (0, 2):
+            assert (reader.wall_time("write", rung) > 0).all()
+            assert reader.number("skipped_steps", rung).tolist() == [0, 1, 0, 1]
+        with pytest.raises(InputError, match="'wall_time/load' cannot be read"):
+            reader.wall_time("load", 3)
         with pytest.raises(InputError, match=r"after 3 updates; its ladder is \[0, 2, 5\]"):
             reader.prediction_after(3, 0)
     with h5py.File(path) as file:
@@ -246,6 +257,7 @@ def test_a_ladder_and_its_updates_come_back_rung_by_rung(tmp_path):
     plain = save_predictions(tmp_path / "plain.h5", [result(i) for i in range(4)])
     with PredictionReader(plain) as reader:
         assert reader.ladder == []
+        assert np.isnan(reader.peak_gpu_memory())
         with pytest.raises(InputError, match="no prediction after 1 updates"):
             reader.prediction_after(1, 0)
     with h5py.File(plain) as file:
@@ -339,7 +351,7 @@ def test_a_mask_that_several_instances_share_is_stored_once(tmp_path):
 @pytest.mark.parametrize("kind", [FrameStore, PredictionReader, read_scores])
 def test_a_format_that_is_not_known_is_refused(store_path, tmp_path, kind, change):
     name = {FrameStore: "frames", PredictionReader: "predictions", read_scores: "scores"}[kind]
-    version = 5
+    version = 5 if kind is FrameStore else 6
     path = tmp_path / "x.h5"
     with h5py.File(path, "w") as file:
         if change != "no attributes":

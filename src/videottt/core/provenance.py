@@ -1,6 +1,11 @@
 """Record where a result comes from, in a form that is equal whenever the result is equal.
 
-No wall time and no host name: two runs of the same thing write the same bytes.
+No wall time and no host name: two runs of the same thing at one commit write the same bytes.
+
+What decides a result (`provenance`) is its identity, by which a finished output and a saved state
+are recognised. What a file notes besides (`recorded`) is the commit: with it a reader finds the
+source text, and without it nothing is recognised, so that a commit that changes only words throws
+no state away.
 """
 
 import ast
@@ -8,8 +13,10 @@ import contextlib
 import functools
 import hashlib
 import importlib.metadata
+import os
 import platform
-from collections.abc import Iterable, Iterator
+import subprocess
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +34,12 @@ PACKAGES = (
     "scikit-image",
     "imageio-ffmpeg",
 )
+# Of the source tree, which decides nothing that the fingerprint of the code does not.
+NOTED = ("commit", "dirty")
+# Seconds that git may take, as on a slow file system.
+PATIENCE = 10.0
+# In a hook of git these name another repository than that of the package.
+ELSEWHERE = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_PREFIX")
 # Calls whose texts only people read, and arguments of any call that are such texts.
 _FOR_PEOPLE = ("InputError", "MustBe", "logger.debug", "logger.info", "logger.warning")
 _WORDS = ("help", "description", "metavar")
@@ -34,6 +47,8 @@ _WORDS = ("help", "description", "metavar")
 
 def provenance(device: str = "cpu", **facts: object) -> dict[str, Any]:
     """Return what decides a result: the given facts, the code, the device and package versions."""
+    # Asked here, where a job starts: while it runs, the source text may become another commit's.
+    source_tree()
     return {
         **facts,
         "videottt": videottt.__version__,
@@ -42,6 +57,67 @@ def provenance(device: str = "cpu", **facts: object) -> dict[str, Any]:
         "python": platform.python_version(),
         "packages": dict(_versions()),
     }
+
+
+def recorded(identity: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a file records of its making: what decides it, and the state of the source tree.
+
+    Args:
+        identity: what decides the result, as `provenance` returns it.
+
+    Returns:
+        `identity` with ``commit`` and ``dirty``; see `source_tree`.
+    """
+    return {**identity, **source_tree()}
+
+
+def identity_of(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what decides a result, from what its file recorded."""
+    return {name: value for name, value in record.items() if name not in NOTED}
+
+
+@functools.cache
+def source_tree() -> dict[str, Any]:
+    """Return the commit that the package's source text is of, and whether it differs from that.
+
+    Only files of the package count: results and pages below the same work tree change while jobs
+    run.
+
+    Returns:
+        commit: text, in hexadecimal; dirty: bool, whether a file of the package is changed or is
+        in no commit. Both are None if the package is not tracked in a git work tree (as installed
+        in site-packages, also inside of a repository), or if git is absent, fails or does not
+        answer within `PATIENCE` seconds.
+    """
+    package = Path(videottt.__file__).resolve()
+    environment = {name: each for name, each in os.environ.items() if name not in ELSEWHERE}
+    command = [
+        "git", "--no-optional-locks", "-c", "core.fsmonitor=false", "-c",
+        "status.relativePaths=true", "-C", str(package.parent), "status", "--porcelain=v2",
+        "--branch", "--untracked-files=normal", "--ignored=traditional", "--", ".",
+    ]  # fmt: skip
+    try:
+        answer = subprocess.run(
+            command, env=environment, stdin=subprocess.DEVNULL, capture_output=True,
+            encoding="utf-8", errors="replace", timeout=PATIENCE, check=True,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return dict.fromkeys(NOTED)
+    return _state_of(answer.stdout.splitlines(), package)
+
+
+def _state_of(lines: Iterable[str], package: Path) -> dict[str, Any]:
+    """Return commit and dirty flag from what `git status` says in the package's folder."""
+    kinds: dict[str, list[str]] = {}
+    for line in lines:
+        kind, _, rest = line.partition(" ")
+        kinds.setdefault(kind, []).append(rest)
+    untracked = [*kinds.get("?", ()), *kinds.get("!", ())]
+    places = {(package.parent / name).resolve() for name in untracked}
+    commit = dict(each.partition(" ")[::2] for each in kinds.get("#", ())).get("branch.oid", "(")
+    if commit.startswith("(") or places & {package, *package.parents}:
+        return dict.fromkeys(NOTED)
+    return {"commit": commit, "dirty": bool(kinds.keys() - {"#", "!"})}
 
 
 def _versions() -> Iterator[tuple[str, str]]:

@@ -33,9 +33,10 @@ def aggregate(
         of them is NaN); or "as_released" (likewise, weighted by the numbers of `released`; only for
         the headline metric by frame, in splits with a video in `released`). Metrics are those of
         `Statistics.metrics` of the task, ``frames``, ``wall_time_<phase>`` per frame,
-        ``seconds_per_frame`` (adapt + predict), ``skipped_steps``, ``resets``,
-        ``peak_memory_bytes`` (the largest of the videos) and ``iteration`` (offline updates; NaN
-        for other methods, and where videos differ).
+        ``wall_time_score`` per scored frame (NaN if not measured), ``seconds_per_frame`` (adapt +
+        predict), ``skipped_steps``, ``resets``, ``peak_memory_bytes`` of the process and
+        ``peak_gpu_memory_bytes`` (NaN on a CPU), both the largest of the videos, and ``iteration``
+        (offline updates; NaN for other methods, and where videos differ).
 
     Raises:
         InputError: videos of one split were scored with different classes or networks, or a video
@@ -80,10 +81,13 @@ def _values(scores: Scores) -> dict[str, float]:
     values["frames"] = float(len(scores.index))
     for name, seconds in scores.wall_time.items():
         values[f"wall_time_{name}"] = float(seconds.mean())
+    measured = scores.score_time.size > 0
+    values["wall_time_score"] = float(scores.score_time.mean()) if measured else np.nan
     values["seconds_per_frame"] = values["wall_time_adapt"] + values["wall_time_predict"]
     values["skipped_steps"] = float(scores.skipped_steps.sum())
     values["resets"] = float(scores.resets.sum())
     values["peak_memory_bytes"] = float(scores.peak_memory)
+    values["peak_gpu_memory_bytes"] = float(scores.peak_gpu_memory)
     values["iteration"] = np.nan if scores.iteration is None else float(scores.iteration)
     return values
 
@@ -99,7 +103,10 @@ def _joined(members: list[Scores]) -> Scores:
         skipped_steps=np.concatenate([each.skipped_steps for each in members]),
         resets=np.concatenate([each.resets for each in members]),
         peak_memory=max(each.peak_memory for each in members),
+        peak_gpu_memory=_largest([each.peak_gpu_memory for each in members]),
+        score_time=np.concatenate([each.score_time for each in members]),
         ladder={},
+        costs={},
         iteration=first.iteration if len(iterations) == 1 else None,
     )
 
@@ -113,10 +120,16 @@ def _weighted(videos: list[dict[str, float]]) -> dict[str, float]:
     }
     for count in ("frames", "frames_undefined", "skipped_steps", "resets"):
         means[count] = float(sum(values[count] for values in videos))
-    means["peak_memory_bytes"] = max(values["peak_memory_bytes"] for values in videos)
+    for peak in ("peak_memory_bytes", "peak_gpu_memory_bytes"):
+        means[peak] = _largest([values[peak] for values in videos])
     if len({values["iteration"] for values in videos}) > 1:
         means["iteration"] = np.nan
     return means
+
+
+def _largest(values: list[float]) -> float:
+    """Return the largest value; NaN only if all are NaN, as the peak of a GPU on CPUs is."""
+    return float(np.fmax.reduce(values))
 
 
 def _rows(

@@ -1,21 +1,28 @@
 """Score one video: sufficient statistics, from which any aggregate takes seconds.
 
-Layout of format version 5, for a video of T frames of which N have ground truth for the task::
+Layout of format version 6, for a video of T frames of which N have ground truth for the task::
 
     /index             int64   [N]        scored frames: those with ground truth
     /statistics/*                         the arrays of the task's `metrics.Statistics`, gzip
-    /ladder/<N>/*                         likewise, after each rung N of an offline method's ladder
     /wall_time/*       float64 [T]        as in the prediction cache: wall time of every frame
+    /wall_time/score   float64 [N]        ... of scoring it: reading label and prediction, comparing
     /skipped_steps     int64   [T]        updates left out because loss or gradient was not finite
+    /ladder/<M>/statistics/*, /ladder/<M>/wall_time/*, /ladder/<M>/skipped_steps
+                                          likewise, after each rung M of an offline method's ladder
     /resets            int64   [T]        1 where predictions had collapsed: the weights were reset
-    /memory/peak       int64   scalar     bytes
+    /memory/*                             as in the prediction cache
     attributes         format, version, dataset, split, task, method, seed, video, fps,
                        iteration (the rung in /statistics; -1 without a ladder), classes (JSON),
                        things (JSON), provenance (JSON)
+
+Two runs on the same predictions agree bit for bit in everything but ``score`` of the groups
+``wall_time``, and the checksum.
 """
 
 import json
 import logging
+import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -34,11 +41,26 @@ from videottt.store.hdf5 import attributes_of, key_of, new_file, read_checked, w
 from videottt.store.predictions import WALL_TIMES, PredictionReader
 
 FORMAT = "videottt scores"
-VERSION = 5
+VERSION = 6
 # Statistics of one frame of its label, its prediction and the classes, as `Statistics.of_frame`.
 FrameScorer = Callable[[Prediction, Prediction, ClassSpace], Statistics]
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What the predictions of a video took, and what scoring them took.
+
+    Attributes:
+        wall_time: for each of `WALL_TIMES`, float64 [T], in seconds.
+        skipped_steps: int64 [T].
+        score_time: float64 [N], seconds to score each scored frame; empty if not measured.
+    """
+
+    wall_time: dict[str, np.ndarray]
+    skipped_steps: np.ndarray
+    score_time: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -51,12 +73,16 @@ class Scores:
         fps: frames a second of the video.
         index: int64 [N], scored frames.
         statistics: of these frames.
-        wall_time: for each of `WALL_TIMES`, float64 [T].
+        wall_time: for each of `WALL_TIMES`, float64 [T], in seconds.
         skipped_steps: int64 [T].
         resets: int64 [T].
-        peak_memory: bytes.
+        peak_memory: of the process, in bytes.
+        peak_gpu_memory: bytes; NaN on a CPU.
+        score_time: float64 [N], seconds to score each scored frame; empty if not measured.
         ladder: of an offline method: number of updates -> statistics after these.
-        iteration: of an offline method: number of updates before `statistics`.
+        costs: of an offline method: number of updates -> what these and their predictions took.
+        iteration: of an offline method: number of updates before `statistics`; wall times, skipped
+            steps and score times are those of this rung, too.
     """
 
     key: JobKey
@@ -68,7 +94,10 @@ class Scores:
     skipped_steps: np.ndarray
     resets: np.ndarray
     peak_memory: int
+    peak_gpu_memory: float = math.nan
+    score_time: np.ndarray = field(default_factory=lambda: np.empty(0))
     ladder: dict[int, Statistics] = field(default_factory=dict)
+    costs: dict[int, Cost] = field(default_factory=dict)
     iteration: int | None = None
 
     @property
@@ -77,7 +106,7 @@ class Scores:
         return self.statistics.space
 
     def after(self, iteration: int) -> "Scores":
-        """Return the scores of the predictions after `iteration` offline updates.
+        """Return the scores and the cost of the predictions after `iteration` offline updates.
 
         Raises:
             InputError: the ladder has no such rung.
@@ -87,7 +116,8 @@ class Scores:
                 f"{self.key.method}: no scores after {iteration} updates; its ladder is "
                 f"{list(self.ladder)}"
             )
-        return replace(self, statistics=self.ladder[iteration], iteration=iteration)
+        cost = vars(self.costs[iteration])
+        return replace(self, statistics=self.ladder[iteration], iteration=iteration, **cost)
 
     def oracle(self) -> "Scores":
         """Return the best rung by these scores themselves: the paper's upper bound, not a method.
@@ -138,13 +168,21 @@ def score_video(
     rungs: list[int | None] = [*predictions.ladder] or [None]
     progress = Progress(len(rungs) * len(index), "frames")
     statistics: dict[int | None, Statistics] = {}
+    costs: dict[int | None, Cost] = {}
     for place, rung in enumerate(rungs):
-        parts = []
+        parts, seconds = [], []
         for frame in index.tolist():
+            start = time.perf_counter()
             predicted = _predicted(predictions, rung, frame)
             parts.append(of_frame(label_of(store, frame, task), predicted, store.space))
+            seconds.append(time.perf_counter() - start)
             progress.report(place * len(index) + len(parts))
         statistics[rung] = parts[0].joined(parts)
+        costs[rung] = Cost(
+            {name: predictions.wall_time(name, rung) for name in WALL_TIMES},
+            predictions.number("skipped_steps", rung),
+            np.array(seconds),
+        )
     last = rungs[-1]
     return Scores(
         key=predictions.key,
@@ -152,12 +190,13 @@ def score_video(
         fps=store.fps,
         index=index,
         statistics=statistics[last],
-        wall_time={name: predictions.wall_time(name) for name in WALL_TIMES},
-        skipped_steps=predictions.number("skipped_steps"),
         resets=predictions.number("resets"),
         peak_memory=predictions.peak_memory(),
-        ladder={rung: of_rung for rung, of_rung in statistics.items() if rung is not None},
+        peak_gpu_memory=predictions.peak_gpu_memory(),
+        ladder={rung: each for rung, each in statistics.items() if rung is not None},
+        costs={rung: each for rung, each in costs.items() if rung is not None},
         iteration=last,
+        **vars(costs[last]),
     )
 
 
@@ -181,14 +220,12 @@ def write_scores(path: Path, scores: Scores, provenance: dict[str, Any]) -> None
     """Write scores, whole or not at all."""
     with new_file(path) as file:
         file["index"] = scores.index
-        _write_statistics(file.create_group("statistics"), scores.statistics)
+        _write_rung(file, scores.statistics, scores)
         for rung, statistics in scores.ladder.items():
-            _write_statistics(file.create_group(f"ladder/{rung}"), statistics)
-        file["skipped_steps"] = scores.skipped_steps
+            _write_rung(file.create_group(f"ladder/{rung}"), statistics, scores.costs[rung])
         file["resets"] = scores.resets
-        file["memory/peak"] = scores.peak_memory
-        for name, values in scores.wall_time.items():
-            file[f"wall_time/{name}"] = values
+        file["memory/peak"] = np.int64(scores.peak_memory)
+        file["memory/peak_gpu"] = np.float64(scores.peak_gpu_memory)
         write_attributes(
             file,
             format=FORMAT,
@@ -203,9 +240,13 @@ def write_scores(path: Path, scores: Scores, provenance: dict[str, Any]) -> None
         )
 
 
-def _write_statistics(group: h5py.Group, statistics: Statistics) -> None:
+def _write_rung(group: h5py.Group, statistics: Statistics, cost: Cost | Scores) -> None:
     for name, values in statistics.arrays().items():
-        group.create_dataset(name, data=values, compression="gzip")
+        group.create_dataset(f"statistics/{name}", data=values, compression="gzip")
+    for name, values in cost.wall_time.items():
+        group[f"wall_time/{name}"] = values
+    group["wall_time/score"] = cost.score_time
+    group["skipped_steps"] = cost.skipped_steps
 
 
 def read_scores(path: Path) -> Scores:
@@ -221,31 +262,45 @@ def read_scores(path: Path) -> Scores:
         space = stored_space(ids["classes"], ids["things"])
         kind = _kind_of(key.task)
 
-        def statistics(name: str) -> Statistics:
-            arrays = {array: stored[:] for array, stored in file[name].items()}
+        def statistics(group: h5py.Group) -> Statistics:
+            arrays = {name: stored[:] for name, stored in group["statistics"].items()}
             found = kind.from_arrays(arrays, space)
             found.check(len(file["index"]))
             return found
 
-        wall_time = {name: file[f"wall_time/{name}"][:] for name in WALL_TIMES}
-        numbers = [*wall_time.values(), file["skipped_steps"][:], file["resets"][:]]
-        if len({len(values) for values in numbers}) > 1:
-            raise ValueError("times and counts differ in their number of frames")
-        if not np.isfinite(numbers).all() or np.min(numbers, initial=0) < 0:
-            raise ValueError("a time or a count is negative or not finite")
+        ladder = {rung: file[f"ladder/{rung}"] for rung in rungs}
         return Scores(
             key=key,
             split=ids["split"],
             fps=float(ids["fps"]),
             index=file["index"][:],
-            statistics=statistics("statistics"),
-            wall_time=wall_time,
-            skipped_steps=file["skipped_steps"][:],
+            statistics=statistics(file),
             resets=file["resets"][:],
             peak_memory=int(file["memory/peak"][()]),
-            ladder={rung: statistics(f"ladder/{rung}") for rung in rungs},
+            peak_gpu_memory=float(file["memory/peak_gpu"][()]),
+            ladder={rung: statistics(group) for rung, group in ladder.items()},
+            costs={rung: _cost_in(file, group) for rung, group in ladder.items()},
             iteration=int(ids["iteration"]) if rungs else None,
+            **vars(_cost_in(file, file)),
         )
+
+
+def _cost_in(file: h5py.File, group: h5py.Group) -> Cost:
+    """Return the cost that a group of a file holds.
+
+    Raises:
+        ValueError: a time or a count is invalid, or of another number of frames.
+    """
+    wall_time = {name: group[f"wall_time/{name}"][:] for name in WALL_TIMES}
+    cost = Cost(wall_time, group["skipped_steps"][:], group["wall_time/score"][:])
+    columns = [*wall_time.values(), cost.skipped_steps, file["resets"][:]]
+    scored = len(cost.score_time) in (0, len(file["index"]))
+    if len({len(values) for values in columns}) > 1 or not scored:
+        raise ValueError("times and counts differ in their number of frames")
+    for values in (*columns, cost.score_time):
+        if not np.isfinite(values).all() or np.min(values, initial=0) < 0:
+            raise ValueError("a time or a count is negative or not finite")
+    return cost
 
 
 def _kind_of(task: str) -> type[Statistics]:

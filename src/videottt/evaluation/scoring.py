@@ -10,6 +10,7 @@ from typing import Any
 
 from videottt.core.errors import InputError
 from videottt.core.files import write_csv
+from videottt.core.provenance import recorded
 from videottt.evaluation.metrics import statistics_of
 from videottt.evaluation.metrics.colour import ColourErrors
 from videottt.evaluation.perception import NO_NETWORKS, Networks, load_networks
@@ -66,13 +67,13 @@ def score_predictions(job: ScoringJob) -> None:
         scores = _at_iteration(scores, job.iteration, job.selection)
         if job.method:
             scores = replace(scores, key=replace(scores.key, method=job.method))
-        provenance = {
+        identity = {
             "predictions": predictions.provenance,
             "settings": predictions.settings,
             "networks": networks.files,
             "device": networks.device,
         }
-    write_scores(job.output, scores, provenance)
+    write_scores(job.output, scores, recorded(identity))
     for caveat in scores.statistics.caveats():
         logger.warning(caveat)
     logger.info("scored %d frames of '%s'", len(scores.index), scores.key.video)

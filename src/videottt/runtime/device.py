@@ -1,8 +1,11 @@
 """Choose the device of a job, and measure its memory."""
 
+import contextlib
 import logging
+import re
 import resource
 import sys
+from pathlib import Path
 
 import torch
 
@@ -14,6 +17,8 @@ logger = logging.getLogger(__name__)
 
 # Share of a GPU's free memory that a batch may be reckoned to need; the rest is for fragments.
 FILLED = 0.9
+# What Linux tells of this process.
+STATUS = Path("/proc/self/status")
 
 
 def prepare_device(name: str, threads: int) -> torch.device:
@@ -70,13 +75,28 @@ def free_memory(device: torch.device) -> int:
 
 
 def peak_memory(device: torch.device) -> int:
-    """Return the peak memory of this process so far, in bytes.
+    """Return the peak of the memory that holds a job's model so far, in bytes.
 
-    On a GPU this is the memory that torch allocated; on a CPU the resident memory, libraries
-    included.
+    On a GPU this is `gpu_peak`, on a CPU `resident_peak`.
     """
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device)
+    return int(gpu_peak(device)) if device.type == "cuda" else resident_peak()
+
+
+def gpu_peak(device: torch.device) -> float:
+    """Return the most memory that torch had allocated on a GPU so far, in bytes; NaN on a CPU."""
+    if device.type != "cuda":
+        return float("nan")
+    return float(torch.cuda.max_memory_allocated(device))
+
+
+def resident_peak() -> int:
+    """Return the largest resident memory of this process so far, in bytes, libraries included."""
+    # Preferred, because Linux starts `ru_maxrss` with the memory of the process that started this
+    # one, such as Snakemake's or a shell's.
+    with contextlib.suppress(OSError):
+        peak = re.search(r"^VmHWM:\s*(\d+) kB$", STATUS.read_text(), re.MULTILINE)
+        if peak:
+            return int(peak[1]) * 1024
     largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     # Linux counts in KiB, macOS in bytes.
     return largest if sys.platform == "darwin" else largest * 1024

@@ -14,6 +14,7 @@ import torch
 from videottt.core.errors import InputError
 from videottt.core.frame_result import FrameResult
 from videottt.core.ids import JobKey
+from videottt.core.provenance import identity_of, recorded
 from videottt.core.segments import Instances, Panoptic, Prediction
 from videottt.runtime.interruption import Interruption
 from videottt.runtime.saved_state import SavedState
@@ -30,7 +31,8 @@ class PredictionJob:
         key: the ids of the job.
         kind: form of the predictions, one of `layers.LAYERS`.
         settings: settings of the method.
-        provenance: record of everything else that decides the numbers.
+        provenance: everything else that decides the numbers, without what is only noted; see
+            `core.provenance`.
     """
 
     key: JobKey
@@ -42,7 +44,8 @@ class PredictionJob:
         """Return whether a file holds the predictions of this job."""
         try:
             with PredictionReader(path) as reader:
-                stored = reader.key, reader.kind, reader.settings, reader.provenance
+                identity = identity_of(reader.provenance)
+                stored = reader.key, reader.kind, reader.settings, identity
         except InputError:
             return False
         # Compared after a round trip through JSON, which turns tuples into lists.
@@ -60,10 +63,12 @@ class NullJournal:
     """A journal that passes results to the writer of predictions and saves no state.
 
     Args:
-        writer: the writer of the file of predictions.
+        file: the writer of the file of predictions.
+        writer: that writer, or one that passes results to it.
     """
 
-    def __init__(self, writer: PredictionWriter | BackgroundWriter) -> None:
+    def __init__(self, file: PredictionWriter, writer: PredictionWriter | BackgroundWriter) -> None:
+        self._file = file
         self.writer = writer
 
     def resume(self) -> dict[str, Any] | None:
@@ -86,6 +91,10 @@ class NullJournal:
         """Write the reconstruction of a frame: bool [h, w] and uint8 [h, w, 3]."""
         self.writer.look(index, visible, pixels)
 
+    def peak_memory(self, process: int, gpu: float) -> None:
+        """Write the peak memory of the job's process and of its GPU, in bytes; NaN on a CPU."""
+        self._file.peak_memory(process, gpu)
+
     def save_if_due(self, state: Callable[[], dict[str, Any]]) -> None:
         """Do nothing: no state is saved."""
 
@@ -94,18 +103,20 @@ class Journal(NullJournal):
     """A journal that also saves results and states, and replays them after the job was killed.
 
     Args:
-        writer: the writer of the file of predictions.
+        file: the writer of the file of predictions.
+        writer: that writer, or one that passes results to it.
         saved: the saved state of the job.
         interruption: decides when to save and when to stop.
     """
 
     def __init__(
         self,
+        file: PredictionWriter,
         writer: PredictionWriter | BackgroundWriter,
         saved: SavedState,
         interruption: Interruption,
     ) -> None:
-        super().__init__(writer)
+        super().__init__(file, writer)
         self._saved = saved
         self._interruption = interruption
         self._pending: list[list[Any]] = []
@@ -218,18 +229,18 @@ def open_journal(
                 size=store.size,
                 classes=store.classes,
                 settings=job.settings,
-                provenance=job.provenance,
+                provenance=recorded(job.provenance),
             )
         )
         writer = opened.enter_context(in_background(plain)) if background else plain
         if state is None:
-            yield NullJournal(writer)
+            yield NullJournal(plain, writer)
             return
         # The number of reconstructions decides no number of the output, so the provenance lacks it.
         decisive = {**dataclasses.asdict(job), "looks": looks}
         saved = SavedState(state, output, decisive)
         with Interruption(save_every) as interruption:
-            yield Journal(writer, saved, interruption)
+            yield Journal(plain, writer, saved, interruption)
     saved.remove()
 
 

@@ -1,6 +1,6 @@
 """Write and read the prediction cache: one HDF5 file per (dataset, task, method, seed, video).
 
-Layout of format version 5, for a video of T frames of height H and width W::
+Layout of format version 6, for a video of T frames of height H and width W::
 
     /prediction        group of T frames in one of the forms of videottt.store.layers: class maps
                        (semantic), panoptic maps, images or lists of instances
@@ -10,26 +10,33 @@ Layout of format version 5, for a video of T frames of height H and width W::
     /resets            int64   [T]        1 if predictions had collapsed and the weights were reset
     /ladder/<N>        of offline methods only: the predictions after N updates, in the form of
                        /prediction, for each rung N but the last, which is in /prediction
+    /ladder/<N>/wall_time/*, /ladder/<N>/skipped_steps
+                       as those of the last rung below: of the N updates, and of this prediction
     /updates/loss      float64 [N]        of offline methods only: the loss before each update
     /wall_time/load    float64 [T]        wall time of reading the frame
-    /wall_time/adapt   float64 [T]        ... of the updates: the sum of the next five
+    /wall_time/adapt   float64 [T]        ... of the updates: the sum of the next five; offline,
+                                          of all updates so far, spread evenly over the frames
     /wall_time/adapt_* float64 [T]        ... reset, sample, forward, backward, optimizer
     /wall_time/predict float64 [T]        ... of predicting the frame
     /wall_time/write   float64 [T]        ... of writing the prediction into this file
-    /memory/peak       int64   scalar     bytes of GPU memory, or resident memory on a CPU
+    /memory/peak       int64   scalar     bytes of resident memory of the process
+    /memory/peak_gpu   float64 scalar     bytes of GPU memory that torch allocated; NaN on a CPU
     /look/index        int64   [N]        frames whose reconstruction was kept
     /look/visible      bool    [N, h, w]  the patches shown to the model
     /look/pixels       uint8   [N, h, w, 3]  its reconstruction
     attributes         format, version, dataset, task, method, seed, video, classes (JSON),
                        settings (JSON), provenance (JSON), ladder (rungs, ascending)
 
-Two runs on one machine agree bit for bit in everything but ``/wall_time``, ``/memory`` and the
-attribute ``checksum`` of videottt.store.hdf5, which covers them. Files are written completely or
-not at all. No other module knows this format.
+The peaks of memory are of the whole job, as every rung has the same weights and batches.
+
+Two runs on one machine agree bit for bit in everything but the groups ``wall_time``, ``/memory``
+and the attribute ``checksum`` of videottt.store.hdf5, which covers them. Files are written
+completely or not at all. No other module knows this format.
 """
 
 import contextlib
 import json
+import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -47,31 +54,24 @@ from videottt.store.hdf5 import StoredFile, attributes_of, key_of, new_file, wri
 from videottt.store.layers import LAYERS, Layer, check_prediction, layer_of
 
 FORMAT = "videottt predictions"
-VERSION = 5
+VERSION = 6
 NUMBERS = ("loss", "gradient_norm", "skipped_steps", "resets")
 COUNTS = ("skipped_steps", "resets")
+# Of a rung before the last: offline, losses are of updates and not of frames, and nothing resets.
+RUNG_NUMBERS = ("skipped_steps",)
 WALL_TIMES = ("load", "adapt", *(f"adapt_{phase}" for phase in ADAPT_PHASES), "predict", "write")
 
 
-class PredictionWriter:
-    """A writer of the results of one job, frame by frame; made by `write_predictions`."""
+class _Results:
+    """One result of each frame: what is predicted after some updates, and what that took."""
 
-    def __init__(self, file: h5py.File, kind: str, frames: int, size: tuple[int, int]) -> None:
-        self._file = file
-        self._kind, self._frames, self._size = kind, frames, size
-        self._predictions = self._created("prediction")
+    def __init__(self, predictions: Layer[Any], frames: int) -> None:
+        self._predictions = predictions
         self._numbers = {name: np.zeros(frames) for name in NUMBERS}
         self._wall_time = {name: np.zeros(frames) for name in WALL_TIMES}
-        self._looks: list[tuple[int, np.ndarray, np.ndarray]] = []
-        self._updates: list[float] = []
-        self._rungs: dict[int, Layer[Any]] = {}
-        self._peak = 0
-
-    def _created(self, name: str) -> Layer[Any]:
-        return LAYERS[self._kind].create(self._file, name, self._frames, self._size)
 
     def add(self, result: FrameResult) -> None:
-        """Write the result of one frame, and its wall times."""
+        """Write the prediction of a frame, and keep its numbers and wall times."""
         start = time.perf_counter()
         self._predictions.write(result.index, result.prediction)
         for name, values in self._numbers.items():
@@ -83,22 +83,51 @@ class PredictionWriter:
         for name, wall_time in times.items():
             self._wall_time[name][result.index] = wall_time
 
+    def finish(self, group: h5py.Group, numbers: Sequence[str]) -> None:
+        """Write some of the numbers, and all wall times, into a group."""
+        for name in numbers:
+            values = self._numbers[name]
+            group[name] = values.astype(np.int64) if name in COUNTS else values
+        for name, values in self._wall_time.items():
+            group[f"wall_time/{name}"] = values
+
+
+class PredictionWriter:
+    """A writer of the results of one job, frame by frame; made by `write_predictions`."""
+
+    def __init__(self, file: h5py.File, kind: str, frames: int, size: tuple[int, int]) -> None:
+        self._file = file
+        self._kind, self._frames, self._size = kind, frames, size
+        self._results = self._created("prediction")
+        self._rungs: dict[int, _Results] = {}
+        self._looks: list[tuple[int, np.ndarray, np.ndarray]] = []
+        self._updates: list[float] = []
+        self._peak, self._peak_gpu = 0, math.nan
+
+    def _created(self, name: str) -> _Results:
+        layer = LAYERS[self._kind].create(self._file, name, self._frames, self._size)
+        return _Results(layer, self._frames)
+
+    def add(self, result: FrameResult) -> None:
+        """Write the result of one frame, and its wall times."""
+        self._results.add(result)
+
     def update(self, loss: float) -> None:
         """Record the loss of one update of offline training."""
         self._updates.append(loss)
 
     def add_to_rung(self, updates: int, result: FrameResult) -> None:
-        """Write the prediction of one frame after `updates` updates of offline training.
+        """Write the result of one frame after `updates` updates of offline training.
 
         Call `add` for the last rung of the ladder instead.
         """
         if updates not in self._rungs:
             self._rungs[updates] = self._created(f"ladder/{updates}")
-        self._rungs[updates].write(result.index, result.prediction)
+        self._rungs[updates].add(result)
 
-    def peak_memory(self, size: int) -> None:
-        """Record the peak memory of the job, in bytes."""
-        self._peak = size
+    def peak_memory(self, process: int, gpu: float = math.nan) -> None:
+        """Record the peak memory of the job's process and of its GPU, in bytes; NaN on a CPU."""
+        self._peak, self._peak_gpu = process, gpu
 
     def look(self, index: int, visible: np.ndarray, pixels: np.ndarray) -> None:
         """Record the reconstruction of a frame: bool [h, w] and uint8 [h, w, 3]."""
@@ -106,11 +135,11 @@ class PredictionWriter:
 
     def finish(self) -> None:
         """Write the values that were gathered over the frames."""
-        for name, values in self._numbers.items():
-            self._file[name] = values.astype(np.int64) if name in COUNTS else values
-        for name, values in self._wall_time.items():
-            self._file[f"wall_time/{name}"] = values
+        self._results.finish(self._file, NUMBERS)
+        for updates, results in self._rungs.items():
+            results.finish(self._file[f"ladder/{updates}"], RUNG_NUMBERS)
         self._file["memory/peak"] = np.int64(self._peak)
+        self._file["memory/peak_gpu"] = np.float64(self._peak_gpu)
         if self._updates:
             self._file["updates/loss"] = np.array(self._updates)
         if self._looks:
@@ -202,14 +231,22 @@ class PredictionReader(StoredFile):
                     f"the predictions after {rung} updates differ in form from those after "
                     f"{self.ladder[-1]}"
                 )
-        counts = [self.number(name) for name in COUNTS]
-        wall_time = [self.wall_time(name) for name in WALL_TIMES]
-        for values in (*(self.number(name) for name in NUMBERS), *wall_time):
+            self._check_columns(RUNG_NUMBERS, rung)
+        self._check_columns(NUMBERS, None)
+        peak, gpu = self.peak_memory(), self.peak_gpu_memory()
+        if peak < 0 or gpu < 0 or np.isinf(gpu):
+            raise ValueError("a peak of memory is negative or not finite")
+
+    def _check_columns(self, names: Sequence[str], updates: int | None) -> None:
+        """Raise a ValueError if numbers or wall times after some updates are no columns."""
+        numbers = {name: self.number(name, updates) for name in names}
+        wall_time = [self.wall_time(name, updates) for name in WALL_TIMES]
+        for values in (*numbers.values(), *wall_time):
             if values.shape != (len(self),):
                 raise ValueError(f"{len(self)} frames, but a column of {len(values)} values")
+        counts = [values for name, values in numbers.items() if name in COUNTS]
         if any((values < 0).any() for values in counts) or not np.isfinite(wall_time).all():
             raise ValueError("a count is negative, or a time is not finite")
-        self.peak_memory()
 
     def __len__(self) -> int:
         return len(self._predictions)
@@ -267,26 +304,43 @@ class PredictionReader(StoredFile):
     def _rung(self, updates: int) -> Layer[Any]:
         return layer_of(self._file[f"ladder/{updates}"])
 
+    def _column(self, name: str, updates: int | None) -> np.ndarray:
+        last = updates in (None, *self.ladder[-1:])
+        with self._reported(f"'{name}' cannot be read"):
+            column: np.ndarray = self._file[name if last else f"ladder/{updates}/{name}"][:]
+            return column
+
     def _checked(self, layer: Layer[Any], index: int) -> Prediction:
         with self._reported(f"frame {index} cannot be read"):
             prediction: Prediction = layer.read(index)
             check_prediction(prediction, len(self.classes))
             return prediction
 
-    def number(self, name: str) -> np.ndarray:
-        """Return one of `NUMBERS` for every frame, [T]."""
-        with self._reported(f"'{name}' cannot be read"):
-            numbers: np.ndarray = self._file[name][:]
-            return numbers
+    def number(self, name: str, updates: int | None = None) -> np.ndarray:
+        """Return a number of every frame: [T].
+
+        Args:
+            name: one of `NUMBERS`, or of `RUNG_NUMBERS` for a rung before the last.
+            updates: rung of the ladder; None: the last, or no ladder.
+        """
+        return self._column(name, updates)
+
+    def wall_time(self, name: str, updates: int | None = None) -> np.ndarray:
+        """Return a wall time of every frame, in seconds: float64 [T].
+
+        Args:
+            name: one of `WALL_TIMES`.
+            updates: rung of the ladder; None: the last, or no ladder.
+        """
+        return self._column(f"wall_time/{name}", updates)
 
     def peak_memory(self) -> int:
-        """Return the peak memory of the job, in bytes."""
+        """Return the peak resident memory of the job's process, in bytes."""
         return int(self._file["memory/peak"][()])
 
-    def wall_time(self, name: str) -> np.ndarray:
-        """Return the wall time of one of `WALL_TIMES` for every frame: float64 [T]."""
-        wall_time: np.ndarray = self._file[f"wall_time/{name}"][:]
-        return wall_time
+    def peak_gpu_memory(self) -> float:
+        """Return the peak GPU memory of the job, in bytes; NaN on a CPU."""
+        return float(self._file["memory/peak_gpu"][()])
 
     def looks(self) -> list[tuple[int, np.ndarray, np.ndarray]]:
         """Return the reconstructions that were kept: (frame, visible, pixels)."""

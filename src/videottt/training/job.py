@@ -10,7 +10,7 @@ from typing import Any
 from videottt.core.errors import InputError
 from videottt.core.files import complete_file, sha256
 from videottt.core.progress import Progress
-from videottt.core.provenance import provenance
+from videottt.core.provenance import provenance, recorded
 from videottt.core.randomness import DrawKey
 from videottt.core.segments import ClassSpace
 from videottt.core.settings import build_settings
@@ -235,4 +235,5 @@ def _write(job: TrainingJob, run: TrainingRun, space: ClassSpace, made: dict[str
         pd.DataFrame(run.history).to_csv(part, index=False)
     decoder = any(p.requires_grad for p in run.model.decoder.parameters())
     classes = list(model_classes(job.task, space))
-    save_checkpoint(job.output, run.model, classes, space, decoder=decoder, provenance=made)
+    record = recorded(made)
+    save_checkpoint(job.output, run.model, classes, space, decoder=decoder, provenance=record)

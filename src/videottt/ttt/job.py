@@ -19,7 +19,7 @@ from videottt.core.provenance import provenance
 from videottt.core.settings import with_values
 from videottt.models.checkpoint import Checkpoint, load_checkpoint
 from videottt.runtime.claims import claimed
-from videottt.runtime.device import device_label, peak_memory, prepare_device
+from videottt.runtime.device import device_label, gpu_peak, prepare_device, resident_peak
 from videottt.settings.method import Method, method_from
 from videottt.store.frames import FrameStore
 from videottt.store.journal import NullJournal, PredictionJob, open_journal
@@ -150,7 +150,7 @@ def predict_video(job: StreamJob) -> None:
             background=opened.device.type == "cuda",
         ) as journal:  # fmt: skip
             follow(stream, opened, journal, _spread_frames(len(opened.store), count))
-            journal.writer.peak_memory(peak_memory(opened.device))
+            journal.peak_memory(resident_peak(), gpu_peak(opened.device))
 
 
 def load_for(method: Method, path: Path) -> Checkpoint:
