@@ -10,7 +10,7 @@ import pytest
 from support import ROOT
 
 TASKS = ("semantic", "instance", "panoptic", "colorization")
-TABLES = ("table1", "table4", "ablations", "architectures")
+TABLES = ("table1", "table4", "memories_selected", "ablations", "architectures")
 IDS = {"study": "paper", "dataset": "coco_videos", "video": "0012", "seed": 0, "sweep": "window",
        "method": "online_ttt_mae"}  # fmt: skip
 

@@ -1,3 +1,4 @@
+import itertools
 import json
 
 import h5py
@@ -18,7 +19,7 @@ from videottt.evaluation.scores import Scores
 from videottt.report.figures.bars import bars_figure
 from videottt.report.figures.class_colours import class_colours
 from videottt.report.figures.curves import curves_figure, rolling_mean
-from videottt.report.figures.selection import edges, selection_figure, varied_settings
+from videottt.report.figures.selection import read_grid, selection_figure, varied_settings
 from videottt.report.figures.steps import steps_figure
 from videottt.report.figures.strips import Strip, extreme_strips, frame_values, strips_figure
 from videottt.report.figures.style import METHODS, method_colours
@@ -479,7 +480,9 @@ def test_a_sweep_is_in_octaves_with_all_at_the_right():
     assert axes.get_xticks()[-1] > 5
     unlimited = [line for line in axes.lines if line.get_xdata()[-1] == axes.get_xticks()[-1]]
     assert pytest.approx(30.5) in [line.get_ydata()[-1] for line in unlimited]
-    assert "implicit memory only" in axes.texts[0].get_text().replace("\n", " ")
+    # It has the settings of the method, and is none that was selected for itself.
+    note = axes.texts[0].get_text().replace("\n", " ")
+    assert note == f"k = 1: no explicit memory, every other setting as in {ONLINE}"
 
 
 @pytest.mark.parametrize(
@@ -555,10 +558,9 @@ def test_frame_values_are_those_of_the_scores(made):
 def test_selection_shows_every_trial_and_rings_the_chosen_one():
     table = grid(chosen=2)
     assert varied_settings(table, "miou_pooled") == ["optimizer.learning_rate", "options.scope"]
-    # 0.01 is the largest rate, though not the last one tried; words have no edge.
-    assert edges(table, varied_settings(table, "miou_pooled")) == ["optimizer.learning_rate"]
-    assert edges(grid(chosen=0), ["optimizer.learning_rate", "batch"]) == []
     (axes,) = selection_figure({ONLINE: table}, "semantic", {}).axes
+    # 0.01 is the largest rate, though not the last one tried.
+    assert axes.texts[0].get_text() == "at the edge of learning_rate"
     lines = {line.get_label(): line.get_xydata() for line in axes.lines[:2]}
     # In the order of the rates: 1e-4, 1e-3, 1e-2.
     np.testing.assert_allclose(lines["layer"], [[0, 11], [1, 10], [2, 12]])
@@ -575,6 +577,37 @@ def test_iterations_are_an_axis_only_where_they_tell_trials_apart():
     assert varied_settings(both, "miou_pooled") == ["iteration", "optimizer.learning_rate"]
     found = grid().assign(iteration=[3, 1, 4, 1, 5, 9])
     assert "iteration" not in varied_settings(found, "miou_pooled")
+
+
+def test_four_settings_can_be_told_apart_and_a_window_of_all_frames_is_the_last(tmp_path):
+    names = ("optimizer.learning_rate", "optimizer_between_frames", "window", "options.weight")
+    tried = ((1e-4, 1e-3, 1e-2, 0.1), ("rebuilt", "kept"), (4, "all", 1), (0.0, 1.0))
+    rows = [dict(zip(names, values, strict=True)) for values in itertools.product(*tried)]
+    table = pd.DataFrame(rows).assign(seeds=1)
+    table = table.assign(miou_pooled=0.2 + table.index / 1000, selected=table.index == 6)
+    table.to_csv(tmp_path / "grid.csv", index=False)
+    # As the verb reads it: what has words and numbers is text.
+    read = read_grid(tmp_path / "grid.csv", "miou_pooled")
+    (axes,) = selection_figure({ONLINE: read}, "semantic", {}).axes
+    lines = axes.lines[:-1]
+    looks = {(line.get_color(), line.get_marker(), line.get_linestyle()) for line in lines}
+    assert len(looks) == len(lines) == 12
+    key = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert key == [
+        "window 1", "window 4", "window all", "weight 0", "weight 1", "rebuilt", "kept"
+    ]  # fmt: skip
+    # Trial 6: the first rate, which is at an edge; kept; window 4 of 1, 4 and all.
+    (thick,) = [line.get_label() for line in lines if line.get_linewidth() > 1]
+    assert thick == "4, kept, 0"
+    # Beside it, what changes one setting: two windows, rebuilt, and the other weight.
+    clear = {line.get_label() for line in lines if line.get_alpha() is None}
+    assert clear == {thick, "1, kept, 0", "all, kept, 0", "4, rebuilt, 0", "4, kept, 1"}
+    assert axes.texts[0].get_text() == "at the edge of learning_rate"
+    by_window = read.drop(columns=[*names[:2], names[3]]).drop_duplicates("window")
+    by_window = by_window.assign(selected=by_window.window == "all")
+    (axes,) = selection_figure({ONLINE: by_window}, "semantic", {}).axes
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["1", "4", "all"]
+    assert axes.texts[0].get_text() == ""
 
 
 def test_selections_that_cannot_be_drawn_are_refused():

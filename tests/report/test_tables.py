@@ -2,14 +2,17 @@
 
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 from support import ROOT
 from videottt.cli import parser
 from videottt.core.errors import InputError
+from videottt.core.ids import MethodId
 from videottt.report.tables.caption import caption
 from videottt.report.tables.classes import class_table
 from videottt.report.tables.colour import (
@@ -125,6 +128,10 @@ def test_rows_are_the_studys_methods_in_the_tables_order_and_none_is_lost():
     assert list(layout("ablations", study).rows) == [(OTHER, "new")]
     assert tables_of(TABLES, study) == ["table1", "ablations"]
     assert tables_of(TABLES, ["online_ttt_mae"]) == ["table1"]
+    # A second table of rows that the first has already says nothing.
+    twice = {**TABLES, "ablations": TABLES["table1"]}
+    assert tables_of(twice, ["online_ttt_mae"]) == ["table1"]
+    assert tables_of(twice, ["online_ttt_mae", "new"]) == ["table1", "ablations"]
     with pytest.raises(InputError, match=r"none of its methods.*: table1$"):
         layout_of(TABLES, "ablations", ["online_ttt_mae"])
     with pytest.raises(InputError, match="did you mean 'table1'"):
@@ -139,6 +146,87 @@ def test_gains_are_taken_seed_by_seed_and_stand_beside_the_papers():
     assert table.test_paper_gain == pytest.approx(54.3 - 52.5)
     assert table.test_minus_paper == pytest.approx(59 - 54.3)
     assert table.test_seeds == 2
+
+
+JOINT, CONTINUED = "mae_joint_training", "main_task_continued"
+TRAINED = {
+    "main_task_only": (0.50, 0.60),
+    CONTINUED: (0.45, 0.50),
+    JOINT: (0.46, 0.52),
+    "tent": (0.51, 0.61),
+    "online_ttt_mae": (0.53, 0.65),
+}
+STARTS = {"tent": "main_task_only", "online_ttt_mae": JOINT}
+CONTROLS = {JOINT: CONTINUED, "online_ttt_mae": CONTINUED, "tent": "main_task_only"}
+
+
+def trained(starts, controls):
+    """Return the layout of one table of `TRAINED`."""
+    rows = [{"label": "", "methods": list(TRAINED)}]
+    return Layout("table1", "Table 1", rows, starts=starts, controls=controls)
+
+
+def test_gains_are_over_what_was_trained_for_as_long_and_over_the_start():
+    rows, paper = trained(STARTS, CONTROLS), read_paper(FILES, KITTI)
+    made = main_table(tidy(TRAINED), rows, paper).set_index("method")
+    online, tent = made.loc["online_ttt_mae"], made.loc["tent"]
+    assert (online.start, online.control) == (JOINT, CONTINUED)
+    # 8 and 15 points; over the start 7 and 13; longer training alone has lost 5 and 10.
+    assert (online.test_gain_mean, online.test_gain_std) == pytest.approx((11.5, 24.5**0.5))
+    assert online.test_start_gain_mean == pytest.approx(10)
+    assert made.loc[JOINT].test_gain_mean == pytest.approx(1.5)
+    assert made.loc[CONTINUED].test_gain_mean == pytest.approx(-7.5)
+    assert (tent.test_gain_mean, tent.test_start_gain_mean) == pytest.approx((1, 1))
+    assert [made.loc[JOINT].test_start_gain_mean, made.loc[CONTINUED].control] == [None, None]
+    # The paper's gains: over Main Task Only, which is its only control, and over joint training.
+    assert (online.test_paper_gain, online.test_paper_start_gain) == pytest.approx((1.8, 1.8))
+    sheet = quality_sheet(made.reset_index(), "test", rows, LABELS)
+    shown = markdown("", [sheet], "")
+    assert cells(shown, "gain over start (paper)")[-1] == ["+10.0 ± 4.2 (+1.8)"]
+    assert cells(shown, "gain (paper)")[:3] == [["–"], ["-7.5 ± 3.5 (–)"], ["+1.5 ± 0.7 (+0.0)"]]
+    below = caption(made.reset_index(), rows, paper, "tiny", [])
+    over = "over the model trained as long without reconstruction, else Main Task Only."
+    for said in (over, "start: before learning", "(over Main Task Only)"):
+        assert said in below
+    assert "other iterations" not in below
+
+
+def test_a_gain_that_contains_longer_training_is_said_to():
+    two = {name: TRAINED[name] for name in ("main_task_only", JOINT, "tent", "online_ttt_mae")}
+    rows = trained(STARTS, {"tent": "main_task_only"})
+    made = main_table(tidy(two), rows, PaperNumbers())
+    gains = made.set_index("method").test_gain_mean
+    assert gains[[JOINT, "online_ttt_mae"]].tolist() == pytest.approx([-6, 4])
+    said = "Main Task Only; it was trained for other iterations than 2 rows, which counts as gain"
+    assert said in caption(made, rows, PaperNumbers(), "tiny", [])
+    equal = trained(STARTS, dict.fromkeys((JOINT, "tent", "online_ttt_mae"), "main_task_only"))
+    below = caption(made, equal, PaperNumbers(), "tiny", [])
+    assert said not in below
+    assert "over Main Task Only, trained as long." in below
+
+
+def test_table_4_is_an_ablation_and_what_is_selected_for_itself_stands_in_another():
+    tables = yaml.safe_load((ROOT / "workflow/config/tables.yaml").read_text())
+    table4, selected = (
+        [method for group in tables[name]["settings"] for method in group["methods"]]
+        for name in ("table4", "memories_selected")
+    )
+    variants = [MethodId.parse(method) for method in table4]
+    assert {method.base for method in variants} == {"online_ttt_mae"}
+    assert {setting for method in variants for setting in method.overrides} == {"window", "reset"}
+    assert "no ablation" in tables["memories_selected"]["title"]
+    # Both stand beside the same rows of the paper.
+    for source in (KITTI, {"panoptic": PaperSource("coco_videos")}):
+        paper = read_paper(FILES, source)
+        (task,) = source
+        of_paper = [[paper.value(task, "val", m) for m in rows] for rows in (table4, selected)]
+        assert of_paper[0] == of_paper[1]
+        assert None not in of_paper[0]
+    # Without any ablation there is no table of them, and what is in no table is in the last.
+    few = ["main_task_only", "ttt_mae_no_memory", "online_ttt_mae"]
+    assert tables_of(tables, few) == ["table1"]
+    assert tables_of(tables, [*few, "new"]) == ["table1", "ablations"]
+    assert layout_of(tables, "ablations", [*few, "new"])["settings"][-1]["methods"] == ["new"]
 
 
 def test_an_ablation_is_compared_with_its_own_baseline_too():
@@ -223,6 +311,8 @@ def test_costs_have_a_table_of_their_own_by_phase_with_iterations_of_offline_met
         tidy({two[0]: (1.0, 1.0), two[1]: (4.0, 6.0)}, metric="seconds_per_frame"),
         tidy({two[0]: (9.0, 9.0), two[1]: (9.0, 9.0)}, metric="seconds_per_frame", split="val"),
         tidy({two[0]: (2.0**21, 2.0**22)}, metric="peak_memory_bytes"),
+        tidy({two[0]: (np.nan, 0.25), two[1]: (np.nan,) * 2}, metric="wall_time_score"),
+        tidy({two[0]: (np.nan,) * 2, two[1]: (np.nan,) * 2}, metric="peak_gpu_memory_bytes"),
         tidy({two[0]: (0, 0), two[1]: (0, 0)}, metric="resets"),
         tidy({two[0]: (np.nan,) * 2, two[1]: (np.nan,) * 2}, metric="iteration"),
         tidy({two[0]: (np.nan,), two[1]: (200, 1000)}, metric="iteration", aggregation="video"),
@@ -235,15 +325,25 @@ def test_costs_have_a_table_of_their_own_by_phase_with_iterations_of_offline_met
     assert cells(shown, "total (paper)") == [["1.000 ± 0.000 (1.8)"], ["5.000 ± 1.414 (1.8)"]]
     assert cells(shown, "slowdown (paper)") == [["1.0 (1.0)"], ["5.0 (1.0)"]]
     assert cells(shown, "peak MiB") == [["3"], ["–"]]
+    # Of the seed whose time is known.
+    assert cells(shown, "score") == [["0.250"], ["–"]]
+    # There is no GPU.
+    assert cells(shown, "GPU") == [[], []]
     assert cells(shown, "iteration") == [["–"], ["200–1000"]]
     assert cells(shown, "resets") == [[], []]
     assert cells(markdown("", sheets[1:], ""), "slowdown") == [["1.0 (1.0)"], ["1.0 (1.0)"]]
     online = cost_table(metrics.replace(two[1], "online_ttt_mae"), METHODS, {two[0]: 2})
     assert online.paper_slowdown.tolist() == [1, None] * 2
     below = cost_caption(made)
-    for said in ("over 2 seeds", "one A100", "the paper's does not"):
+    for said in ("over 2 seeds", "one A100", "the paper's does not", "of a scored frame"):
         assert said in below
     assert "resets" not in below
+    assert "GPU" not in below
+    on_gpu = tidy({two[0]: (2.0**22, 2.0**21)}, metric="peak_gpu_memory_bytes")
+    on_gpu = cost_table(pd.concat([metrics, on_gpu]), two, {})
+    shown = markdown("", cost_sheets(on_gpu, LABELS)[:1], "")
+    assert cells(shown, "peak GPU MiB") == [["3"], ["–"]]
+    assert "allocated on the GPU" in cost_caption(on_gpu)
     # Nothing but quality: the main table has no costs.
     assert not [name for name in main_table(metrics, layout(), PaperNumbers()) if "time" in name]
     with pytest.raises(InputError, match="no costs of any of the methods"):
@@ -396,11 +496,23 @@ def test_no_caption_has_more_than_five_lines():
     for table in TABLES:
         made = main_table(pd.concat([several(), tidy(MIOU)]), layout(table, methods), paper)
         below.append(caption(made, layout(table, methods), paper, "tiny", absent))
+    # All kinds of gains in one table.
+    equal = dict.fromkeys(CONTROLS, "main_task_only")
+    for controls, lacking in (({}, []), (equal, absent), (CONTROLS, [])):
+        rows = replace(trained(STARTS, controls), baselines={"tent": JOINT}, oracles=["tent"])
+        made = main_table(pd.concat([several(), tidy(TRAINED)]), rows, paper)
+        below.append(caption(made, rows, paper, "tiny", lacking))
     lengths = tidy({"main_task_only": (0.5, 0.6)}, metric="miou_frames", aggregation="as_released")
     below.append(convention_caption(convention_table(pd.concat([several(), lengths]), METHODS)))
     costs = [
         tidy({"main_task_only": (1.0, 2.0)}, metric=metric)
-        for metric in ("seconds_per_frame", "peak_memory_bytes", "resets")
+        for metric in (
+            "seconds_per_frame",
+            "wall_time_score",
+            "peak_memory_bytes",
+            "peak_gpu_memory_bytes",
+            "resets",
+        )
     ] + [tidy({"main_task_only": (1.0,)}, metric="iteration", aggregation="video")]
     below.append(cost_caption(cost_table(pd.concat(costs), METHODS, {"main_task_only": 2})))
     few = {"fid_pooled": 3.0, "frames": 5, "frames_undefined": 1, "lpips_frames": np.nan}

@@ -1,6 +1,7 @@
 """Select the hyper-parameters of a method by their score on the validation videos.
 
-For an offline method, every number of updates in its ladder is a candidate.
+For an offline method, every number of updates in its ladder is a candidate. A warning names each
+value at the edge of its grid, beyond which a better one may lie.
 """
 
 import argparse

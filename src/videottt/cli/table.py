@@ -15,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the verb's arguments."""
     add_metrics(parser)
     parser.add_argument("--layout", required=True, type=_layout,
-                        help="JSON of the rows: title, groups of methods, baselines")  # fmt: skip
+                        help="JSON of the rows and of what gains are over")  # fmt: skip
     parser.add_argument(
         "--paper", nargs="*", default=[], type=Path, help="CSV of published numbers"
     )

@@ -30,7 +30,8 @@ class Table:
     Attributes:
         title: what the table shows.
         settings: groups of rows, as the paper calls its settings, in their order.
-        baselines: method -> the method that it is compared with, besides main_task_only.
+        baselines: method -> the method that it is compared with, besides the fixed model trained
+            for as long and the one that it starts from.
         oracles: methods that are chosen on the labels they are scored with; never shown as the
             best.
     """

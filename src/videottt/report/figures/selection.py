@@ -1,28 +1,37 @@
 """Draw the selection of hyper-parameters: the score of every trial of each method."""
 
+import itertools
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import matplotlib
 import numpy as np
 import pandas as pd
-import seaborn
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from videottt.core.errors import InputError
 from videottt.evaluation.metrics import headline
+from videottt.evaluation.selection import (
+    COUNT,
+    ITERATION,
+    SELECTED,
+    at_edge,
+    number_of,
+    ordered,
+    settings_of,
+    text_of,
+)
 from videottt.report.figures.style import STYLE, FigureFiles, save_figure, seeds_text
 
 COLUMNS = 3
-# Columns of a grid that are neither a setting nor the metric.
-COUNT, SELECTED = "seeds", "selected"
-# Column of offline methods: the scored iteration.
-ITERATION = "iteration"
-NONE = "none"
+MARKERS = ("o", "s", "^", "D", "v", "P")
+DASHES = ("-", (0, (4, 2)), (0, (1, 1.5)), (0, (5, 1.5, 1, 1.5)))
+# Opacity of a line that differs from the chosen one in more than one setting.
+FAINT = 0.25
 _RING: dict[str, Any] = {
     "marker": "o",
     "markersize": 11,
@@ -40,8 +49,8 @@ def selection_figure(
     """Draw the score of every trial of every method, and mark the chosen trial.
 
     A panel has the values of one setting along its axis, equally spaced, and a line for each
-    combination of the others. It names the settings of which the first or last value was chosen,
-    because a better value may lie beyond the grid.
+    combination of the others. It names the settings of which the least or the largest value was
+    chosen, where a better value may lie beyond the grid.
 
     Args:
         grids: method id -> trials, one a row: a column for each setting, the pooled headline metric
@@ -68,7 +77,7 @@ def selection_figure(
         scores = maximised.scale * grid[metric]
         _panel(axes, grid.assign(**{metric: scores}), metric, settings)
         _mark(axes, grid, scores, settings)
-        _head(axes, textwrap.fill(labels.get(method, method), 42), edges(grid, settings))
+        _head(axes, textwrap.fill(labels.get(method, method), 42), at_edge(grid, settings))
     figure.supylabel(f"{metric} ({maximised.unit}) on the validation videos", fontsize=10)
     seeds = seeds_text({count for grid in grids.values() for count in grid[COUNT]}, "mean")
     figure.legend(
@@ -112,84 +121,128 @@ def varied_settings(grid: pd.DataFrame, metric: str) -> list[str]:
         grid: trials, one a row, with at least one column of a setting.
         metric: column of the score.
     """
-    settings = [name for name in grid.columns if name not in (metric, COUNT, SELECTED)]
+    settings = settings_of(grid, metric)
     tried = [name for name in settings if name != ITERATION]
     if tried and not grid.duplicated(tried).any():
         settings = tried
-    number = {name: len(_values(grid[name])) for name in settings}
+    number = {name: len(ordered(grid[name])) for name in settings}
     varied = [name for name in settings if number[name] > 1]
     return sorted(varied, key=lambda name: (-number[name], name != ITERATION)) or settings[:1]
 
 
-def edges(grid: pd.DataFrame, settings: Sequence[str]) -> list[str]:
-    """Return the settings of which the chosen trial has the least or the largest number tried.
-
-    Args:
-        grid: trials, one a row, with a bool column `selected` that is true once.
-        settings: columns; a column with a single value, or of words, has no edge.
-    """
-    chosen = grid[grid[SELECTED]].iloc[0]
-    on_edge = []
-    for setting in settings:
-        values = _values(grid[setting])
-        ends = (values[0], values[-1])
-        if _numbers(grid[setting]) and len(values) > 1 and _text(chosen[setting]) in ends:
-            on_edge.append(setting)
-    return on_edge
-
-
-def _numbers(column: pd.Series) -> bool:
-    return not pd.to_numeric(column, errors="coerce").isna().any()
-
-
-def _values(column: pd.Series) -> list[str]:
-    """Return the values of a setting as text: numbers ascending, words in order of appearance."""
-    unique = column.drop_duplicates()
-    if _numbers(unique):
-        unique = unique.loc[pd.to_numeric(unique).sort_values().index]
-    return [_text(value) for value in unique]
-
-
-def _text(value: object) -> str:
-    if isinstance(value, float):
-        return NONE if np.isnan(value) else f"{value:g}"
-    return str(value)
-
-
 def _panel(axes: Axes, grid: pd.DataFrame, metric: str, settings: Sequence[str]) -> None:
-    """Draw a line for each combination of all settings but the first, which is the axis."""
-    along, others = settings[0], list(settings[1:])
-    place = {value: number for number, value in enumerate(_values(grid[along]))}
-    lines = list(grid.groupby(others, dropna=False)) if others else [((), grid)]
-    # The palette's last colours are too pale on white.
-    colours = seaborn.color_palette("viridis", round(1.25 * len(lines)) + 1)
-    for (values, rows), colour in zip(lines, colours, strict=False):
-        x = np.array([place[_text(value)] for value in rows[along]])
+    """Draw a line for each combination of all settings but the first, which is the axis.
+
+    One of the other settings has line styles, a second one markers where there are three, and the
+    combinations of the rest have colours, so that each can be followed through the others. Lines
+    that differ from the chosen one in more than one setting are faint.
+    """
+    place = {value: number for number, value in enumerate(ordered(grid[settings[0]]))}
+    coloured, marked, dashed = _encoded(grid, settings[1:])
+    colours = _cycle(grid, coloured, _colours)
+    markers = _cycle(grid, marked, lambda count: list(MARKERS[:count]))
+    dashes = _cycle(grid, dashed, lambda count: list(DASHES[:count]))
+    chosen = _combination(grid[grid[SELECTED]].iloc[0], settings[1:])
+    for values, rows in _lines(grid, settings[1:]):
+        x = np.array([place[text_of(value)] for value in rows[settings[0]]])
         order = x.argsort()
+        one = rows.iloc[0]
+        changes = sum(value != own for value, own in zip(values, chosen, strict=True))
         axes.plot(
-            x[order], rows[metric].to_numpy()[order], "o-", color=colour, markersize=4,
-            linewidth=1.4, label=", ".join(map(_text, values)),
+            x[order], rows[metric].to_numpy()[order], color=colours[_combination(one, coloured)],
+            marker=markers[_combination(one, marked)], markersize=4,
+            linestyle=dashes[_combination(one, dashed)],
+            # The line of the chosen trial stands out from what may be many.
+            linewidth=1.0 if changes else 1.8, label=", ".join(values),
+            **({"alpha": FAINT, "zorder": 1.5} if changes > 1 else {}),
         )  # fmt: skip
-    axes.set_xticks(range(len(place)), place, rotation=45 if len(place) > 6 else 0)
-    axes.set_xlabel(along, fontsize=9)
+    axes.set_xticks(range(len(place)), list(place), rotation=45 if len(place) > 6 else 0)
+    axes.set_xlabel(settings[0], fontsize=9)
     axes.margins(x=0.12, y=0.12)
     axes.grid(axis="y", color="0.9", linewidth=0.6)
-    if others:
+    _key(axes, [
+        *_handles(coloured, {value: {"color": of} for value, of in colours.items()}),
+        *_handles(marked, {value: {"marker": of} for value, of in markers.items()}),
+        *_handles(dashed, {value: {"linestyle": of} for value, of in dashes.items()}),
+    ])  # fmt: skip
+
+
+def _encoded(
+    grid: pd.DataFrame, others: Sequence[str]
+) -> tuple[Sequence[str], Sequence[str], Sequence[str]]:
+    """Return the settings of colours, of markers and of line styles.
+
+    Words have line styles: they have no order that colours could show.
+    """
+    few = [name for name in others if len(ordered(grid[name])) <= len(DASHES)]
+    words = [name for name in few if any(number_of(value) is None for value in grid[name])]
+    dashed = (words or few * (len(others) > 1))[-1:]
+    rest = [name for name in others if name not in dashed]
+    marked = [name for name in rest[1:] if len(ordered(grid[name])) <= len(MARKERS)][-1:]
+    return [name for name in rest if name not in marked], marked, dashed
+
+
+def _combination(row: pd.Series, settings: Sequence[str]) -> tuple[str, ...]:
+    return tuple(text_of(row[setting]) for setting in settings)
+
+
+def _lines(
+    grid: pd.DataFrame, settings: Sequence[str]
+) -> list[tuple[tuple[str, ...], pd.DataFrame]]:
+    """Return the values of each combination of settings, and its trials."""
+    texts = pd.Series([_combination(row, settings) for _, row in grid.iterrows()], grid.index)
+    values = [ordered(grid[setting]) for setting in settings]
+    present = set(texts)
+    return [(each, grid[texts == each]) for each in itertools.product(*values) if each in present]
+
+
+def _cycle(
+    grid: pd.DataFrame, settings: Sequence[str], looks: Callable[[int], list[Any]]
+) -> dict[tuple[str, ...], Any]:
+    """Return the look of each combination of some settings; without any, that of all lines."""
+    found = [values for values, _ in _lines(grid, settings)]
+    return dict(zip(found, looks(len(found)), strict=True))
+
+
+def _colours(count: int) -> list[Any]:
+    # The last colours of the map are too pale on white.
+    return [tuple(of) for of in matplotlib.colormaps["viridis"](np.linspace(0.1, 0.8, count))]
+
+
+def _handles(
+    settings: Sequence[str], looks: Mapping[tuple[str, ...], dict[str, Any]]
+) -> list[Line2D]:
+    """Return the keys of one kind of look; a number is named by its setting, a word by itself."""
+    if not settings:
+        return []
+    names = [setting.rpartition(".")[2] for setting in settings]
+    return [
+        Line2D([], [], **{"color": "0.3", **look}, label=", ".join(
+            text if number_of(text) is None else f"{name} {text}"
+            for name, text in zip(names, values, strict=True)
+        ))
+        for values, look in looks.items()
+    ]  # fmt: skip
+
+
+def _key(axes: Axes, handles: Sequence[Line2D]) -> None:
+    """Draw the keys below the axis, where they hide no line."""
+    if handles:
         axes.legend(
-            title=",\n".join(others), fontsize=7.5, title_fontsize=7.5, handlelength=1.4,
-            frameon=True, framealpha=0.7, edgecolor="none",
+            handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.25), ncols=2,
+            fontsize=7.5, handlelength=1.8, frameon=False, columnspacing=1.0,
         )  # fmt: skip
 
 
 def _mark(axes: Axes, grid: pd.DataFrame, scores: pd.Series, settings: Sequence[str]) -> None:
     """Ring the chosen trial."""
     chosen = grid[grid[SELECTED]].iloc[0]
-    x = _values(grid[settings[0]]).index(_text(chosen[settings[0]]))
+    x = ordered(grid[settings[0]]).index(text_of(chosen[settings[0]]))
     axes.plot(x, scores[grid[SELECTED]].iloc[0], **_RING)
 
 
 def _head(axes: Axes, name: str, on_edge: Sequence[str]) -> None:
-    """Write the method, and below it the settings whose first or last value was chosen."""
+    """Write the method, and below it the settings at the edge of the grid."""
     names = " and ".join(setting.rpartition(".")[2] for setting in on_edge)
     note = textwrap.fill(f"at the edge of {names}", 46) if on_edge else ""
     lines = note.count("\n") + 1 if note else 0
@@ -224,13 +277,20 @@ def plot_selection(
             f"plot-selection: {len(grids)} grids for {len(methods)} methods; give one a method, in "
             "the same order"
         )
-    read = {method: _read_grid(path) for method, path in zip(methods, grids, strict=True)}
+    metric = headline(task).pooled
+    read = {m: read_grid(path, metric) for m, path in zip(methods, grids, strict=True)}
     save_figure(selection_figure(read, task, labels), files)
 
 
-def _read_grid(path: Path) -> pd.DataFrame:
+def read_grid(path: Path, metric: str) -> pd.DataFrame:
+    """Read a grid that `select` wrote; no word among its values is taken for a missing number.
+
+    Raises:
+        InputError: the file is absent, or is not a grid.
+    """
     try:
-        return pd.read_csv(path)
+        undefined = {metric: ["", "nan", "NaN"]}
+        return pd.read_csv(path, na_values=undefined, keep_default_na=False)
     except (OSError, ValueError) as error:
         raise InputError(
             f"{path}: not a grid of trials ({error}); make it again with 'select'"

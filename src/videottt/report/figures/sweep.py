@@ -26,8 +26,9 @@ AXES = {
     "window": "window size k (frames)",
     "steps": "gradient steps per frame",
 }
-# (setting, value) -> the other name of the method with this value.
-KNOWN_AS = {("window", 1.0): "k = 1: implicit memory only"}
+# (setting, value) -> what the method lacks with this value. It is no method of another name, whose
+# settings may have been selected for itself.
+WITHOUT = {("window", 1.0): "k = 1: no explicit memory"}
 UNLIMITED = "all"
 # Octaves between the largest number and `all`.
 GAP = 1.4
@@ -89,7 +90,7 @@ def sweep_figure(
             of_group = pooled[(pooled[GROUP] == list(ids)).all(axis=1) & (pooled.method == method)]
             if len(of_group):
                 _level(axes, of_group, colours[method], labels.get(method, method))
-        _marks(axes, values, place, sweep)
+        _marks(axes, values, place, sweep, labels.get(sweep.method, sweep.method))
         axes.set_title(", ".join((ids[0], ids[2], ids[1])))
         axes.set_ylabel(metric_text(ids[1]))
     _legend(figure, list(grid.flat[: len(groups)]), tried)
@@ -182,8 +183,10 @@ def _level(
         axes.axhspan(mean - spread, mean + spread, color=colour, alpha=0.1, linewidth=0, zorder=0)
 
 
-def _marks(axes: Axes, values: pd.DataFrame, place: Mapping[float, float], sweep: Sweep) -> None:
-    """Mark the method's own value, the values with another name, and the break before `all`."""
+def _marks(
+    axes: Axes, values: pd.DataFrame, place: Mapping[float, float], sweep: Sweep, label: str
+) -> None:
+    """Mark the method's own value, what it lacks at a value, and the break before `all`."""
     means = values.groupby("setting").value.mean()
     own = None if sweep.base_value is None else _number(sweep.base_value, sweep.setting)
     if own is not None and own in means.index:
@@ -191,8 +194,9 @@ def _marks(axes: Axes, values: pd.DataFrame, place: Mapping[float, float], sweep
             place[own], means[own], "o", markersize=11, markerfacecolor="none",
             markeredgecolor="0.15", linestyle="none", label="value used elsewhere",
         )  # fmt: skip
-    for (setting, value), note in KNOWN_AS.items():
+    for (setting, value), lacks in WITHOUT.items():
         if setting == sweep.setting and value in means.index:
+            note = textwrap.fill(f"{lacks}, every other setting as in {label}", 48)
             axes.text(0.01, 0.015, note, transform=axes.transAxes, fontsize=8, color="0.3")
     if np.inf in place and len(place) > 1:
         axes.axvline(place[np.inf] - GAP / 2, color="0.75", linewidth=0.8, linestyle=":")

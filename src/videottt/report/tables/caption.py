@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 import pandas as pd
 
 from videottt.evaluation.metrics import headline
-from videottt.report.tables.layout import Layout
+from videottt.report.tables.layout import REFERENCE, Layout
 from videottt.report.tables.numbers import splits_of, streams_of
 from videottt.report.tables.paper import PaperNumbers
 from videottt.report.tables.sheets import ABSENT, ORACLE
@@ -31,27 +31,43 @@ def caption(
         without: labels of methods without metrics.
     """
     seeds = [value for split in splits_of(table) for value in table[f"{split}_seeds"]]
-    compared = ", and over the method compared with" if layout.baselines else ""
     sentences = [
         f"In percent, {spread_text(seeds)}.",
         forms_of(table.task),
-        f"gain: points over Main Task Only{compared}, seed by seed.",
+        *_about_gains(table, layout),
     ]
     if _most(seeds) > 1:
-        sentences.append("Bold: ahead of all others by more than a deviation.")
+        sentences.append("Bold: ahead by more than a deviation.")
     if layout.oracles:
-        sentences.append(f"{ORACLE} oracle: its iteration was chosen by the scored labels.")
-    sentences.append(f"{ABSENT}: not run or not published. NaN: not defined.")
-    sentences += _about_paper(table, paper, model)
+        sentences.append(f"{ORACLE} oracle: chosen by the scored labels.")
+    sentences.append(f"{ABSENT}: not run or not published.")
+    sentences += _about_paper(table, layout, paper, model)
     if without:
         sentences.append(f"Not run: {listed(without)}.")
     return " ".join([*sentences, MORE])
 
 
+def _about_gains(table: pd.DataFrame, layout: Layout) -> list[str]:
+    """Return what the gains of a main table are over, and what they contain beside learning."""
+    over = "Main Task Only"
+    if set(layout.controls.values()) == {REFERENCE} and not layout.uncontrolled:
+        over += ", trained as long"
+    elif set(layout.controls.values()) - {REFERENCE}:
+        over = f"the model trained as long without reconstruction, else {over}"
+    longer = [method for method in layout.uncontrolled if method in set(table.method)]
+    if longer:
+        rows = f"{len(longer)} row{'s' * (len(longer) > 1)}"
+        over += f"; it was trained for other iterations than {rows}, which counts as gain"
+    sentences = [f"gain: points, seed by seed, over {over}."]
+    if any(table.start.notna()):
+        sentences.append("start: before learning.")
+    return sentences
+
+
 def forms_of(tasks: Iterable[str]) -> str:
     """Return the difference between the two forms of the metrics of some tasks."""
     names = [headline(task).name for task in dict.fromkeys(tasks)]
-    return f"{', '.join(names)}: all frames of a split at once; frame: each frame alone, averaged."
+    return f"{', '.join(names)}: all frames at once; frame: each alone, averaged."
 
 
 def spread_text(seeds: Sequence[float | None]) -> str:
@@ -83,14 +99,16 @@ def other_than_paper(datasets: Sequence[str], model: str) -> str:
     if not differences:
         return ""
     others = " and another ".join(differences)
-    return f"of other {others}: compare only the sign and order of gains"
+    return f"of other {others}: compare only signs and order of gains"
 
 
-def _about_paper(table: pd.DataFrame, paper: PaperNumbers, model: str) -> list[str]:
+def _about_paper(table: pd.DataFrame, layout: Layout, paper: PaperNumbers, model: str) -> list[str]:
     streams = [(d, t) for d, t in streams_of(table) if t in paper.datasets]
     if not streams:
         return []
     theirs = {task: paper.datasets[task] for _, task in streams}
     others = dict.fromkeys(theirs[task] for dataset, task in streams if dataset != theirs[task])
-    parts = ["In brackets: the paper", other_than_paper(list(others), model)]
+    # The paper has no other model to take the gain over.
+    over = " (over Main Task Only)" * bool(set(layout.controls.values()) - {REFERENCE})
+    parts = [f"In brackets: the paper{over}", other_than_paper(list(others), model)]
     return [f"{', '.join(filter(None, parts))}."]

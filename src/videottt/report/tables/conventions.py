@@ -8,9 +8,9 @@ import pandas as pd
 from videottt.core.errors import InputError
 from videottt.evaluation.metrics import headline
 from videottt.report.tables.caption import MORE, spread_text
+from videottt.report.tables.layout import REFERENCE
 from videottt.report.tables.numbers import (
     PERCENT,
-    REFERENCE,
     ByMethod,
     by_seed,
     check_metrics,
@@ -160,7 +160,8 @@ def convention_caption(table: pd.DataFrame) -> str:
         f"Percent and points, {spread_text(table.seeds)}, of the same predictions. "
         "pooled: all frames of the split at once. by video: all frames of a video at once, mean "
         "weighted by scored frames. by frame: each frame alone, averaged.",
-        "gain: over Main Task Only, seed by seed. mixed: by frame, less Main Task Only by video, "
+        "gain: over Main Task Only, however long it was trained. mixed: by frame, less Main Task "
+        "Only by video, "
         "as the released code compares on COCO Videos.",
     ]
     if table.released_mean.notna().any():

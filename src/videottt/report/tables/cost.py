@@ -1,13 +1,14 @@
 """Tabulate the costs of each method: seconds a frame, memory, resets and iterations."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
 from videottt.core.errors import InputError
 from videottt.report.tables.caption import MORE, spread_text
+from videottt.report.tables.layout import REFERENCE
 from videottt.report.tables.numbers import (
-    REFERENCE,
     ByMethod,
     Row,
     by_seed,
@@ -43,10 +44,14 @@ COST = {
         "wall_time_predict",
         "wall_time_write",
         SECONDS,
+        "wall_time_score",
         "resets",
         "skipped_steps",
     )
-} | {"peak_memory_bytes": ("peak_memory_mib", MIB)}
+} | {
+    "peak_memory_bytes": ("peak_memory_mib", MIB),
+    "peak_gpu_memory_bytes": ("peak_gpu_memory_mib", MIB),
+}
 
 
 def cost_table(
@@ -61,9 +66,10 @@ def cost_table(
 
     Returns:
         dataset, task, split, method, seeds; ``<name>_mean`` and ``<name>_std`` over seeds of each
-        name in `COST` (seconds a frame, counts, MiB); slowdown (seconds a frame relative to
-        `REFERENCE`); iteration_min and iteration_max over videos and seeds;
-        paper_seconds_per_frame and paper_slowdown. None: no such number.
+        name in `COST` (seconds a frame, of a scored frame for wall_time_score; counts; MiB);
+        slowdown (seconds a frame relative to `REFERENCE`); iteration_min and iteration_max over
+        videos and seeds; paper_seconds_per_frame and paper_slowdown. None: no such number, for
+        example the memory of a GPU where there is none.
 
     Raises:
         InputError: `metrics` lacks a column, or has none of the methods.
@@ -106,7 +112,9 @@ def _costs(ours: ByMethod, method: str) -> Row:
     row: Row = {"seeds": len(ours[method, SECONDS])}
     for metric, (name, factor) in COST.items():
         values = ours.get((method, metric), {}).values()
-        row[f"{name}_mean"], row[f"{name}_std"] = spread([value * factor for value in values])
+        # A cost that was not measured is NaN, but none is undefined.
+        known = [value * factor for value in values if not math.isnan(value)]
+        row[f"{name}_mean"], row[f"{name}_std"] = spread(known)
     reference, _ = spread(list(ours.get((REFERENCE, SECONDS), {}).values()))
     row["slowdown"] = _ratio(row[f"{SECONDS}_mean"], reference)
     return row
@@ -134,7 +142,9 @@ def cost_sheets(table: pd.DataFrame, labels: Mapping[str, str]) -> list[Sheet]:
         columns["slowdown (paper)"] = with_second(
             cells_of(rows, "slowdown", ".1f"), cells_of(rows, "paper_slowdown", ".1f")
         )
+        columns["score"] = cells_of(rows, "wall_time_score_mean", ".3f")
         columns["peak MiB"] = cells_of(rows, "peak_memory_mib_mean", ".0f")
+        columns["peak GPU MiB"] = cells_of(rows, "peak_gpu_memory_mib_mean", ".0f")
         columns["resets"] = cells_of(rows, "resets_mean", ".4g")
         columns["skipped steps"] = cells_of(rows, "skipped_steps_mean", ".4g")
         bounds = rows[["iteration_min", "iteration_max"]].itertuples(index=False)
@@ -148,13 +158,16 @@ def cost_caption(table: pd.DataFrame) -> str:
     sentences = [
         f"Wall time in seconds a frame on the machine of this run, {spread_text(table.seeds)}.",
         "adapt: all that learns from a frame. total: adapt and predict.",
-        f"slowdown: total over that of Main Task Only. {ABSENT}: not published, or not of this "
-        "method.",
+        f"slowdown: total over that of Main Task Only. {ABSENT}: not published or not measured.",
     ]
     if table.paper_seconds_per_frame.notna().any():
         sentences.append("Paper: one A100, KITTI-STEP.")
+    if table.wall_time_score_mean.notna().any():
+        sentences.append("score: of a scored frame.")
     if table.peak_memory_mib_mean.notna().any():
-        sentences.append("peak MiB: of the process on a CPU, allocated on a GPU.")
+        sentences.append("peak MiB: of the process.")
+    if table.peak_gpu_memory_mib_mean.notna().any():
+        sentences.append("peak GPU MiB: allocated on the GPU.")
     if any(table.resets_mean):
         sentences.append("resets: by class balance, summed over videos.")
     if table.iteration_max.notna().any():

@@ -7,6 +7,8 @@ from typing import Any
 from videottt.core.errors import InputError, nearest
 
 OTHER = "Other"
+# Gains of the paper are over this method, and ours where a method has no control.
+REFERENCE = "main_task_only"
 
 
 @dataclass(frozen=True)
@@ -18,8 +20,13 @@ class Layout:
         title: shown above the table.
         settings: ``{"label": ..., "methods": [...]}`` of each group of rows, in order; an empty
             label is not shown.
-        baselines: method id -> id of the method to compare it with, besides `numbers.REFERENCE`.
+        baselines: method id -> id of the method to compare it with, besides start and control.
         oracles: ids of methods whose settings were chosen by the labels they are scored with.
+        starts: method id -> id of the fixed model with the checkpoint that the method starts from;
+            a fixed model has none.
+        controls: method id -> id of the fixed model that was trained for as many iterations,
+            without reconstruction; the control itself has none, nor has a method without such a
+            model in the study.
     """
 
     id: str
@@ -27,6 +34,8 @@ class Layout:
     settings: list[dict[str, Any]]
     baselines: dict[str, str] = field(default_factory=dict)
     oracles: list[str] = field(default_factory=list)
+    starts: dict[str, str] = field(default_factory=dict)
+    controls: dict[str, str] = field(default_factory=dict)
 
     @property
     def rows(self) -> Iterator[tuple[str, str]]:
@@ -34,6 +43,21 @@ class Layout:
         for setting in self.settings:
             for method in setting["methods"]:
                 yield setting["label"], method
+
+    def reference(self, method: str) -> str:
+        """Return the method that a gain is over: the control, or `REFERENCE` without one."""
+        return self.controls.get(method, REFERENCE)
+
+    @property
+    def uncontrolled(self) -> list[str]:
+        """Return the rows whose gain contains what a training of another length gives.
+
+        They are the methods without a control that start from another model than `REFERENCE`, and
+        the models that these start from.
+        """
+        others = {m: model for m, model in self.starts.items() if model != REFERENCE}
+        lacking = {*others, *others.values()} - {*self.controls, *self.controls.values()}
+        return [method for _, method in self.rows if method in lacking]
 
 
 def layout_of(tables: Mapping[str, Any], table: str, methods: Sequence[str]) -> dict[str, Any]:
@@ -77,13 +101,19 @@ def layout_of(tables: Mapping[str, Any], table: str, methods: Sequence[str]) -> 
 
 
 def tables_of(tables: Mapping[str, Any], methods: Sequence[str]) -> list[str]:
-    """Return the ids of the tables that have a row for one of a study's methods."""
-    last = list(tables)[-1:] if _in_no_table(tables, methods) else []
-    return [
-        table
-        for table, entry in tables.items()
-        if table in last or set(_methods_in(entry)) & set(methods)
-    ]
+    """Return the ids of the tables that say more of a study than the tables before them.
+
+    These have a row for one of its methods that has none in an earlier table. Of a table of
+    ablations without any ablation, only the rows would be left that others have, too.
+    """
+    found: list[str] = []
+    placed: set[str] = set()
+    for table, entry in tables.items():
+        rows = set(_methods_in(entry)) & set(methods)
+        found += [table] if rows - placed else []
+        placed |= rows
+    last = list(tables)[-1]
+    return found if set(methods) <= placed or last in found else [*found, last]
 
 
 def _in_no_table(tables: Mapping[str, Any], methods: Sequence[str]) -> list[str]:

@@ -9,11 +9,9 @@ import pandas as pd
 
 from videottt.core.errors import InputError
 from videottt.evaluation.metrics import headline
-from videottt.report.tables.layout import Layout
+from videottt.report.tables.layout import REFERENCE, Layout
 from videottt.report.tables.paper import PaperNumbers
 
-# Gains, ours and the paper's, are over this method: the fixed model.
-REFERENCE = "main_task_only"
 PERCENT = 100.0
 
 # Metrics over the frames of a split, in all their forms, of any task.
@@ -35,15 +33,16 @@ def main_table(metrics: pd.DataFrame, layout: Layout, paper: PaperNumbers) -> pd
         paper: published numbers.
 
     Returns:
-        dataset, task, metric, setting, method, baseline, and for each split of `metrics`
-        (``<split>_`` before the name): seeds; ``<name>_mean`` and ``<name>_std`` over seeds of
-        ``pooled`` and ``frames``, the two forms of the headline metric named in the column
+        dataset, task, metric, setting, method, start, control, baseline, and for each split of
+        `metrics` (``<split>_`` before the name): seeds; ``<name>_mean`` and ``<name>_std`` over
+        seeds of ``pooled`` and ``frames``, the two forms of the headline metric named in the column
         `metric`, of every other metric over the split's frames (all in percent), and of
-        ``scored_frames``; paper and minus_paper (ours less the paper's); gain_mean, gain_std,
-        paper_gain and paper_claim over `REFERENCE`, and baseline_gain_mean ... over the row's
-        baseline. Gains are taken seed by seed, because both methods of one seed start from the same
-        training. None: no such number, for example a deviation of one seed or a metric of another
-        task. NaN: not defined.
+        ``scored_frames``; paper and minus_paper (ours less the paper's); gain_mean and gain_std
+        over the row's control, or over `REFERENCE` where it has none, beside paper_gain and
+        paper_claim, which are over `REFERENCE`; and start_gain_mean ... and baseline_gain_mean ...
+        over the row's start and baseline. Gains are taken seed by seed, because both methods of one
+        seed have the same draws. None: no such number, for example a deviation of one
+        seed or a metric of another task. NaN: not defined.
 
     Raises:
         InputError: `metrics` lacks a column, or has a task without a headline metric.
@@ -57,13 +56,15 @@ def main_table(metrics: pd.DataFrame, layout: Layout, paper: PaperNumbers) -> pd
         for setting, method in layout.rows:
             if (dataset, task, method) not in present:
                 continue
-            baseline = layout.baselines.get(method)
             row: Row = {"dataset": dataset, "task": task, "metric": headline(task).name}
-            row |= {"setting": setting, "method": method, "baseline": baseline}
+            row |= {"setting": setting, "method": method, "start": layout.starts.get(method)}
+            row |= {"control": layout.controls.get(method)}
+            row |= {"baseline": layout.baselines.get(method)}
             for split in splits:
                 ours = pooled.get((dataset, task, split), {})
                 numbers = _quality(ours, task, method, others)
-                numbers |= _beside_others(numbers, ours, (task, split), method, baseline, paper)
+                numbers |= _beside_paper(numbers["pooled_mean"], (task, split), method, paper)
+                numbers |= _gains(ours, (task, split), method, layout, paper)
                 row |= {f"{split}_{name}": value for name, value in numbers.items()}
             rows.append(row)
     # dtype=object keeps None and NaN apart.
@@ -147,25 +148,32 @@ def _quality(ours: ByMethod, task: str, method: str, others: Sequence[str]) -> R
     return row
 
 
-def _beside_others(
-    numbers: Row,
-    ours: ByMethod,
-    place: tuple[str, str],
-    method: str,
-    baseline: str | None,
-    paper: PaperNumbers,
+def _beside_paper(
+    value: float | None, place: tuple[str, str], method: str, paper: PaperNumbers
 ) -> Row:
-    """Return the paper's number of a method on one (task, split), and its gains."""
-    row: Row = {"paper": paper.value(*place, method)}
-    row["minus_paper"] = _difference(numbers["pooled_mean"], row["paper"])
+    """Return the paper's number of a method on one (task, split), and ours less it."""
+    published = paper.value(*place, method)
+    return {"paper": published, "minus_paper": _difference(value, published)}
+
+
+def _gains(
+    ours: ByMethod, place: tuple[str, str], method: str, layout: Layout, paper: PaperNumbers
+) -> Row:
+    """Return the gains of a method on one (task, split), ours and the paper's."""
     metric = headline(place[0]).pooled
-    for prefix, other in (("", REFERENCE), ("baseline_", baseline)):
+    start, baseline = layout.starts.get(method), layout.baselines.get(method)
+    # Prefix -> the method that our gain is over, and that of the paper's.
+    over: dict[str, tuple[str | None, str | None]]
+    over = {"": (layout.reference(method), REFERENCE)}
+    over |= {"start_": (start, start), "baseline_": (baseline, baseline)}
+    row: Row = {}
+    for prefix, (other, theirs) in over.items():
         gains = (
             [] if other in (None, method) else differences(ours, (method, metric), (other, metric))
         )
         row[f"{prefix}gain_mean"], row[f"{prefix}gain_std"] = spread(gains)
-        row[f"paper_{prefix}gain"] = paper.gain(*place, method, other) if other else None
-        row[f"paper_{prefix}claim"] = paper.claims.get((*place, method, other)) if other else None
+        row[f"paper_{prefix}gain"] = paper.gain(*place, method, theirs) if theirs else None
+        row[f"paper_{prefix}claim"] = paper.claims.get((*place, method, theirs)) if theirs else None
     return row
 
 

@@ -12,6 +12,8 @@ from videottt.report.tables.numbers import splits_of, streams_of
 
 ABSENT = "–"
 ORACLE = "†"
+# Prefix of columns -> heading.
+GAINS = {"": "gain", "start_": "gain over start", "baseline_": "gain over compared"}
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ def quality_sheet(
     cells = with_second(ours, cells_of(table, f"{split}_paper", ".1f"))
     columns[metric + " (paper)" * (cells != ours)] = cells
     columns[f"frame {metric}"] = by_frame
-    for prefix, heading in (("", "gain"), ("baseline_", "gain over compared")):
+    for prefix, heading in GAINS.items():
         gains = spreads_of(table, f"{split}_{prefix}gain", "+.1f")
         cells = with_second(gains, _paper_gains(table, f"{split}_paper_{prefix}"))
         columns[heading + " (paper)" * (cells != gains)] = cells
