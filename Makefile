@@ -4,6 +4,7 @@
 # make test-slurm run the demo's workflow on a SLURM of this machine alone (Debian's packages; root or sudo)
 # make rehearsal  run the whole study `paper` on miniature copies of every data set (docs/paper_run.md)
 # make docs       build the documentation as a site, in site/
+# make results    write the tables and figures of a study into README and docs: make results STUDY=demo_full
 # make reference  write the reference page of all settings and the schema for editors
 # make lint       ruff, import-linter, mypy, snakefmt, snakemake --lint
 # make lock       write requirements*.lock from pyproject.toml
@@ -14,9 +15,12 @@ BIN := $(VENV)/bin
 # The processes of one job must not fight over cores; torch's threads are set per job.
 export OMP_NUM_THREADS ?= 1
 export MPLBACKEND := agg
+# Of `make results`.
+STUDY ?= demo_full
+RESULTS ?= results
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: demo setup test test-slurm rehearsal docs reference lint lock clean
+.PHONY: demo setup test test-slurm rehearsal docs results reference lint lock clean
 
 demo: $(VENV)/.run
 	$(BIN)/snakemake --cores all --config study=demo
@@ -43,6 +47,9 @@ rehearsal: $(VENV)/.test
 
 docs: $(VENV)/.docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+results: $(VENV)/.run
+	$(BIN)/python -m videottt.study.included --study $(STUDY) --results $(RESULTS)
 
 reference: $(VENV)/.run
 	$(BIN)/python -m videottt.study.reference

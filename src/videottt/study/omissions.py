@@ -13,6 +13,7 @@ from videottt.study.config import (
 )
 from videottt.study.drawn import figure2_methods, has_figure2
 from videottt.study.scored import Sources, available_methods
+from videottt.study.shown import tables_of_study
 from videottt.study.trials import selected_on, sweep_serves
 
 # One row: what is left out, of which data set and task ("" is all), and the reason.
@@ -25,7 +26,7 @@ def omissions_of(config: Config, sources: Sources, study: Config) -> list[Omissi
     Returns:
         rows with ``what``, ``dataset``, ``task`` and ``reason``; "" is every data set or task.
     """
-    rows = [*_of_study(config, study)]
+    rows = [*_of_tables(config, study), *_of_study(config, study)]
     for dataset, task in streams_of(study):
         found = [
             *_of_scores(config, study, dataset, task),
@@ -51,6 +52,19 @@ def _of_study(config: Config, study: Config) -> Iterator[Omission]:
         if name not in study.get("sweeps", {}):
             reason = f"the study has no sweep '{name}'"
             yield {"what": what, "dataset": "", "task": "", "reason": reason}
+
+
+def _of_tables(config: Config, study: Config) -> Iterator[Omission]:
+    shown = tables_of_study(config, study)
+    for table, entry in config["tables"].items():
+        if table not in shown:
+            reason = "the study has no row of it that no earlier table has"
+            yield {
+                "what": f"{table} ({entry['title']})",
+                "dataset": "",
+                "task": "",
+                "reason": reason,
+            }
 
 
 def _of_scores(config: Config, study: Config, dataset: str, task: str) -> Iterator[tuple[str, str]]:

@@ -108,10 +108,18 @@ def sweep_arguments(config: Config, study: Config, sweep: str) -> str:
     entry = study["sweeps"][sweep]
     arguments = ["--method", entry["method"], "--setting", entry["setting"]]
     arguments += ["--fixed", listed(drawn_in(config, study).fixed)]
+    pinned = pinned_value(config, study, method_of(config, entry["method"]), entry["setting"])
     for value, variant in swept_values(config, study, entry):
-        if str(variant) == entry["method"]:
+        if str(variant) == entry["method"] or (pinned is not None and value == pinned):
             arguments += ["--base-value", str(value)]
     return shlex.join(arguments)
+
+
+def pinned_value(config: Config, study: Config, method: MethodId, setting: str) -> Any:
+    """Return the value that a study pins for a setting of a method; None if it pins none."""
+    pinned = study.get("pinned", {})
+    values = [pinned.get(m, {}).get(setting) for m in hyperparameters_of(config, method)]
+    return next((value for value in reversed(values) if value is not None), None)
 
 
 def sweep_split(sweep: Config, dataset: str) -> str:

@@ -154,7 +154,7 @@ def _panel(axes: Axes, grid: pd.DataFrame, metric: str, settings: Sequence[str])
             linestyle=dashes[_combination(one, dashed)],
             # The line of the chosen trial stands out from what may be many.
             linewidth=1.0 if changes else 1.8, label=", ".join(values),
-            **({"alpha": FAINT, "zorder": 1.5} if changes > 1 else {}),
+            alpha=FAINT if changes > 1 else None, zorder=1.5 if changes > 1 else 2,
         )  # fmt: skip
     axes.set_xticks(range(len(place)), list(place), rotation=45 if len(place) > 6 else 0)
     axes.set_xlabel(settings[0], fontsize=9)
