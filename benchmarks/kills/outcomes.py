@@ -5,11 +5,13 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from videottt.evaluation.scores import FORMAT as SCORES
 from videottt.store.hdf5 import CHECKSUM, attributes_of
 from videottt.store.predictions import FORMAT as PREDICTIONS
 
-# Groups of files of predictions that say what they cost, which no two runs agree on.
-COSTS = ("wall_time/", "memory/")
+# Files that say what they cost, and the groups that do, which no two runs agree on.
+COSTING = (PREDICTIONS, SCORES)
+COSTS = frozenset({"wall_time", "memory"})
 
 
 def made(folder: Path) -> dict[str, bytes]:
@@ -34,11 +36,11 @@ def made(folder: Path) -> dict[str, bytes]:
 def _stored(path: Path) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
     with h5py.File(path) as file:
-        costs = COSTS if attributes_of(file).get("format") == PREDICTIONS else ()
+        costs = COSTS if attributes_of(file).get("format") in COSTING else frozenset()
 
         def visit(name: str, node: h5py.Group | h5py.Dataset) -> None:
             found[f"{name}@"] = _attributes(node, without=CHECKSUM if costs else "")
-            if isinstance(node, h5py.Dataset) and not name.startswith(costs):
+            if isinstance(node, h5py.Dataset) and not costs & set(name.split("/")):
                 found[name] = f"{node.dtype} {node.shape}:".encode() + _values(node)
 
         visit("", file)

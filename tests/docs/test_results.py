@@ -124,16 +124,12 @@ def test_a_study_is_included_with_its_commit(results):
     include("demo", results, project)
     text = page.read_text()
     lines = [line for line in text.splitlines() if line.startswith("|")]
-    assert (
-        lines[:4]
-        == [
-            "| Method | gain (paper) | mIoU (paper) |",
-            "| :-- | --: | --: |",
-            "| Main Task Only | – | 50.5 ± 0.7 (52.5) |",
-            "| Online TTT-MAE | +5.0 ± 0.0 | **55.5 ± 0.7** (54.3) |",
-        ]
-        or "gain (paper)" in text
-    )
+    assert lines[:4] == [
+        "| Method | gain (paper) |",
+        "| :-- | --: |",
+        "| Main Task Only | – |",
+        "| Online TTT-MAE | +5.0 ± 0.0 (+1.8) |",
+    ]
     assert f"from commit `{COMMIT[:10]}` (2 seeds, cpu, 0.5 hours of jobs)" in text
     assert "![All bars](docs/results/demo/figures/demo/bars.png)" in text
     assert "`make results STUDY=camvid`" in text

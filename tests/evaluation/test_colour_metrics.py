@@ -21,7 +21,7 @@ from videottt.evaluation.aggregation import aggregate
 from videottt.evaluation.metrics import frame_value, headline, label_of, labelled, statistics_of
 from videottt.evaluation.metrics.colour import ColourErrors, frechet_distance, inception_score
 from videottt.evaluation.perception import NETWORKS, load_networks
-from videottt.evaluation.scores import Scores, read_scores
+from videottt.evaluation.scores import Cost, Scores, read_scores
 from videottt.store.frames import FrameStore
 from videottt.store.predictions import WALL_TIMES, write_predictions
 from videottt.store.source_frame import SourceFrame
@@ -455,7 +455,7 @@ def test_a_video_is_scored_with_its_networks(video, files, networks, caplog):
     assert apart.max() > 0.01 * np.ptp(seen["features"])
     table = aggregate([scores])
     pooled = table[table.aggregation == "pooled"].set_index("metric").value
-    assert not pooled.drop("iteration").isna().any()
+    assert not pooled.drop(["iteration", "peak_gpu_memory_bytes"]).isna().any()
     assert pooled["frames"] == 3
     assert pooled["fid_pooled"] == frechet_distance(wanted.true_features, wanted.features)
     with h5py.File(folder / "scores.h5") as file:
@@ -492,17 +492,18 @@ def test_segmentation_and_colours_without_networks_are_scored_without_torch(vide
 
 def scores_of(video, statistics, ladder=None):
     number = len(statistics.values)
+    cost = Cost({name: np.ones(number) for name in WALL_TIMES}, np.zeros(number), np.ones(number))
     return Scores(
         key=JobKey("d", "colorization", "m", 0, video),
         split="test",
         fps=10.0,
         index=np.arange(number),
         statistics=statistics,
-        wall_time={name: np.ones(number) for name in WALL_TIMES},
-        skipped_steps=np.zeros(number),
+        **vars(cost),
         resets=np.zeros(number),
         peak_memory=1,
         ladder=ladder or {},
+        costs=dict.fromkeys(ladder or {}, cost),
     )
 
 

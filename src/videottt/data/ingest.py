@@ -7,7 +7,7 @@ from pathlib import Path
 from videottt.core.annotations import Count, Positive
 from videottt.core.errors import InputError
 from videottt.core.progress import Progress
-from videottt.core.provenance import provenance
+from videottt.core.provenance import provenance, recorded
 from videottt.core.segments import ClassSpace
 from videottt.core.settings import settings
 from videottt.data.layouts import layout_named
@@ -66,6 +66,7 @@ def ingest(
     frames = layout.read(root, split, video, ClassSpace(settings.classes, settings.things))
     expected = layout.frames_expected and layout.frames_expected(root, split, video)
     selected = _between(_with_progress(frames, expected), settings.first, settings.last)
+    identity = provenance(layout=settings.layout, split=split, fps=settings.fps)
     count = write_frames(
         output,
         sampled(selected, settings.fps),
@@ -75,7 +76,7 @@ def ingest(
         classes=settings.classes,
         things=settings.things,
         canvas=settings.canvas,
-        provenance=provenance(layout=settings.layout, split=split, fps=settings.fps),
+        provenance=recorded(identity),
     )
     logger.info("%d frames of '%s'", count, video)
 

@@ -13,6 +13,7 @@ import pandas as pd
 
 from videottt.core.errors import InputError, nearest
 from videottt.core.files import sha256, write_csv, write_text
+from videottt.core.provenance import source_tree
 from videottt.core.ids import ALL
 from videottt.evaluation.aggregation import aggregate
 from videottt.evaluation.metrics.colour import DISTANCES
@@ -95,6 +96,7 @@ def select(method: str, metric: str, trials: Sequence[Trial], grid: Path, output
         "metric": metric,
         "value": float(values.iloc[best]),
         "selected": chosen.trial.values,
+        **source_tree(),
         "iteration": chosen.iteration,
         "at_edge": edges,
         "trials": len(trials),

@@ -1,6 +1,7 @@
 """Write predictions in a thread of their own, while the device computes the next frame."""
 
 import contextlib
+import math
 import queue
 import threading
 from collections.abc import Callable, Iterator
@@ -47,9 +48,9 @@ class BackgroundWriter:
         """Record the reconstruction of a frame: bool [h, w] and uint8 [h, w, 3]."""
         self._writer.look(index, visible, pixels)
 
-    def peak_memory(self, size: int) -> None:
-        """Record the peak memory of the job, in bytes."""
-        self._writer.peak_memory(size)
+    def peak_memory(self, process: int, gpu: float = math.nan) -> None:
+        """Record the peak memory of the job's process and of its GPU, in bytes; NaN on a CPU."""
+        self._writer.peak_memory(process, gpu)
 
     def stop(self) -> None:
         """Write what is waiting, and end the thread."""

@@ -63,12 +63,10 @@ class NullJournal:
     """A journal that passes results to the writer of predictions and saves no state.
 
     Args:
-        file: the writer of the file of predictions.
-        writer: that writer, or one that passes results to it.
+        writer: the writer of the file of predictions.
     """
 
-    def __init__(self, file: PredictionWriter, writer: PredictionWriter | BackgroundWriter) -> None:
-        self._file = file
+    def __init__(self, writer: PredictionWriter | BackgroundWriter) -> None:
         self.writer = writer
 
     def resume(self) -> dict[str, Any] | None:
@@ -93,7 +91,7 @@ class NullJournal:
 
     def peak_memory(self, process: int, gpu: float) -> None:
         """Write the peak memory of the job's process and of its GPU, in bytes; NaN on a CPU."""
-        self._file.peak_memory(process, gpu)
+        self.writer.peak_memory(process, gpu)
 
     def save_if_due(self, state: Callable[[], dict[str, Any]]) -> None:
         """Do nothing: no state is saved."""
@@ -103,20 +101,18 @@ class Journal(NullJournal):
     """A journal that also saves results and states, and replays them after the job was killed.
 
     Args:
-        file: the writer of the file of predictions.
-        writer: that writer, or one that passes results to it.
+        writer: the writer of the file of predictions.
         saved: the saved state of the job.
         interruption: decides when to save and when to stop.
     """
 
     def __init__(
         self,
-        file: PredictionWriter,
         writer: PredictionWriter | BackgroundWriter,
         saved: SavedState,
         interruption: Interruption,
     ) -> None:
-        super().__init__(file, writer)
+        super().__init__(writer)
         self._saved = saved
         self._interruption = interruption
         self._pending: list[list[Any]] = []
@@ -234,13 +230,13 @@ def open_journal(
         )
         writer = opened.enter_context(in_background(plain)) if background else plain
         if state is None:
-            yield NullJournal(plain, writer)
+            yield NullJournal(writer)
             return
         # The number of reconstructions decides no number of the output, so the provenance lacks it.
         decisive = {**dataclasses.asdict(job), "looks": looks}
         saved = SavedState(state, output, decisive)
         with Interruption(save_every) as interruption:
-            yield Journal(plain, writer, saved, interruption)
+            yield Journal(writer, saved, interruption)
     saved.remove()
 
 

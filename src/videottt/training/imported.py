@@ -4,7 +4,7 @@ import logging
 from pathlib import Path
 
 from videottt.core.files import sha256
-from videottt.core.provenance import provenance
+from videottt.core.provenance import provenance, recorded
 from videottt.core.segments import ClassSpace
 from videottt.models.checkpoint import save_checkpoint
 from videottt.models.convert import import_checkpoint
@@ -70,5 +70,5 @@ def import_for_task(
         imported.classes,
         space,
         decoder=imported.has_decoder,
-        provenance=made,
+        provenance=recorded(made),
     )

@@ -14,7 +14,7 @@ from videottt.core.progress import Progress
 from videottt.core.provenance import provenance
 from videottt.models.baselines.fixed import FixedMethod
 from videottt.runtime.claims import claimed
-from videottt.runtime.device import device_label, peak_memory, prepare_device
+from videottt.runtime.device import device_label, gpu_peak, prepare_device, resident_peak
 from videottt.store.frames import FrameStore
 from videottt.store.journal import PredictionJob, open_journal
 
@@ -84,7 +84,7 @@ def predict_frame_by_frame(job: FixedJob, method_for: Callable[[FrameStore], Fix
                     journal.add(_result(method, store, index))
                     progress.report(index + 1)
                     journal.save_if_due(functools.partial(dict, done=index + 1))
-                journal.writer.peak_memory(peak_memory(device))
+                journal.peak_memory(resident_peak(), gpu_peak(device))
 
 
 def _result(method: FixedMethod, store: FrameStore, index: int) -> FrameResult:

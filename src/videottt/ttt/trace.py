@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from videottt.core.errors import InputError
+from videottt.core.provenance import recorded
 from videottt.store.traces import FrameTrace, frame_trace, write_traces
 from videottt.ttt.job import OpenJob, StreamJob, open_job
 from videottt.ttt.objectives import objective_named
@@ -43,7 +44,7 @@ def trace_video(job: StreamJob, indices: Sequence[int] = (), steps: int = 20) ->
             size=store.size,
             classes=store.classes,
             settings=opened.settings,
-            provenance=opened.provenance,
+            provenance=recorded(opened.provenance),
         )
 
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from videottt.core.errors import InputError
 from videottt.core.progress import Progress
+from videottt.core.provenance import recorded
 from videottt.core.segments import Prediction
 from videottt.evaluation.diagnosis.gradients import GradientProducts, gradient_products
 from videottt.evaluation.diagnosis.labelled import chosen_frames, labelled_frames, spread_evenly
@@ -53,7 +54,7 @@ def diagnose_video(job: StreamJob, sampling: Sampling, stills: Sequence[Path] = 
         counts = {
             name: getattr(sampling, name) for name in ("masks", "point_draws", "random_steps")
         }
-        provenance = {**opened.provenance, "stills": _fingerprint(images)}
+        provenance = recorded({**opened.provenance, "stills": _fingerprint(images)})
         write_diagnosis(job.output, opened.key, diagnosis, counts, opened.settings, provenance)
 
 
