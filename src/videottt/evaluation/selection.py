@@ -13,8 +13,8 @@ import pandas as pd
 
 from videottt.core.errors import InputError, nearest
 from videottt.core.files import sha256, write_csv, write_text
-from videottt.core.provenance import source_tree
 from videottt.core.ids import ALL
+from videottt.core.provenance import source_tree
 from videottt.evaluation.aggregation import aggregate
 from videottt.evaluation.metrics.colour import DISTANCES
 from videottt.evaluation.scores import read_scores
