@@ -214,7 +214,11 @@ def test_every_method_of_the_paper_runs_as_the_config_has_it(
 ):
     short = [SourceFrame(each.name, each.image[16:48, 16:80]) for each in source_frames[:2]]
     frames = store_frames(tmp_path / "short.h5", short)
-    checkpoint = {"main_task": main_task_checkpoint, "joint": joint_checkpoint}
+    checkpoint = {
+        "main_task": main_task_checkpoint,
+        "main_task_continued": main_task_checkpoint,
+        "joint": joint_checkpoint,
+    }
     finite = {}
     learning = {m: each for m, each in config["methods"].items() if "checkpoint" in each}
     for method, entry in learning.items():

@@ -105,7 +105,8 @@ def write_job(folder, store_path, task, predict=predicted, *, video="tiny_0", la
             for result in results(store):
                 writer.add(result)
             for rung in ladder[:-1]:
-                writer.rung(rung, results(store))
+                for result in results(store):
+                    writer.add_to_rung(rung, result)
         with PredictionReader(paths["predictions"]) as predictions:
             scores = score_video(store, predictions, "test")
     write_scores(paths["scores"], scores.after(ladder[0]) if ladder else scores, {})
