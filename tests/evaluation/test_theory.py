@@ -350,7 +350,7 @@ def test_gradients_are_those_of_both_losses_for_the_encoder(model, store, edge):
     encoder = list(model.encoder.parameters())
     images, labels = seen(store, 3, edge)
     assert torch.equal(found.pixels, images[0])
-    ids = (*KEY.draws, 3)
+    ids = (*KEY.draws_of("theory"), 3)
     main_task_loss = task_named("semantic", SPACE).main_task_loss(model)
     for half in (0, 1):
         model.zero_grad()

@@ -60,7 +60,11 @@ class JobKey:
 
         The key leaves task and method out, so that methods are compared on the same draws.
         """
-        return "stream", self.seed, self.dataset, self.video
+        return self.draws_of("stream")
+
+    def draws_of(self, stage: str) -> tuple[str, int, str, str]:
+        """Return the key of another stage's random draws on the same video."""
+        return stage, self.seed, self.dataset, self.video
 
 
 @dataclass(frozen=True)

@@ -48,4 +48,4 @@ class Sampling:
 
 def draws_of(key: JobKey, *place: str | int) -> DrawKey:
     """Return the key of a random draw of a diagnosis, other than any draw of the stream."""
-    return "diagnosis", key.seed, key.dataset, key.video, *place
+    return *key.draws_of("diagnosis"), *place

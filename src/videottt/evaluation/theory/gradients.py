@@ -131,7 +131,7 @@ def stream_gradients(
     main_task_loss = task.main_task_loss(model)
     objective = objective_named(method.objective, method.options)
     for frame in run:
-        ids = (*key.draws, frame)
+        ids = (*key.draws_of("theory"), frame)
         images, labels = _inputs(store, frame, method, device)
         outputs = model.predict(images)
         main = []

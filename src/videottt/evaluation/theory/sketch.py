@@ -26,7 +26,7 @@ class CountSketch:
     def __init__(self, size: int, dimension: int, seed: int, device: torch.device) -> None:
         self.size = size
         self.dimension = dimension
-        draws = generator(seed, "sketch")
+        draws = generator("theory", seed, "sketch")
         exact = dimension >= size
         buckets = (
             torch.arange(size) if exact else torch.randint(dimension, (size,), generator=draws)

@@ -80,7 +80,7 @@ def stream_estimates(paths: Sequence[Path]) -> list[StreamEstimates]:
         StreamEstimates(
             key,
             len(statistics),
-            estimate(statistics, windows, REPLICATES, key.seed, key.dataset, key.video),
+            estimate(statistics, windows, REPLICATES, "theory", key.seed, key.dataset, key.video),
         )
         for key, statistics in read
     ]
