@@ -220,3 +220,16 @@ def test_a_block_without_an_end_is_refused(results):
     (project / "README.md").write_text(f"<!-- results: demo/cost -->\n{PAGE}")
     with pytest.raises(InputError, match="has no end"):
         include("demo", results, project)
+
+
+def test_studies_that_select_nothing_pin_what_was_selected(config):
+    shipped = ROOT / "docs/results/demo_full/selection.json"
+    selected = json.loads(shipped.read_text(encoding="utf-8"))
+    pinned = config["studies"]["demo"]["pinned"]
+    for place, entry in selected.items():
+        method = place.rpartition("/")[2]
+        assert entry["at_edge"] == [], method
+        # A window without a limit is null in a grid.
+        assert pinned[method] == entry["selected"], method
+    iteration = selected["synthetic/semantic/offline_ttt_mae_all_frames"]["iteration"]
+    assert pinned["offline_ttt_mae_fixed_iteration"] == {"iteration": iteration}

@@ -5,6 +5,7 @@
 * ``metrics.csv``: every number that a table is made of, as `aggregate` wrote it;
 * ``diagnosis.csv``, ``omissions.csv``, ``theory_<dataset>_<task>.csv``: as the workflow wrote them,
   where a page shows them;
+* ``selection.json``: what the study selected for each method, where it selects;
 * ``figures/``: pictures under their path below ``results/figures/``, made smaller;
 * ``made.json``: commits, date, seeds, devices and versions, as the results recorded them, and the
   SHA-256 of every file.
@@ -28,6 +29,7 @@ from videottt.study.config import Config, streams_of
 
 METRICS = "metrics.csv"
 MADE = "made.json"
+SELECTION = "selection.json"
 FIGURES = "figures"
 # Pixels; a page is no wider.
 WIDTH = 1400
@@ -67,6 +69,9 @@ def ship(
         elif is_kept_as_csv(name):
             write_text(folder / f"{name}.csv", _text(results / "tables" / study_id / f"{name}.csv"))
             files.add(f"{name}.csv")
+    if study.get("selection"):
+        write_text(folder / SELECTION, json.dumps(_selected(study, results), indent=1) + "\n")
+        files.add(SELECTION)
     made: dict[str, Any] = {"study": study_id, "made": _time_of(source)}
     made |= {"seeds": sorted(map(int, metrics.seed.unique()))}
     made |= _recorded(_provenances(metrics, results))
@@ -110,6 +115,19 @@ def made_line(made: Mapping[str, Any]) -> str:
     facts += [] if hours is None else [f"{hours:.1f} hours of jobs"]
     day = made["made"][:10]
     return f"*`{made['study']}`, made on {day} {source}{changed} ({', '.join(facts)}).*"
+
+
+def _selected(study: Config, results: Path) -> dict[str, Any]:
+    """Return data set/task/method -> what was selected, its score, and settings at an edge."""
+    selected = {}
+    for dataset, task in streams_of(study):
+        for method in study["selection"]["grids"]:
+            path = results / "selection" / dataset / task / f"{method}.json"
+            if path.is_file():
+                entry = json.loads(_text(path))
+                kept = ("metric", "value", "selected", "iteration", "at_edge", "trials")
+                selected[f"{dataset}/{task}/{method}"] = {name: entry[name] for name in kept}
+    return selected
 
 
 def _shown(metrics: pd.DataFrame) -> pd.DataFrame:
