@@ -326,7 +326,7 @@ def test_costs_have_a_table_of_their_own_by_phase_with_iterations_of_offline_met
     assert cells(shown, "slowdown (paper)") == [["1.0 (1.0)"], ["5.0 (1.0)"]]
     assert cells(shown, "peak MiB") == [["3"], ["–"]]
     # Of the seed whose time is known.
-    assert cells(shown, "score") == [["0.250"], ["–"]]
+    assert cells(shown, "score") == [["0.2500"], ["–"]]
     # There is no GPU.
     assert cells(shown, "GPU") == [[], []]
     assert cells(shown, "iteration") == [["–"], ["200–1000"]]

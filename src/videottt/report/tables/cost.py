@@ -142,7 +142,7 @@ def cost_sheets(table: pd.DataFrame, labels: Mapping[str, str]) -> list[Sheet]:
         columns["slowdown (paper)"] = with_second(
             cells_of(rows, "slowdown", ".1f"), cells_of(rows, "paper_slowdown", ".1f")
         )
-        columns["score"] = cells_of(rows, "wall_time_score_mean", ".3f")
+        columns["score"] = cells_of(rows, "wall_time_score_mean", ".4f")
         columns["peak MiB"] = cells_of(rows, "peak_memory_mib_mean", ".0f")
         columns["peak GPU MiB"] = cells_of(rows, "peak_gpu_memory_mib_mean", ".0f")
         columns["resets"] = cells_of(rows, "resets_mean", ".4g")
