@@ -5,14 +5,15 @@ import json
 import re
 from dataclasses import replace
 
-import h5py
 import pytest
 from PIL import Image
 
 from docs.pages import PAGES
 from support import ROOT
 from videottt.core.errors import InputError
+from videottt.evaluation.scores import FORMAT, VERSION
 from videottt.report.tables import written
+from videottt.store.hdf5 import new_file, write_attributes
 from videottt.study import included, remade_tables
 from videottt.study.included import blocks_of, filled, include, without_blocks
 from videottt.study.shipped_results import MADE, read_made
@@ -101,8 +102,9 @@ def results(tmp_path):
             path = tmp_path / f"results/scores/synthetic/semantic/{method}/seed{seed}/short_0.h5"
             path.parent.mkdir(parents=True)
             made = {"commit": COMMIT, "dirty": False, "device": "cpu", "python": "3.11"}
-            with h5py.File(path, "w") as file:
-                file.attrs["provenance"] = json.dumps({"predictions": made})
+            record = json.dumps({"predictions": made})
+            with new_file(path) as file:
+                write_attributes(file, format=FORMAT, version=VERSION, provenance=record)
     (tmp_path / "results/metrics").mkdir()
     (tmp_path / "results/metrics/demo.csv").write_text("\n".join(rows) + "\n")
     (tmp_path / "results/figures/demo").mkdir(parents=True)

@@ -77,7 +77,7 @@ def test_two_processes_train_as_one(stills, tmp_path):
     alone, shared = (pd.read_csv(folder / "history.csv") for folder in (one, two))
     assert list(alone["iteration"]) == list(shared["iteration"]) == list(range(4))
     for name in ("main_task", "reconstruction"):
-        assert shared[name].to_numpy() == pytest.approx(alone[name].to_numpy(), rel=1e-6), name
+        assert shared[name].to_numpy() == pytest.approx(alone[name].to_numpy(), rel=1e-4), name
     assert shared["gradient_norm"].to_numpy() == pytest.approx(alone["gradient_norm"], rel=1e-3)
     weights, others = (
         safetensors.torch.load_file(folder / "joint.safetensors") for folder in (one, two)

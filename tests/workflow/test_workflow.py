@@ -87,7 +87,8 @@ def test_one_command_leads_from_rendering_to_table_figures_and_video(project):
     assert METHODS[-1] in (results / "tables/demo/ablations.csv").read_text()
     for shown in (
         "tables/demo/table1.md",
-        "tables/demo/table4.tex",
+        "tables/demo/omissions.md",
+        "tables/demo/diagnosis.md",
         "tables/demo/classes.csv",
         "tables/demo/conventions.md",
         "figures/demo/bars.png",

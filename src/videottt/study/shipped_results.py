@@ -17,14 +17,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import h5py
 import pandas as pd
 from PIL import Image
 
 from videottt.core.errors import InputError, absent
 from videottt.core.files import complete_file, sha256, write_csv, write_text
 from videottt.core.provenance import NOTED
+from videottt.evaluation.scores import FORMAT as SCORES
+from videottt.evaluation.scores import VERSION as SCORES_VERSION
 from videottt.report.tables.reading import read_metrics
+from videottt.store.hdf5 import attributes_of, read_checked
 from videottt.study.config import Config, streams_of
 
 METRICS = "metrics.csv"
@@ -167,8 +169,8 @@ def _provenances(metrics: pd.DataFrame, results: Path) -> Iterator[dict[str, Any
         path = results / "scores" / dataset / task / method / f"seed{seed}" / f"{video}.h5"
         if not path.is_file():
             raise absent(path)
-        with h5py.File(path) as file:
-            yield json.loads(file.attrs["provenance"])
+        with read_checked(path, SCORES, SCORES_VERSION) as file:
+            yield json.loads(attributes_of(file)["provenance"])
 
 
 def _recorded(provenances: Iterable[Mapping[str, Any]]) -> dict[str, Any]:

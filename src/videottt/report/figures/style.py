@@ -45,7 +45,7 @@ METHODS = {
     "left_grey": "#c4c4c4",
     "zhang2016": "#17becf",
     "main_task_only": "#0173b2",
-    "main_task_continued": "#7f9fc4",
+    "main_task_continued": "#3c3cf0",
     "temporal_smoothing": "#0b3c5d",
     "majority_vote": "#7a8fc9",
     "mae_joint_training": "#56b4e9",
