@@ -27,7 +27,7 @@ from measuring import print_result
 from videottt.core.segments import ClassSpace
 from videottt.models.checkpoint import save_checkpoint
 from videottt.models.y_shaped import YShapedModel
-from videottt.settings.presets import preset_named
+from videottt.settings.presets import SwinSizes, preset_named
 from videottt.store.frames import write_frames
 from videottt.store.source_frame import SourceFrame
 from videottt.study.config import method_of
@@ -38,7 +38,10 @@ from videottt.ttt.job import StreamJob, predict_video
 LIMIT = 1.05
 PERIOD = 0.02  # seconds between two samples
 SMALL = {
-    "embed_dim": 8, "depths": (1, 1, 1, 1), "num_heads": (1, 1, 1, 1), "hidden_dim": 32,
+    "encoder": SwinSizes(
+        embed_dim=8, depths=(1, 1, 1, 1), num_heads=(1, 1, 1, 1), drop_path_rate=0.0
+    ),
+    "hidden_dim": 32,
     "mask_dim": 32, "queries": 8, "pixel_decoder_feedforward": 32, "decoder_layers": 1,
     "feedforward": 16, "attention_heads": 1,
 }  # fmt: skip

@@ -18,7 +18,7 @@ from videottt.data.layouts.kitti_step import CITYSCAPES
 from videottt.models.convert import import_checkpoint
 from videottt.models.y_shaped import YShapedModel
 from videottt.settings.augmentation import Augmentation
-from videottt.settings.presets import PRESETS
+from videottt.settings.presets import PRESETS, SwinSizes
 from videottt.settings.training import TrainingSettings
 from videottt.store.frames import FrameStore, write_frames
 from videottt.study.layers import EXTENDING, EXTENDS, complete
@@ -118,8 +118,9 @@ def import_for(path, task, space, **choices):
 # The smallest model that has every kind of layer, for tests that run many updates.
 SMALLEST = dataclasses.replace(
     PRESETS["tiny"],
-    embed_dim=16,
-    depths=(1, 1, 1, 1),
+    encoder=SwinSizes(
+        embed_dim=16, depths=(1, 1, 1, 1), num_heads=(1, 2, 4, 8), drop_path_rate=0.0
+    ),
     hidden_dim=32,
     mask_dim=32,
     queries=8,
@@ -128,9 +129,16 @@ SMALLEST = dataclasses.replace(
 )
 
 
-def small_model(seed=0, **sizes):
+def with_drop_path(preset, rate):
+    """Return a preset whose Swin encoder drops paths at a rate."""
+    encoder = dataclasses.replace(preset.encoder, drop_path_rate=rate)
+    return dataclasses.replace(preset, encoder=encoder)
+
+
+def small_model(seed=0, drop_path_rate=0.0, **sizes):
     """Return the smallest model with new weights, with some of its sizes changed."""
-    return YShapedModel(dataclasses.replace(SMALLEST, **sizes), len(CITYSCAPES), seed)
+    preset = dataclasses.replace(with_drop_path(SMALLEST, drop_path_rate), **sizes)
+    return YShapedModel(preset, len(CITYSCAPES), seed)
 
 
 def weights_of(module):

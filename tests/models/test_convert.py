@@ -13,7 +13,15 @@ import safetensors.torch
 import torch
 import transformers
 
-from support import SMALLEST, SPACE, changed, import_for, small_model, weights_of
+from support import (
+    SMALLEST,
+    SPACE,
+    changed,
+    import_for,
+    small_model,
+    weights_of,
+    with_drop_path,
+)
 from videottt.cli import main
 from videottt.core.errors import InputError
 from videottt.core.randomness import generator
@@ -30,7 +38,7 @@ from videottt.settings.presets import PRESETS
 
 PATCHES = "backbone.patch_embed.proj.weight"
 # What no file tells: the paper's.
-SIZES = dataclasses.replace(SMALLEST, drop_path_rate=0.3, loss_points=12544, mask_patch=16)
+SIZES = dataclasses.replace(with_drop_path(SMALLEST, 0.3), loss_points=12544, mask_patch=16)
 
 
 @torch.no_grad()
@@ -333,7 +341,7 @@ def test_a_swin_transformer_gives_the_encoder_and_both_heads_are_new(imagenet, j
     assert (found.model.head_kind, found.classes) == ("colours", [])
     # Sizes that an encoder does not tell are the paper's.
     preset = found.model.preset
-    assert (preset.embed_dim, preset.hidden_dim) == (SMALLEST.embed_dim, 256)
+    assert (preset.encoder.embed_dim, preset.hidden_dim) == (SMALLEST.encoder.embed_dim, 256)
     new = YShapedModel(preset, 0, seed=1, head="colours")
     assert same_weights(new, found.model, {"head", "decoder"})
     norms = {f"hidden_states_norms.stage{n}.{kind}" for n in range(1, 5)
@@ -421,7 +429,7 @@ def test_a_preset_is_checked_against_the_file_and_supplies_sizes_without_a_shape
     path = pickled(tmp_path / "tiny.pkl", detectron2_arrays(tiny, decoder=False))
     found = import_for(path, "semantic", SPACE, model="tiny")
     assert found.model.preset == PRESETS["tiny"]
-    assert import_for(path, "semantic", SPACE).model.preset.drop_path_rate == 0.3
+    assert import_for(path, "semantic", SPACE).model.preset.encoder.drop_path_rate == 0.3
 
 
 def test_a_class_head_is_refused_for_colorization_and_a_colour_head_is_not_exported(

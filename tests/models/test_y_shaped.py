@@ -291,8 +291,8 @@ def disown(tensors, metadata):
         (remove, f"missing {FIRST}"),
         (add, "unknown encoder.extra"),
         (reshape, rf"misshapen {FIRST} \[16, 3, 4, 4\], expected \[16, 4, 4, 4\]"),
-        (age, "is not a 'videottt checkpoint' of version 2"),
-        (disown, "is not a 'videottt checkpoint' of version 2"),
+        (age, "is not a 'videottt checkpoint' of version 3"),
+        (disown, "is not a 'videottt checkpoint' of version 3"),
     ],
 )
 def test_a_checkpoint_that_does_not_fit_is_refused(joint_checkpoint, tmp_path, spoil, message):

@@ -109,11 +109,11 @@ def write_deeplab(path: Path, seed: int) -> None:
 
 def write_swin(path: Path, seed: int) -> None:
     """Write a Swin trained on ImageNet, as of https://github.com/microsoft/Swin-Transformer."""
-    preset = PRESETS["tiny"]
-    width = preset.embed_dim
+    sizes = PRESETS["tiny"].encoder
+    width = sizes.embed_dim
     shapes = _affine("patch_embed.proj", (width, 3, 4, 4)) | _norm("patch_embed.norm", width)
     counters: dict[str, Tensor] = {}
-    for stage, (depth, heads) in enumerate(zip(preset.depths, preset.num_heads, strict=True)):
+    for stage, (depth, heads) in enumerate(zip(sizes.depths, sizes.num_heads, strict=True)):
         for block in range(depth):
             name = f"layers.{stage}.blocks.{block}"
             shapes |= _swin_block(name, width, heads)
@@ -123,7 +123,7 @@ def write_swin(path: Path, seed: int) -> None:
             windows = (RESOLUTION // 2**stage // WINDOW) ** 2
             if block % 2 and windows > 1:
                 counters[f"{name}.attn_mask"] = torch.zeros(windows, WINDOW**2, WINDOW**2)
-        if stage < len(preset.depths) - 1:
+        if stage < len(sizes.depths) - 1:
             name = f"layers.{stage}.downsample"
             shapes |= {f"{name}.reduction.weight": (2 * width, 4 * width)}
             shapes |= _norm(f"{name}.norm", 4 * width)

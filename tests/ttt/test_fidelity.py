@@ -82,7 +82,7 @@ def checkpoint_path(folder, tmp_path_factory):
 def model(checkpoint_path):
     checkpoint = load_checkpoint(checkpoint_path)
     assert checkpoint.has_decoder
-    assert checkpoint.model.preset.drop_path_rate == 0.3
+    assert checkpoint.model.preset.encoder.drop_path_rate == 0.3
     return checkpoint.model
 
 

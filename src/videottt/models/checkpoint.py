@@ -1,6 +1,6 @@
 """Write and read checkpoints: safetensors files with the model's sizes, classes and provenance.
 
-Metadata of format version 2: ``format`` and ``version`` as text; as JSON ``preset`` (sizes),
+Metadata of format version 3: ``format`` and ``version`` as text; as JSON ``preset`` (sizes),
 ``head`` (output of h: segments or colours), ``classes`` (names of the classes of h), ``space``
 (classes and things of the training data set), ``decoder`` (whether g was trained) and
 ``provenance``.
@@ -26,7 +26,7 @@ from videottt.models.y_shaped import YShapedModel
 from videottt.settings.presets import preset_from, sizes_of
 
 FORMAT = "videottt checkpoint"
-VERSION = "2"
+VERSION = "3"
 # Metadata stored as JSON.
 FACTS = ("preset", "head", "classes", "space", "decoder", "provenance")
 
@@ -155,7 +155,8 @@ def _load(model: YShapedModel, tensors: dict[str, Tensor], has_decoder: bool, pa
             "an unbroken copy"
         )
     for name, tensor in tensors.items():
-        if tensor.dtype != own[name].dtype or not tensor.isfinite().all():
+        halved = tensor.dtype == torch.float16 and own[name].dtype == torch.float32
+        if not (halved or tensor.dtype == own[name].dtype) or not tensor.isfinite().all():
             raise InputError(
                 f"{path}: the weights '{name}' are of another type or not finite; train it again, "
                 "or take an unbroken copy"
@@ -163,4 +164,5 @@ def _load(model: YShapedModel, tensors: dict[str, Tensor], has_decoder: bool, pa
     untrained = {
         name: torch.full(own[name].shape, float("nan")) for name in own.keys() - tensors.keys()
     }
-    model.load_state_dict(tensors | untrained, assign=True)
+    whole = {name: tensor.to(own[name].dtype) for name, tensor in tensors.items()}
+    model.load_state_dict(whole | untrained, assign=True)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from videottt.models.windows import WindowAttention
+from videottt.settings.presets import SwinSizes
 
 Size = tuple[int, int]
 
@@ -208,23 +209,22 @@ class Swin(nn.Module):
         self.layernorm = nn.LayerNorm(channels * 2 ** (len(depths) - 1))
 
 
-class Encoder(nn.Module):
+class SwinEncoder(nn.Module):
     """The encoder f: Swin Transformer with a norm for each of its stages' outputs.
 
     Args:
-        channels: of the first stage; they double from stage to stage.
-        depths: number of blocks of each stage.
-        heads: attention heads of each stage.
-        drop_path_rate: of the last block, 0..1; rates grow linearly from 0.
+        sizes: of the stages.
+
+    Attributes:
+        channels: of the maps.
     """
 
-    def __init__(
-        self, channels: int, depths: Sequence[int], heads: Sequence[int], drop_path_rate: float
-    ) -> None:
+    def __init__(self, sizes: SwinSizes) -> None:
         super().__init__()
-        self.swin = Swin(channels, depths, heads, drop_path_rate)
+        self.channels = sizes.channels
+        self.swin = Swin(sizes.embed_dim, sizes.depths, sizes.num_heads, sizes.drop_path_rate)
         self.hidden_states_norms = nn.ModuleDict(
-            {f"stage{n + 1}": nn.LayerNorm(channels * 2**n) for n in range(len(depths))}
+            {f"stage{n + 1}": nn.LayerNorm(channels) for n, channels in enumerate(sizes.channels)}
         )
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:

@@ -1,5 +1,6 @@
 """The Y-shaped model of the paper: encoder f, main-task head h, decoder g (sections 3 and 4.3)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -7,10 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from videottt.core.errors import InputError, nearest
+from videottt.models.encoders import build_encoder
 from videottt.models.masking import masked
 from videottt.models.pixel_decoder import PixelDecoder, Pixels
 from videottt.models.query_decoder import QueryDecoder
-from videottt.models.swin import Encoder
 from videottt.settings.presets import Preset
 
 if TYPE_CHECKING:
@@ -47,13 +48,14 @@ class MaskedAttentionBranch(nn.Module):
 
     Args:
         preset: all sizes.
+        channels: of the encoder's maps, from high to low resolution.
         queries: number of queries.
     """
 
-    def __init__(self, preset: Preset, queries: int) -> None:
+    def __init__(self, preset: Preset, channels: Sequence[int], queries: int) -> None:
         super().__init__()
         self.pixel_decoder = PixelDecoder(
-            [preset.embed_dim * 2**stage for stage in range(len(preset.depths))],
+            channels,
             preset.hidden_dim,
             preset.mask_dim,
             preset.attention_heads,
@@ -90,11 +92,12 @@ class MainTaskHead(MaskedAttentionBranch):
 
     Args:
         preset: all sizes.
+        channels: of the encoder's maps.
         classes: number of classes, without "no object".
     """
 
-    def __init__(self, preset: Preset, classes: int) -> None:
-        super().__init__(preset, preset.queries)
+    def __init__(self, preset: Preset, channels: Sequence[int], classes: int) -> None:
+        super().__init__(preset, channels, preset.queries)
         self.class_predictor = nn.Linear(preset.hidden_dim, classes + 1)
 
     def forward(self, features: tuple[Tensor, ...]) -> QueryOutputs:
@@ -143,11 +146,12 @@ class ColourHead(PaintingBranch):
 
     Args:
         preset: all sizes.
+        channels: of the encoder's maps.
         classes: 0, as there are none.
     """
 
-    def __init__(self, preset: Preset, classes: int) -> None:
-        super().__init__(preset, COLOUR_QUERIES)
+    def __init__(self, preset: Preset, channels: Sequence[int], classes: int) -> None:
+        super().__init__(preset, channels, COLOUR_QUERIES)
 
     def final(self, features: tuple[Tensor, ...]) -> Tensor:
         """Return the pixels, which only the final layer paints."""
@@ -160,10 +164,11 @@ class ReconstructionDecoder(PaintingBranch):
 
     Args:
         preset: all sizes.
+        channels: of the encoder's maps.
     """
 
-    def __init__(self, preset: Preset) -> None:
-        super().__init__(preset, RECONSTRUCTION_QUERIES)
+    def __init__(self, preset: Preset, channels: Sequence[int]) -> None:
+        super().__init__(preset, channels, RECONSTRUCTION_QUERIES)
 
 
 # Classes of h by kind of output.
@@ -190,7 +195,7 @@ class YShapedModel(nn.Module):
         preset: all sizes.
         classes: number of classes that h predicts.
         head_kind: output of h: "segments" or "colours".
-        encoder: f, a Swin Transformer with a fourth input channel.
+        encoder: f, with a fourth input channel.
         head: h.
         decoder: g.
 
@@ -207,12 +212,11 @@ class YShapedModel(nn.Module):
         self.preset = preset
         self.classes = classes
         self.head_kind = head
+        self.encoder = build_encoder(preset.encoder, seed)
+        channels = self.encoder.channels
         with torch.device("meta"):
-            self.encoder = Encoder(
-                preset.embed_dim, preset.depths, preset.num_heads, preset.drop_path_rate
-            )
-            self.head = HEADS[head](preset, classes)
-            self.decoder = ReconstructionDecoder(preset)
+            self.head = HEADS[head](preset, channels, classes)
+            self.decoder = ReconstructionDecoder(preset, channels)
         if seed is not None:
             self._initialise(seed)
 
@@ -221,7 +225,9 @@ class YShapedModel(nn.Module):
         from videottt.models.initial_weights import initial_weights
 
         queries = self.head.query_decoder.queries_features.num_embeddings
-        drawn = initial_weights(self.preset, self.classes, queries, RECONSTRUCTION_QUERIES, seed)
+        drawn = initial_weights(
+            self.preset, self.encoder, self.classes, queries, RECONSTRUCTION_QUERIES, seed
+        )
         self.load_state_dict({name: drawn[name] for name in self.state_dict()}, assign=True)
 
     def features(
@@ -238,7 +244,7 @@ class YShapedModel(nn.Module):
                 `videottt.models.masking.masked`.
 
         Returns:
-            maps i = 0..3, float [B, embed_dim · 2^i, H / 2^(i+2), W / 2^(i+2)].
+            maps i = 0..3, float [B, C_i, H / 2^(i+2), W / 2^(i+2)].
         """
         visible = visible.to(images.dtype)
         shown = masked(images, visible, masked_with)

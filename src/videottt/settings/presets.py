@@ -1,4 +1,4 @@
-"""Declare model sizes by name: `swin_small` is the paper's, `tiny` trains on a CPU in minutes."""
+"""Declare models by name: `swin_small` is the paper's, `lite` runs on a CPU, `tiny` is for tests."""
 
 import dataclasses
 from typing import Annotated, Any
@@ -14,14 +14,58 @@ Number = Annotated[int, Field(ge=1, le=2**16)]
 
 
 @settings
-class Preset:
-    """Sizes of the Y-shaped model, in the terms of Swin Transformer and Mask2Former.
+class SwinSizes:
+    """Sizes of a Swin Transformer (transformers), whose patches are 4 x 4 and windows 7 x 7.
 
     Attributes:
-        embed_dim: channels of the first Swin stage; they double from stage to stage.
-        depths: number of blocks of each of the four Swin stages.
-        num_heads: attention heads of each Swin stage.
-        drop_path_rate: drop path rate of the last Swin block, 0..1; rates grow linearly from 0.
+        embed_dim: channels of the first stage; they double from stage to stage.
+        depths: number of blocks of each of the four stages.
+        num_heads: attention heads of each stage.
+        drop_path_rate: drop path rate of the last block, 0..1; rates grow linearly from 0.
+    """
+
+    embed_dim: Number
+    depths: tuple[Number, ...]
+    num_heads: tuple[Number, ...]
+    drop_path_rate: Fraction
+
+    def __post_init__(self) -> None:
+        if len(self.num_heads) != len(self.depths) or any(
+            channels % heads for channels, heads in zip(self.channels, self.num_heads, strict=True)
+        ):
+            raise ValueError(
+                "its attention heads do not share its channels evenly; choose numbers of heads "
+                "that divide the channels"
+            )
+
+    @property
+    def channels(self) -> tuple[int, ...]:
+        """Return the channels of each stage's map."""
+        return tuple(self.embed_dim * 2**stage for stage in range(len(self.depths)))
+
+
+@settings
+class TimmBackbone:
+    """A convolutional or hierarchical backbone of timm, with maps at 1/4 to 1/32 of the image.
+
+    Attributes:
+        name: of the backbone in timm, such as resnet18 or convnext_atto.
+        weights: where the weights of the encoder come from before training: "package" (a Python
+            package of weights that is installed; `videottt.models.encoders.PACKAGES` lists them),
+            "hub" (timm's own, downloaded once by huggingface_hub), the path of a file, or null,
+            new weights. A checkpoint does not need them.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9_]+(\.[a-z0-9_]+)?$")]
+    weights: str | None = None
+
+
+@settings
+class Preset:
+    """The Y-shaped model: its encoder f, and the sizes of the branches h and g as in Mask2Former.
+
+    Attributes:
+        encoder: a Swin Transformer, as in the paper, by its sizes; or a backbone of timm by name.
         hidden_dim: channels of the pixel decoder and of the queries.
         mask_dim: channels of the per-pixel embedding that queries are compared with.
         queries: number of queries of the head h for segments.
@@ -34,10 +78,7 @@ class Preset:
         mask_patch: side of the square patches that ℓ_s masks, in pixels.
     """
 
-    embed_dim: Number
-    depths: tuple[Number, ...]
-    num_heads: tuple[Number, ...]
-    drop_path_rate: Fraction
+    encoder: SwinSizes | TimmBackbone
     hidden_dim: Number
     mask_dim: Number
     queries: Number
@@ -50,40 +91,41 @@ class Preset:
     mask_patch: Number
 
     def __post_init__(self) -> None:
-        stages = [self.embed_dim * 2**stage for stage in range(len(self.depths))]
-        shared = [
-            *zip(stages, self.num_heads, strict=False),
-            (self.hidden_dim, self.attention_heads),
-        ]
-        if len(self.num_heads) != len(stages) or any(size % heads for size, heads in shared):
+        if self.hidden_dim % self.attention_heads:
             raise ValueError(
                 "its attention heads do not share its channels evenly; choose numbers of heads "
                 "that divide the channels"
             )
 
 
+_TINY = Preset(
+    encoder=SwinSizes(
+        embed_dim=32, depths=(1, 1, 2, 1), num_heads=(1, 2, 4, 8), drop_path_rate=0.0
+    ),
+    hidden_dim=64,
+    mask_dim=64,
+    queries=24,
+    pixel_decoder_layers=1,
+    pixel_decoder_feedforward=128,
+    decoder_layers=3,
+    feedforward=128,
+    attention_heads=4,
+    loss_points=768,
+    mask_patch=8,
+)
 PRESETS = {
-    "tiny": Preset(
-        embed_dim=32,
-        depths=(1, 1, 2, 1),
-        num_heads=(1, 2, 4, 8),
-        drop_path_rate=0.0,
-        hidden_dim=64,
-        mask_dim=64,
-        queries=24,
-        pixel_decoder_layers=1,
-        pixel_decoder_feedforward=128,
-        decoder_layers=3,
-        feedforward=128,
-        attention_heads=4,
-        loss_points=768,
-        mask_patch=8,
+    "tiny": _TINY,
+    "lite": dataclasses.replace(
+        _TINY,
+        encoder=TimmBackbone(name="tf_efficientnet_lite0", weights="package"),
+        queries=32,
+        loss_points=2048,
+        feedforward=256,
     ),
     "swin_small": Preset(
-        embed_dim=96,
-        depths=(2, 2, 18, 2),
-        num_heads=(3, 6, 12, 24),
-        drop_path_rate=0.3,
+        encoder=SwinSizes(
+            embed_dim=96, depths=(2, 2, 18, 2), num_heads=(3, 6, 12, 24), drop_path_rate=0.3
+        ),
         hidden_dim=256,
         mask_dim=256,
         queries=100,
@@ -120,5 +162,7 @@ def preset_from(sizes: dict[str, Any]) -> Preset:
 
 
 def sizes_of(preset: Preset) -> dict[str, Any]:
-    """Return a preset's sizes by name, for a checkpoint's metadata."""
-    return dataclasses.asdict(preset)
+    """Return a preset by name, for a checkpoint's metadata: without the source of weights."""
+    sizes = dataclasses.asdict(preset)
+    sizes["encoder"].pop("weights", None)
+    return sizes

@@ -13,7 +13,7 @@ from videottt.models.convert.layouts import LAYOUTS, SWIN, Layout
 from videottt.models.convert.sizes import check_preset, check_window, sizes_in
 from videottt.models.weights import read_tensors
 from videottt.models.y_shaped import YShapedModel
-from videottt.settings.presets import Preset, preset_named
+from videottt.settings.presets import Preset, SwinSizes, preset_named
 
 # Preset of the sizes that no parameter's shape determines: drop path rate, loss points, mask patch.
 PAPER = "swin_small"
@@ -76,6 +76,11 @@ def import_checkpoint(
             classes is not the task's; or the file has three channels and `fourth_channel` is None.
     """
     known = preset_named(model or PAPER)
+    if not isinstance(known.encoder, SwinSizes):
+        raise InputError(
+            f"{path}: only models with a Swin encoder are imported, and '{model}' has another; its "
+            "encoder takes published weights by itself when it is trained"
+        )
     layout, theirs = _recognised(read_tensors(path), path)
     tensors, unknown = _renamed(theirs, layout)
     has_head = any(name.startswith("head.") for name in tensors)

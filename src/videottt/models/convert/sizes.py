@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from videottt.core.errors import InputError
-from videottt.settings.presets import Preset
+from videottt.settings.presets import Preset, SwinSizes
 
 Shapes = Mapping[str, tuple[int, ...]]
 
@@ -24,21 +24,22 @@ def sizes_in(shapes: Shapes, known: Preset, *, head: bool) -> Preset:
 
     Args:
         shapes: shape of each parameter by our name; parameters may be missing.
-        known: preset that supplies the drop path rate, the points of the loss, the mask's patch,
+        known: preset with a Swin encoder that supplies the drop path rate, the points of the loss, the mask's patch,
             and every size whose parameter is missing.
         head: whether `shapes` include the head h.
     """
-    sizes: dict[str, Any] = {
+    stages: dict[str, Any] = {
         "embed_dim": _size(shapes, "encoder.swin.embeddings.norm.weight", 0),
         "depths": tuple(_count(shapes, f"{STAGES}.{stage}.blocks") for stage in range(4)),
         "num_heads": tuple(
             _size(shapes, f"{STAGES}.{stage}.blocks.0.{POSITIONS}", 1) for stage in range(4)
         ),
     }
+    sizes: dict[str, int] = {}
     if head:
         pixels, queries = "head.pixel_decoder", "head.query_decoder"
         weights = _size(shapes, f"{pixels}.encoder.layers.0.self_attn.attention_weights.bias", 0)
-        sizes |= {
+        sizes = {
             "hidden_dim": _size(shapes, f"{queries}.queries_features.weight", 1),
             "mask_dim": _size(shapes, f"{pixels}.mask_projection.bias", 0),
             "queries": _size(shapes, f"{queries}.queries_features.weight", 0),
@@ -48,11 +49,18 @@ def sizes_in(shapes: Shapes, known: Preset, *, head: bool) -> Preset:
             "feedforward": _size(shapes, f"{queries}.decoder.layers.0.fc1.bias", 0),
             "attention_heads": weights // WEIGHTS_PER_HEAD,
         }
-    determined = {name: size for name, size in sizes.items() if size}
+    swin = known.encoder
+    assert isinstance(swin, SwinSizes)
+    if not stages["embed_dim"]:
+        del stages["embed_dim"]
     for name in ("depths", "num_heads"):
-        pairs = zip(sizes[name], getattr(known, name), strict=True)
-        determined[name] = tuple(size or default for size, default in pairs)
-    return dataclasses.replace(known, **determined)
+        pairs = zip(stages[name], getattr(swin, name), strict=True)
+        stages[name] = tuple(size or default for size, default in pairs)
+    return dataclasses.replace(
+        known,
+        encoder=dataclasses.replace(swin, **stages),
+        **{name: size for name, size in sizes.items() if size},
+    )
 
 
 def check_window(shapes: Shapes, path: Path) -> None:
@@ -82,7 +90,7 @@ def check_preset(derived: Preset, requested: Preset, name: str, path: Path) -> N
     Raises:
         InputError: sizes differ; the message lists all of them.
     """
-    sizes, expected = dataclasses.asdict(derived), dataclasses.asdict(requested)
+    sizes, expected = (_flat(preset) for preset in (derived, requested))
     differences = [
         f"{size} is {_text(value)}, not {_text(expected[size])}"
         for size, value in sizes.items()
@@ -93,6 +101,12 @@ def check_preset(derived: Preset, requested: Preset, name: str, path: Path) -> N
             f"{path}: holds no model '{name}': {', '.join(differences)}; leave the model away to "
             "take the sizes of the file"
         )
+
+
+def _flat(preset: Preset) -> dict[str, object]:
+    """Return a preset's sizes by name, those of its encoder beside the others."""
+    sizes = dataclasses.asdict(preset)
+    return {**sizes.pop("encoder"), **sizes}
 
 
 def _text(value: object) -> str:
