@@ -83,7 +83,7 @@ class OfDataset:
     """What is different for the streams of one data set.
 
     Attributes:
-        input: size of what the model sees, in place of the study's.
+        input: size of what the model sees, in place of the study's; of stills too.
         updates: settings of updates, merged over the study's.
         decoding: settings of decoding, merged over the study's.
     """

@@ -86,7 +86,7 @@ def training_settings(config: Config, dataset: str, task: str, checkpoint: str) 
             "reconstruction": reconstruction,
             **mae,
         },
-        "augmentation": {**study["input"], **training["augmentation"]},
+        "augmentation": {**study_on(study, dataset)["input"], **training["augmentation"]},
     }
 
 
