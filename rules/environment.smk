@@ -17,6 +17,7 @@ import videottt
 from videottt.cli import module_of
 from videottt.core.errors import InputError
 from videottt.core.ids import check_known
+from videottt.models.shipped_checkpoints import shipped_checkpoint
 from videottt.runtime.gpus import visible_gpus
 from videottt.study import config as settings
 from videottt.study import (

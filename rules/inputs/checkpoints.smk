@@ -2,7 +2,10 @@
 
 
 def checkpoint_file(study, ids):
-    """Return the file of a checkpoint: imported, where the study says so, or trained."""
+    """Return the file of a checkpoint: shipped or imported, where the study says so, or trained."""
+    name = settings.shipped_as(study, ids["task"], ids["checkpoint"])
+    if name is not None:
+        return str(shipped_checkpoint(name))
     source = settings.imported(study, ids["task"], ids["checkpoint"])
     if source is None:
         return rules.train.output.checkpoint.format(**ids)
@@ -13,16 +16,19 @@ def checkpoint_file(study, ids):
 @reported
 def stills_of(wildcards):
     """Return the frame stores of the stills that are trained on, or records where they lie."""
-    dataset = wildcards.dataset
-    videos = inputs.trained_stills(config, dataset, wildcards.task)
-    if inputs.is_read_in_place(config, dataset):
-        return fetched(inputs.sources_of_videos(config, dataset, videos))
-    return expand(rules.ingest.output.frames, dataset=dataset, video=videos)
+    stills = []
+    for dataset, videos in inputs.trained_stills(config, wildcards.dataset, wildcards.task).items():
+        if inputs.is_read_in_place(config, dataset):
+            stills += fetched(inputs.sources_of_videos(config, dataset, videos))
+        else:
+            stills += expand(rules.ingest.output.frames, dataset=dataset, video=videos)
+    return stills
 
 
 def stills_arguments(wildcards, input):
     """Return the frame stores or folders of stills, as a shell takes them."""
-    return inputs.stills_arguments(config, wildcards.dataset, wildcards.task, input.stills)
+    stores = [path for path in input.stills if path.endswith(".h5")]
+    return inputs.stills_arguments(config, wildcards.dataset, wildcards.task, stores)
 
 
 @reported

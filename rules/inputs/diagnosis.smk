@@ -4,18 +4,18 @@ from types import SimpleNamespace
 
 
 def training_of_diagnosis(wildcards):
-    """Return what a diagnosed checkpoint was trained on and for; None if it is imported."""
+    """Return what a diagnosed checkpoint was trained on and for; None if it is not trained here."""
     method = settings.method_of(config, wildcards.method)
     ids = settings.checkpoint_ids(config, wildcards.dataset, wildcards.task, method)
     study = settings.study_of(config, wildcards.dataset)
-    if settings.imported(study, ids["task"], ids["checkpoint"]) is not None:
+    if not settings.is_trained(study, ids["task"], ids["checkpoint"]):
         return None
     return SimpleNamespace(dataset=ids["dataset"], task=ids["task"])
 
 
 @reported
 def stills_of_diagnosis(wildcards):
-    """Return the stills that a diagnosed checkpoint was trained on; none if it is imported."""
+    """Return the stills that a diagnosed checkpoint was trained on; none if others trained it."""
     trained = training_of_diagnosis(wildcards)
     return stills_of(trained) if trained else []
 
@@ -26,8 +26,7 @@ def stills_of_diagnosis_argument(wildcards, input):
     trained = training_of_diagnosis(wildcards)
     if trained is None:
         return ""
-    named = inputs.stills_arguments(config, trained.dataset, trained.task, input.stills)
-    return f"--stills {named}"
+    return f"--stills {stills_arguments(trained, input)}"
 
 
 @reported

@@ -26,6 +26,7 @@ from videottt.core.shipped import shipped
 from videottt.data.ingest import sampled
 from videottt.data.layouts import video_file
 from videottt.models.checkpoint import Checkpoint, load_checkpoint
+from videottt.models.shipped_checkpoints import checkpoint_named
 from videottt.runtime.device import prepare_device
 from videottt.settings.decoding import Decoding
 from videottt.settings.method import Method, method_from
@@ -48,8 +49,9 @@ def load(
     GPU of several to each job; a library does not: name one with ``device="cuda:1"``.
 
     Args:
-        checkpoint: a file that `videottt train` or `videottt import-checkpoint` wrote. Methods that
-            learn by reconstruction need a joint one.
+        checkpoint: a file that `videottt train` or `videottt import-checkpoint` wrote; methods that
+            learn by reconstruction need a joint one. Or the id of one that ships with videottt,
+            such as "driving_semantic": `videottt list checkpoints`.
         device: "auto" (a GPU if torch can use one, else the CPU), "cpu", "cuda" or "cuda:N".
         task: "semantic", "instance", "panoptic" or "colorization"; by default the one that the
             checkpoint was trained for. A checkpoint for panoptic segmentation also does the
@@ -59,7 +61,7 @@ def load(
         InputError: the file is absent or no checkpoint, it cannot do the task, or the device cannot
             be used.
     """
-    path = Path(checkpoint)
+    path = checkpoint_named(checkpoint)
     with _gradients():
         read = load_checkpoint(path)
     name = trained_task(read, path) if task is None else task

@@ -79,7 +79,14 @@ def test_stills_are_frame_stores_or_folders_that_are_read_where_they_lie(config)
     arguments = inputs.stills_arguments
     assert arguments(config, "cityscapes", "semantic", ["a.h5", "b c.h5"]) == "a.h5 'b c.h5'"
     assert arguments(config, "imagenet", "colorization", []) == '"$DATA_ROOT"/imagenet/train'
-    assert inputs.trained_stills(config, "coco", "panoptic") == ["train2017"]
+    assert inputs.trained_stills(config, "coco", "panoptic") == {"coco": ["train2017"]}
+    several = {**config, "study": "models"}
+    trained = {"synthetic": ["stills"], "street_photographs": ["idd_lite", "camvid"]}
+    assert inputs.trained_stills(several, "synthetic", "colorization") == trained
+    photographs = " ".join(
+        f'"$DATA_ROOT"/street_photographs/{name}' for name in ("idd_lite", "camvid")
+    )
+    assert arguments(several, "synthetic", "colorization", ["a.h5"]) == f"a.h5 {photographs}"
     assert inputs.training_model(config, "coco", "panoptic") == "swin_small"
     assert inputs.training_threads(config, "cityscapes", "semantic") == 8
     with pytest.raises(InputError, match="no study uses dataset 'lumiere' to train for"):

@@ -47,6 +47,7 @@ GROUPS = {
         "ingest",
         "import-checkpoint",
         "export-checkpoint",
+        "list",
     ),
 }
 # Snakemake calls them, with the settings of a study; `videottt --help` only names them.
@@ -77,7 +78,7 @@ WORKFLOW = (
 VERBS = (*(verb for verbs in GROUPS.values() for verb in verbs), *WORKFLOW)
 EXAMPLES = """\
 examples:
-  videottt run clip.mp4 --checkpoint joint.safetensors
+  videottt run clip.mp4
   videottt run clip.mp4 --checkpoint joint.safetensors --method online_ttt_mae,window=4
   videottt import-checkpoint --help
   videottt plan --study paper

@@ -5,9 +5,10 @@ without learning, side_by_side.mp4, and for colorization the film in colour. Eac
 command that does it alone. After a stop or a kill, the same command goes on inside the video.
 
 Examples:
-    videottt run clip.mp4 --checkpoint joint.safetensors
+    videottt run clip.mp4
+    videottt run clip.mp4 --task panoptic
     videottt run clip.mp4 --checkpoint joint.safetensors --method online_ttt_mae,window=4
-    videottt run frames/ --fps 10 --checkpoint joint.safetensors --device cuda
+    videottt run frames/ --fps 10 --task colorization --device cuda
 """
 
 import argparse
@@ -22,13 +23,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--task",
         help="semantic, instance, panoptic or colorization; by default the task that the "
-        "checkpoint was trained for",
+        "checkpoint was trained for, or semantic",
     )
     parser.add_argument(
         "--checkpoint",
-        required=True,
-        type=Path,
-        help="file of a checkpoint; TTT-MAE needs one of joint training",
+        help="file of a checkpoint (TTT-MAE needs one of joint training), or the id of one that "
+        "ships with videottt: videottt list checkpoints; by default the one for the task",
     )
     parser.add_argument(
         "--method",

@@ -58,6 +58,7 @@ def save_checkpoint(
     *,
     decoder: bool,
     provenance: dict[str, Any],
+    stored: torch.dtype = torch.float32,
 ) -> None:
     """Write a checkpoint; the file appears only once it is complete.
 
@@ -68,9 +69,11 @@ def save_checkpoint(
         space: classes of the training data set.
         decoder: whether g was trained; an untrained g is not stored.
         provenance: code, settings and inputs that the file is made from.
+        stored: type of matrices and kernels in the file; float16 halves it. Vectors, which are few,
+            stay as they are: variances of batch norms may be too small for float16.
     """
     tensors: dict[str, Tensor] = {
-        name: tensor.detach().cpu().contiguous()
+        name: tensor.detach().cpu().to(stored if tensor.ndim > 1 else tensor.dtype).contiguous()
         for name, tensor in model.state_dict().items()
         if decoder or not name.startswith("decoder.")
     }

@@ -45,6 +45,8 @@ class TaskTraining:
     Attributes:
         dataset: id of the data set with the stills.
         split: split of the data set.
+        also: other data sets -> the split with stills that are trained on too; those without
+            labels serve colorization.
         augmentation: the recipe; its edges are those of the study's input.
         optimizer: how large a batch is, and how the optimizer steps.
         iterations: checkpoint -> gradient steps.
@@ -63,6 +65,7 @@ class TaskTraining:
     threads: Count
     optimizers: dict[str, TrainingOptimizer] = field(default_factory=dict)
     initial: dict[str, str] = field(default_factory=dict)
+    also: dict[Id, Id] = field(default_factory=dict)
 
 
 @settings
@@ -179,6 +182,9 @@ class Study:
         imported: task -> checkpoint -> id of the download that it is imported from, in place of
             training it; ``pretrained`` is what the training of a checkpoint without `initial`
             starts from.
+        shipped: task -> checkpoint -> id of one that ships with videottt (`videottt list
+            checkpoints`), in place of training it.
+        also_trained: checkpoints that are trained although no method starts from them.
         by_dataset: data set -> what is different for its streams.
         task_seeds: task -> its seeds, in place of those of the study.
         checkpoint_tasks: task -> another task whose checkpoint it uses; by default its own.
@@ -207,6 +213,8 @@ class Study:
     offline: bool = False
     own_videos: bool = False
     imported: dict[TaskName, dict[str, Id]] = field(default_factory=dict)
+    shipped: dict[TaskName, dict[str, Id]] = field(default_factory=dict)
+    also_trained: list[str] = field(default_factory=list)
     by_dataset: dict[Id, OfDataset] = field(default_factory=dict)
     task_seeds: dict[TaskName, Seeds] = field(default_factory=dict)
     checkpoint_tasks: dict[TaskName, TaskName] = field(default_factory=dict)

@@ -261,6 +261,17 @@ def imported(study: Config, task: str, checkpoint: str) -> str | None:
     return source
 
 
+def shipped_as(study: Config, task: str, checkpoint: str) -> str | None:
+    """Return the id of the checkpoint that ships in place of one for a task; None: none does."""
+    name: str | None = study.get("shipped", {}).get(task, {}).get(checkpoint)
+    return name
+
+
+def is_trained(study: Config, task: str, checkpoint: str) -> bool:
+    """Return whether a study trains a checkpoint: it neither imports it nor takes a shipped one."""
+    return not (imported(study, task, checkpoint) or shipped_as(study, task, checkpoint))
+
+
 def initial_checkpoint(config: Config, study: Config, task: str, checkpoint: str) -> str | None:
     """Return the checkpoint that the training of another starts from, None if from scratch.
 
@@ -278,14 +289,14 @@ def trained_checkpoints(config: Config, study: Config, task: str) -> list[str]:
     methods = [m for stream in sorted(streams) for m in study_methods(config, study, stream)]
     entries = [config["methods"][method.base] for method in methods]
     waiting = [entry["checkpoint"] for entry in entries if "checkpoint" in entry]
+    waiting += study.get("also_trained", []) if streams else []
     found: dict[str, None] = {}
     while waiting:
         checkpoint = waiting.pop(0)
         if checkpoint in config["checkpoints"] and checkpoint not in found:
             found[checkpoint] = None
             initial = initial_checkpoint(config, study, task, checkpoint)
-            trained = not imported(study, task, checkpoint)
-            waiting += [initial] if initial and trained else []
+            waiting += [initial] if initial and is_trained(study, task, checkpoint) else []
     return list(found)
 
 

@@ -105,14 +105,15 @@ def ingest_root(config: Config, dataset: str, rendered: Sequence[str]) -> str:
     return below_data_root(entry["root"]) if "root" in entry else shlex.join(rendered)
 
 
-def trained_stills(config: Config, dataset: str, task: str) -> list[str]:
-    """Return the ids of the stills that a checkpoint is trained on.
+def trained_stills(config: Config, dataset: str, task: str) -> dict[str, list[str]]:
+    """Return the data sets that a checkpoint is trained on, each with the ids of its stills.
 
     Raises:
         InputError: no study trains such a checkpoint.
     """
-    study = study_trained_on(config, dataset, task)
-    return videos_in(config, dataset, training_of(study, task)["split"])
+    training = training_of(study_trained_on(config, dataset, task), task)
+    splits = {dataset: training["split"], **training.get("also", {})}
+    return {name: videos_in(config, name, split) for name, split in splits.items()}
 
 
 def stills_arguments(config: Config, dataset: str, task: str, stores: Sequence[str]) -> str:
@@ -122,13 +123,15 @@ def stills_arguments(config: Config, dataset: str, task: str, stores: Sequence[s
         config: the configuration.
         dataset: id of the data set.
         task: of the checkpoint.
-        stores: the frame stores, if the stills are not read where they lie.
+        stores: the frame stores of all stills that are not read where they lie.
     """
-    if not is_read_in_place(config, dataset):
-        return shlex.join(stores)
-    root = Path(config["datasets"][dataset]["root"])
-    videos = trained_stills(config, dataset, task)
-    return " ".join(below_data_root(root / video) for video in videos)
+    folders = [
+        below_data_root(Path(config["datasets"][name]["root"]) / video)
+        for name, videos in trained_stills(config, dataset, task).items()
+        if is_read_in_place(config, name)
+        for video in videos
+    ]
+    return " ".join([shlex.join(stores), *folders]).strip()
 
 
 def training_model(config: Config, dataset: str, task: str) -> str:

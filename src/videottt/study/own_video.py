@@ -8,8 +8,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from videottt.core.ids import TASKS, check_known
 from videottt.data.ingest import IngestSettings, ingest
 from videottt.models.checkpoint import Checkpoint, load_checkpoint
+from videottt.models.shipped_checkpoints import checkpoint_for, checkpoint_named
 from videottt.report.figures.film import render_prediction
 from videottt.report.figures.opened import PairFiles
 from videottt.report.figures.video import render_pair
@@ -21,6 +23,7 @@ logger = logging.getLogger(__name__)
 # Id, in files, of the predictions of the same checkpoint that nothing is learned for.
 FIXED = "without_learning"
 DATASET = "own"
+DEFAULT_TASK = "semantic"
 # Folder, in that of the results, of what a killed prediction goes on from.
 STATE = "state"
 # Settings of a method that a model without learning has too.
@@ -33,8 +36,10 @@ class OwnVideo:
 
     Attributes:
         video: a video file, or a folder of images.
-        checkpoint: of the model; a joint one for TTT-MAE.
-        task: one of `core.ids.TASKS`; by default the one that the checkpoint was trained for.
+        checkpoint: of the model: a file, a joint one for TTT-MAE, or the id of one that ships with
+            videottt; by default the one that ships for the task.
+        task: one of `core.ids.TASKS`; by default the one that the checkpoint was trained for, or
+            without a checkpoint DEFAULT_TASK.
         method: id of a method, or a variant such as ``online_ttt_mae,window=4``.
         fps: frames a second that are taken at most, by default all; of a folder: their rate.
         config: a user's file; by default config.yaml of this folder, if there is one.
@@ -48,7 +53,7 @@ class OwnVideo:
     """
 
     video: Path
-    checkpoint: Path
+    checkpoint: str | Path | None = None
     task: str | None = None
     method: str = "online_ttt_mae"
     fps: float | None = None
@@ -73,11 +78,10 @@ def run_own_video(own: OwnVideo) -> None:
             a step cannot be done.
         Stopped: it was asked to stop; the same call goes on inside the video.
     """
-    checkpoint = load_checkpoint(own.checkpoint)
-    task = own.task or trained_task(checkpoint, own.checkpoint)
-    chosen = settings_for(
-        checkpoint, own.checkpoint, task, own.method, config=own.config, study=own.study
-    )
+    path = _checkpoint_file(own)
+    checkpoint = load_checkpoint(path)
+    task = own.task or trained_task(checkpoint, path)
+    chosen = settings_for(checkpoint, path, task, own.method, config=own.config, study=own.study)
     logger.info("settings of method '%s' in study '%s'", own.method, chosen.study)
 
     folder = own.output or Path("results/own") / own.video.stem / task
@@ -86,7 +90,7 @@ def run_own_video(own: OwnVideo) -> None:
     _ingest(own, checkpoint, frames)
     job = StreamJob(
         frames=frames,
-        checkpoint=own.checkpoint,
+        checkpoint=path,
         task=task,
         method=own.method,
         settings=chosen.settings,
@@ -109,6 +113,23 @@ def run_own_video(own: OwnVideo) -> None:
     with contextlib.suppress(OSError):  # another run in the same folder may need it
         (folder / STATE).rmdir()
     _render(own, job, fixed, chosen.label)
+
+
+def _checkpoint_file(own: OwnVideo) -> Path:
+    """Return the file of the checkpoint, and say which one that is if none is named.
+
+    Raises:
+        InputError: there is no such checkpoint, or none ships for the task.
+    """
+    if own.checkpoint is not None:
+        return checkpoint_named(own.checkpoint)
+    task = own.task or DEFAULT_TASK
+    check_known(task, TASKS, "task", "the command")
+    path = checkpoint_for(task)
+    logger.info(
+        "checkpoint %s, which ships for the task %s (videottt list checkpoints)", path, task
+    )
+    return path
 
 
 def _without_learning(values: dict[str, Any]) -> dict[str, Any]:

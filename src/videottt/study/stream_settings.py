@@ -6,6 +6,7 @@ from typing import Any
 
 from videottt.core.errors import InputError
 from videottt.core.ids import TASKS, MethodId, check_known
+from videottt.core.settings import merged
 from videottt.models.checkpoint import Checkpoint
 from videottt.study.config import Config, label_of, method_of, tasks_of
 from videottt.study.config_file import read_config
@@ -59,11 +60,14 @@ def settings_for(
     chosen = _study_for(checkpoint, path, whole, study)
     named = method_of(whole, method)
     _check_method(whole, named, task)
+    entry = whole["studies"][chosen]
+    if study is None:
+        entry = merged(entry, {"input": _seen_in_training(checkpoint)})
     return StreamSettings(
         method=named,
         label=label_of(whole, named),
         study=chosen,
-        settings=method_settings_in(whole, whole["studies"][chosen], named),
+        settings=method_settings_in(whole, entry, named),
         overrides=dict(named.overrides),
     )
 
@@ -96,6 +100,14 @@ def _study_for(checkpoint: Checkpoint, path: Path, config: Config, study: str | 
         f"{path}: no study with own_videos: true has its model '{model}'; name the study "
         f"to take settings from (--study), one of {', '.join(studies)}"
     )
+
+
+def _seen_in_training(checkpoint: Checkpoint) -> dict[str, int]:
+    """Return the shortest edge of the images that a checkpoint was trained on, if it says so."""
+    made = checkpoint.provenance.get("settings")
+    recipe = made.get("augmentation", {}) if isinstance(made, dict) else {}
+    edge = recipe.get("shortest_edge")
+    return {"shortest_edge": edge} if isinstance(edge, int) else {}
 
 
 def _check_method(config: Config, method: MethodId, task: str) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from videottt.core.errors import InputError
 from videottt.core.ids import TASKS, MethodId, check_known
 from videottt.core.settings import check_settings, problem_in, with_values
+from videottt.models.shipped_checkpoints import shipped_checkpoints
 from videottt.settings.config import ConfigFile, SomeMethod
 from videottt.settings.presets import PRESETS
 from videottt.settings.study import Updates
@@ -15,8 +16,8 @@ from videottt.study.config import (
     PRETRAINED,
     Config,
     hyperparameters_of,
-    imported,
     is_scored,
+    is_trained,
     methods_of,
     named_methods,
     splits_of,
@@ -226,6 +227,12 @@ def _check_training(config: Config, study: Config, task: str, where: str) -> Non
     for checkpoint in study.get("imported", {}).get(task, {}):
         known = [*config["checkpoints"], PRETRAINED]
         check_known(checkpoint, known, "checkpoint", f"{where}.imported.{task}")
+    for checkpoint, name in study.get("shipped", {}).get(task, {}).items():
+        place = f"{where}.shipped.{task}"
+        check_known(checkpoint, config["checkpoints"], "checkpoint", place)
+        check_known(name, shipped_checkpoints(), "checkpoint that ships", place)
+    for checkpoint in study.get("also_trained", []):
+        check_known(checkpoint, config["checkpoints"], "checkpoint", f"{where}.also_trained")
     for checkpoint, initial in training.get("initial", {}).items():
         known = [*config["checkpoints"], NEW]
         check_known(checkpoint, config["checkpoints"], "checkpoint", f"{where}.training.initial")
@@ -233,7 +240,7 @@ def _check_training(config: Config, study: Config, task: str, where: str) -> Non
     for checkpoint in training.get("optimizers", {}):
         check_known(checkpoint, config["checkpoints"], "checkpoint", f"{where}.training.optimizers")
     for checkpoint in trained_checkpoints(config, study, task):
-        if not imported(study, task, checkpoint) and checkpoint not in training["iterations"]:
+        if is_trained(study, task, checkpoint) and checkpoint not in training["iterations"]:
             raise InputError(
                 f"{where}.training.iterations: '{checkpoint}' of task '{task}' is missing; say how "
                 f"many, or import it: imported.{task}.{checkpoint}"
@@ -241,6 +248,10 @@ def _check_training(config: Config, study: Config, task: str, where: str) -> Non
     check_known(training["dataset"], config["datasets"], "dataset", f"{where}.training")
     splits = config["datasets"][training["dataset"]]["splits"]
     check_known(training["split"], splits, "split", f"{where}.training")
+    for dataset, split in training.get("also", {}).items():
+        check_known(dataset, config["datasets"], "dataset", f"{where}.training.also")
+        splits = config["datasets"][dataset]["splits"]
+        check_known(split, splits, "split", f"{where}.training.also.{dataset}")
     for checkpoint in training["iterations"]:
         check_known(checkpoint, config["checkpoints"], "checkpoint", f"{where}.training")
 

@@ -51,13 +51,14 @@ def fingerprint(path: Path) -> str:
 
 
 def common_space(stores: Sequence[StillStore]) -> ClassSpace:
-    """Return the classes of the frame stores, which must be the same in all of them.
+    """Return the classes of the frame stores, which must be the same in all that have some.
 
     Raises:
         InputError: the classes or things of two frame stores differ.
     """
-    first = stores[0]
-    for store in stores[1:]:
+    labelled = [store for store in stores if store.space.classes] or list(stores)
+    first = labelled[0]
+    for store in labelled[1:]:
         if store.space != first.space:
             raise InputError(
                 f"{store.path}: its classes or things are not those of {first.path}; train on data "

@@ -24,8 +24,8 @@ def sizes_in(shapes: Shapes, known: Preset, *, head: bool) -> Preset:
 
     Args:
         shapes: shape of each parameter by our name; parameters may be missing.
-        known: preset with a Swin encoder that supplies the drop path rate, the points of the loss, the mask's patch,
-            and every size whose parameter is missing.
+        known: preset with a Swin encoder that supplies the drop path rate, the points of the loss,
+            the mask's patch, and every size whose parameter is missing.
         head: whether `shapes` include the head h.
     """
     stages: dict[str, Any] = {
