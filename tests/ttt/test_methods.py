@@ -24,8 +24,8 @@ from videottt.tasks import task_named
 from videottt.ttt.collapse import ClassCollapse
 from videottt.ttt.memory import WholeVideo
 from videottt.ttt.objectives import list_objectives, objective_named
-from videottt.ttt.objectives.layer_norm import AccumulatingLayerNorm
 from videottt.ttt.objectives.mae import MaskedAutoencoding
+from videottt.ttt.objectives.norm_statistics import AccumulatingLayerNorm
 from videottt.ttt.objectives.objective import REGISTERED
 from videottt.ttt.offline import OfflineProgress, run_offline
 from videottt.ttt.stream import Stream, frame_order, run_stream
