@@ -719,6 +719,17 @@ def test_no_other_table_takes_decibels_for_percent():
         percentages(colours())
 
 
+def test_table_1_has_the_psnr_of_colorization_in_decibels():
+    both = pd.concat([several(), colours()])
+    made = main_table(both, layout(), PaperNumbers())
+    row = made[(made.task == "colorization") & (made.method == "online_ttt_mae")].iloc[0]
+    assert (row.metric, row.test_pooled_mean) == ("PSNR", 19.5)
+    assert row.test_gain_mean == 19.5 - 20.5
+    titles = {sheet.title: sheet for sheet in sheets_of(made, layout(), LABELS)}
+    headings = [name for _, name in titles["d, colorization, test"].headings]
+    assert headings[1:3] == ["PSNR (dB)", "frame PSNR (dB)"]
+
+
 def call(verb, **options):
     """Run one verb of the tables as the command line does."""
     words = [verb]

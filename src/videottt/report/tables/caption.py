@@ -32,7 +32,7 @@ def caption(
     """
     seeds = [value for split in splits_of(table) for value in table[f"{split}_seeds"]]
     sentences = [
-        f"In percent, {spread_text(seeds)}.",
+        f"In percent{_other_units(table.task)}, {spread_text(seeds)}.",
         forms_of(table.task),
         *_about_gains(table, layout),
     ]
@@ -45,6 +45,12 @@ def caption(
     if without:
         sentences.append(f"Not run: {listed(without)}.")
     return " ".join([*sentences, MORE])
+
+
+def _other_units(tasks: Iterable[str]) -> str:
+    """Return which metrics are in another unit than percent."""
+    lines = [headline(task) for task in dict.fromkeys(tasks)]
+    return "".join(f", {line.name} in {line.unit}" for line in lines if line.unit != "%")
 
 
 def _about_gains(table: pd.DataFrame, layout: Layout) -> list[str]:

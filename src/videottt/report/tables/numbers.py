@@ -36,8 +36,8 @@ def main_table(metrics: pd.DataFrame, layout: Layout, paper: PaperNumbers) -> pd
         dataset, task, metric, setting, method, start, control, baseline, and for each split of
         `metrics` (``<split>_`` before the name): seeds; ``<name>_mean`` and ``<name>_std`` over
         seeds of ``pooled`` and ``frames``, the two forms of the headline metric named in the column
-        `metric`, of every other metric over the split's frames (all in percent), and of
-        ``scored_frames``; paper and minus_paper (ours less the paper's); gain_mean and gain_std
+        `metric` (in its unit: percent, or dB), of every other metric over the split's frames (in
+        percent; of tasks that are scored so), and of ``scored_frames``; paper and minus_paper (ours less the paper's); gain_mean and gain_std
         over the row's control, or over `REFERENCE` where it has none, beside paper_gain and
         paper_claim, which are over `REFERENCE`; and start_gain_mean ... and baseline_gain_mean ...
         over the row's start and baseline. Gains are taken seed by seed, because both methods of one
@@ -49,7 +49,8 @@ def main_table(metrics: pd.DataFrame, layout: Layout, paper: PaperNumbers) -> pd
     """
     check_metrics(metrics)
     pooled = by_seed(metrics[metrics.aggregation == "pooled"])
-    splits, others = list(dict.fromkeys(metrics.split)), _other_metrics(metrics)
+    splits = list(dict.fromkeys(metrics.split))
+    others = _other_metrics(metrics[metrics.task.map(lambda task: headline(task).unit == "%")])
     present = set(metrics[["dataset", "task", "method"]].itertuples(index=False, name=None))
     rows = []
     for dataset, task in streams_of(metrics):
@@ -138,7 +139,7 @@ def _other_metrics(metrics: pd.DataFrame) -> list[str]:
 def _quality(ours: ByMethod, task: str, method: str, others: Sequence[str]) -> Row:
     """Return mean and deviation over seeds of every metric of a method on one split."""
     line = headline(task)
-    columns = {line.pooled: ("pooled", PERCENT), line.frames: ("frames", PERCENT)}
+    columns = {line.pooled: ("pooled", line.scale), line.frames: ("frames", line.scale)}
     columns |= {name: (name, PERCENT) for name in others}
     row: Row = {"seeds": len(ours.get((method, line.pooled), {})) or None}
     columns["frames"] = ("scored_frames", 1.0)
@@ -169,7 +170,9 @@ def _gains(
     row: Row = {}
     for prefix, (other, theirs) in over.items():
         gains = (
-            [] if other in (None, method) else differences(ours, (method, metric), (other, metric))
+            []
+            if other in (None, method)
+            else differences(ours, (method, metric), (other, metric), headline(place[0]).scale)
         )
         row[f"{prefix}gain_mean"], row[f"{prefix}gain_std"] = spread(gains)
         row[f"paper_{prefix}gain"] = paper.gain(*place, method, theirs) if theirs else None
@@ -177,10 +180,12 @@ def _gains(
     return row
 
 
-def differences(ours: ByMethod, one: tuple[str, str], other: tuple[str, str]) -> list[float]:
-    """Return one (method, metric) less another in points, for each seed that has both."""
+def differences(
+    ours: ByMethod, one: tuple[str, str], other: tuple[str, str], scale: float = PERCENT
+) -> list[float]:
+    """Return one (method, metric) less another, times `scale`, for each seed that has both."""
     values, base = ours.get(one, {}), ours.get(other, {})
-    return [(values[seed] - base[seed]) * PERCENT for seed in values if seed in base]
+    return [(values[seed] - base[seed]) * scale for seed in values if seed in base]
 
 
 def spread(values: Sequence[float]) -> tuple[float | None, float | None]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from videottt.evaluation.metrics import headline
 from videottt.report.tables.layout import Layout
 from videottt.report.tables.numbers import splits_of, streams_of
 
@@ -79,7 +80,8 @@ def quality_sheet(
         columns["compared with"] = [
             labels.get(baseline, baseline) if baseline else ABSENT for baseline in table.baseline
         ]
-    metric = table.metric[0]
+    unit = headline(table.task[0]).unit
+    metric = table.metric[0] + f" ({unit})" * (unit != "%")
     ours, by_frame = (
         bold_best(table, name, spreads_of(table, name, ".1f"), layout.oracles)
         for name in (f"{split}_pooled", f"{split}_frames")

@@ -8,6 +8,7 @@ import pandas as pd
 
 from videottt.core.errors import InputError
 from videottt.core.files import write_csv, write_text
+from videottt.evaluation.metrics import headline
 from videottt.report.tables import classes, colour, conventions, cost, data, formats
 from videottt.report.tables.caption import caption
 from videottt.report.tables.layout import Layout
@@ -62,8 +63,9 @@ def write_main_table(
     Raises:
         InputError: a file has another format, or no number of any method of the table.
     """
-    metrics = percentages(read_metrics(metrics_file))
-    tasks = set(metrics.task)
+    metrics = read_metrics(metrics_file)
+    # What the paper says of colorization is in table 3.
+    tasks = {task for task in metrics.task if headline(task).unit == "%"}
     sources = {task: source for task, source in shown.beside.items() if task in tasks}
     paper = read_paper(paper_files, sources)
     numbers = main_table(metrics, layout, paper)
