@@ -4,6 +4,7 @@
 # make test-slurm run the demo's workflow on a SLURM of this machine alone (Debian's packages; root or sudo)
 # make rehearsal  run the whole study `paper` on miniature copies of every data set (docs/paper_run.md)
 # make docs       build the documentation as a site, in site/
+# make models     train the models in the box anew and put them into the package (docs/models.md)
 # make results    write the tables and figures of a study into README and docs: make results STUDY=demo_full
 # make reference  write the reference page of all settings and the schema for editors
 # make lint       ruff, import-linter, mypy, snakefmt, snakemake --lint
@@ -17,16 +18,23 @@ export OMP_NUM_THREADS ?= 1
 export MPLBACKEND := agg
 # Of `make results`.
 STUDY ?= demo_full
+# Of `make models`: the models in the box, and those with which they are compared.
+TRAINED := results/checkpoints
+MODELS := $(TRAINED)/synthetic/panoptic/joint/seed0.safetensors \
+  $(TRAINED)/camvid/semantic/joint/seed0.safetensors $(TRAINED)/synthetic/colorization/joint/seed0.safetensors \
+  $(TRAINED)/camvid/semantic/main_task/seed0.safetensors
 RESULTS ?= results
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: demo setup test test-slurm rehearsal docs results reference lint lock clean
+.PHONY: demo models setup test test-slurm rehearsal docs results reference lint lock clean
 
 demo: $(VENV)/.run
 	$(BIN)/snakemake --cores all --config study=demo
 	$(BIN)/snakemake --cores 1 --config study=demo --report results/report_demo.html >/dev/null
 	@cat results/tables/demo/table1.md
 	@echo
+	@echo "models:  predictions are those of models in the box (videottt list checkpoints); joint training ran"
+	@echo "         for 20 iterations, to show the stage: results/checkpoints/synthetic/panoptic/joint_demonstration/"
 	@echo "tables:  results/tables/demo/ (table1, table4, ablations, cost: .md, .csv, .tex; conventions, classes)"
 	@echo "figures: results/figures/demo/ (bars, figure 2, curves), results/figures/synthetic*/ (figures 3, 7, 8)"
 	@echo "videos:  results/videos/synthetic/semantic/seed0/short_0.mp4, results/videos/synthetic_coco/panoptic/seed0/short_0.mp4,"
@@ -34,6 +42,10 @@ demo: $(VENV)/.run
 	@echo "report:  results/report_demo.html"
 
 setup: $(VENV)/.run
+
+models: $(VENV)/.run
+	$(BIN)/snakemake --cores all --config study=models device=cpu -- $(MODELS)
+	$(BIN)/python -m videottt.study.shipped_models
 
 test: $(VENV)/.test
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile

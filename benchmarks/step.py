@@ -46,7 +46,8 @@ from videottt.ttt.stream import Stream
 # The architecture of the authors' tiny reference model, and their loop's settings.
 REFERENCE = dataclasses.replace(
     PRESETS["tiny"],
-    encoder=dataclasses.replace(PRESETS["tiny"].encoder, embed_dim=24, drop_path_rate=0.3), mask_dim=32, queries=20, pixel_decoder_layers=2,
+    encoder=dataclasses.replace(PRESETS["tiny"].encoder, embed_dim=24, drop_path_rate=0.3),
+    mask_dim=32, queries=20, pixel_decoder_layers=2,
     pixel_decoder_feedforward=1024, mask_patch=16,
 )  # fmt: skip
 AS_RELEASED = {

@@ -111,7 +111,7 @@ def all_targets(inputs: Inputs, url: str) -> Iterator[Target]:
 
 def _predictions(inputs: Inputs) -> Iterator[Target]:
     for task in TASKS:
-        study = CONFIG["studies"]["demo"]
+        study = CONFIG["studies"]["tiny_demo"]
         methods = study["task_methods"].get(task, study["methods"])
         for method in [*methods, *VARIANTS[task]]:
             entry = CONFIG["methods"][method.split(",")[0]]
@@ -256,6 +256,6 @@ def _measurements(inputs: Inputs) -> Iterator[Target]:
     changes = {name: small_settings("online_ttt_mae")[name] for name in ("batch", *EDGES)}
     for task in ("semantic", "colorization"):
         line = words("run", str(images), task=task, checkpoint=inputs.checkpoint(task, "joint"),
-                     fps=10, config=ROOT / "config.yaml", study="demo", override=changes,
+                     fps=10, config=ROOT / "config.yaml", study="tiny_demo", override=changes,
                      device="cpu", output=f"{OUT}/own")  # fmt: skip
         yield Target(f"run/{task}", tuple(line), "out/own/state")

@@ -18,6 +18,11 @@ def study_results(wildcards):
     if shown.checked_datasets(config, study):
         results += expand(rules.make_data_table.output, study=study_id)
     results += figures_of_study(study_id, study)
+    for task in {settings.trained_task(study, task) for _, task in settings.streams_of(study)}:
+        ids = {"dataset": settings.training_of(study, task)["dataset"], "task": task}
+        ids |= {"checkpoint": settings.also_trained(study, task)}
+        seeds = settings.seeds_of(study, task)
+        results += expand(rules.train.output.checkpoint, seed=seeds, **ids)
     for dataset, task in settings.streams_of(study):
         results += figures_of_stream(study_id, study, dataset, task)
     if "window" in study.get("sweeps", {}):

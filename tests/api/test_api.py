@@ -102,14 +102,16 @@ def test_a_stream_predicts_what_videottt_predict_does(checkpoint, frames, tmp_pa
         tmp_path / "frames.h5", [SourceFrame(f"{i}", frame) for i, frame in enumerate(frames)]
     )
     read = load_checkpoint(checkpoint)
-    found = settings_for(read, checkpoint, task, method, study="demo")
+    found = settings_for(read, checkpoint, task, method, study="tiny_demo")
     job = StreamJob(
         frames=stored, checkpoint=checkpoint, task=task, method=method, settings=found.settings,
         override={**found.overrides, **SMALL}, seed=3, device="cpu", output=tmp_path / "out.h5",
     )  # fmt: skip
     predict_video(job)
     model = videottt.load(checkpoint, "cpu", task)
-    stream = model.stream(method, study="demo", seed=3, dataset="synthetic", video=VIDEO, **SMALL)
+    stream = model.stream(
+        method, study="tiny_demo", seed=3, dataset="synthetic", video=VIDEO, **SMALL
+    )
     results = run(stream, frames)
     with PredictionReader(tmp_path / "out.h5") as reader:
         for index, result in enumerate(results):
@@ -309,13 +311,13 @@ def test_a_checkpoint_that_does_not_say_its_task_asks_for_it(joint_checkpoint):
     model = videottt.load(joint_checkpoint, task="semantic")
     with pytest.raises(videottt.InputError, match="name the study"):
         model.stream()
-    assert model.stream(study="demo").method.window == 16
+    assert model.stream(study="tiny_demo").method.window == 16
 
 
 def test_a_checkpoint_without_a_decoder_does_not_reconstruct(main_task_checkpoint):
     model = videottt.load(main_task_checkpoint, task="semantic")
     with pytest.raises(videottt.InputError, match="use the 'joint' checkpoint"):
-        model.stream(study="demo")
+        model.stream(study="tiny_demo")
 
 
 # Streams

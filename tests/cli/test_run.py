@@ -34,7 +34,7 @@ def streams_in(path):
 
 def run(clip, task, checkpoint, folder, *more):
     main(["run", "--task", task, "--checkpoint", str(checkpoint), "--config",
-          str(ROOT / "config.yaml"), "--study", "demo", "--override", QUICK, "--output",
+          str(ROOT / "config.yaml"), "--study", "tiny_demo", "--override", QUICK, "--output",
           str(folder), *more, "--", str(clip)])  # fmt: skip
 
 

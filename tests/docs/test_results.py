@@ -28,13 +28,13 @@ MEASURED = r"[+-]\d+\.\d+|\d+(?:\.\d+)? ± \d+(?:\.\d+)?"
 FRACTION = MEASURED + r"|(?<!section )(?<![\d.])\d+\.\d+(?! M)"
 COMMIT = "1234567890abcdef1234567890abcdef12345678"
 PAGE = """# A study
-<!-- results: demo/table1 rows="main_task_only;online_ttt_mae" columns="gain (paper)" -->
+<!-- results: tiny_demo/table1 rows="main_task_only;online_ttt_mae" columns="gain (paper)" -->
 Something stale.
 <!-- end of results -->
 and
-<!-- results: demo/figures/demo/bars.png alt="All bars" -->
+<!-- results: tiny_demo/figures/tiny_demo/bars.png alt="All bars" -->
 <!-- end of results -->
-<!-- results: demo/cost -->
+<!-- results: tiny_demo/cost -->
 <!-- end of results -->
 <!-- results: camvid/table1 -->
 <!-- end of results -->
@@ -106,9 +106,9 @@ def results(tmp_path):
             with new_file(path) as file:
                 write_attributes(file, format=FORMAT, version=VERSION, provenance=record)
     (tmp_path / "results/metrics").mkdir()
-    (tmp_path / "results/metrics/demo.csv").write_text("\n".join(rows) + "\n")
-    (tmp_path / "results/figures/demo").mkdir(parents=True)
-    Image.new("RGB", (3000, 300)).save(tmp_path / "results/figures/demo/bars.png")
+    (tmp_path / "results/metrics/tiny_demo.csv").write_text("\n".join(rows) + "\n")
+    (tmp_path / "results/figures/tiny_demo").mkdir(parents=True)
+    Image.new("RGB", (3000, 300)).save(tmp_path / "results/figures/tiny_demo/bars.png")
     times = tmp_path / "results/benchmarks/score/synthetic/semantic/short_0.tsv"
     times.parent.mkdir(parents=True)
     times.write_text("s\th:m:s\n1800.0\t0:30:00\n")
@@ -120,10 +120,10 @@ def results(tmp_path):
 def test_a_study_is_included_with_its_commit(results):
     project = results.parent / "project"
     page = project / "README.md"
-    stale = project / "docs/results/demo/figures/old.png"
+    stale = project / "docs/results/tiny_demo/figures/old.png"
     stale.parent.mkdir(parents=True)
     stale.touch()
-    include("demo", results, project)
+    include("tiny_demo", results, project)
     text = page.read_text()
     lines = [line for line in text.splitlines() if line.startswith("|")]
     assert lines[:4] == [
@@ -133,14 +133,14 @@ def test_a_study_is_included_with_its_commit(results):
         "| Online TTT-MAE | +5.0 ± 0.0 (+1.8) |",
     ]
     assert f"from commit `{COMMIT[:10]}` (2 seeds, cpu, 0.5 hours of jobs)" in text
-    assert "![All bars](docs/results/demo/figures/demo/bars.png)" in text
+    assert "![All bars](docs/results/tiny_demo/figures/tiny_demo/bars.png)" in text
     assert "`make results STUDY=camvid`" in text
     assert "stale" not in text
     assert not stale.exists()
-    with Image.open(project / "docs/results/demo/figures/demo/bars.png") as figure:
+    with Image.open(project / "docs/results/tiny_demo/figures/tiny_demo/bars.png") as figure:
         assert figure.width < 3000
     assert filled(page, project) == text
-    metrics = (project / "docs/results/demo/metrics.csv").read_text()
+    metrics = (project / "docs/results/tiny_demo/metrics.csv").read_text()
     assert "iou:road" not in metrics
     assert "short_0" not in metrics
 
@@ -161,10 +161,10 @@ def without_a_row(config):
 def test_a_change_of_the_configuration_is_noticed(results, monkeypatch, change):
     project = results.parent / "project"
     page = project / "README.md"
-    page.write_text("<!-- results: demo/table1 -->\n<!-- end of results -->\n")
-    include("demo", results, project)
+    page.write_text("<!-- results: tiny_demo/table1 -->\n<!-- end of results -->\n")
+    include("tiny_demo", results, project)
     assert filled(page, project) == page.read_text()
-    config = copy.deepcopy(remade_tables.configuration("demo"))
+    config = copy.deepcopy(remade_tables.configuration("tiny_demo"))
     change(config)
     monkeypatch.setattr(remade_tables, "configuration", lambda study: config)
     remade_tables.remade_table.cache_clear()
@@ -175,8 +175,8 @@ def test_a_change_of_the_configuration_is_noticed(results, monkeypatch, change):
 def test_a_change_of_a_column_or_of_a_number_is_noticed(results, monkeypatch):
     project = results.parent / "project"
     page = project / "README.md"
-    page.write_text("<!-- results: demo/table1 -->\n<!-- end of results -->\n")
-    include("demo", results, project)
+    page.write_text("<!-- results: tiny_demo/table1 -->\n<!-- end of results -->\n")
+    include("tiny_demo", results, project)
     right = page.read_text()
     page.write_text(right.replace("55.5", "56.5"))
     assert filled(page, project) == right
@@ -193,7 +193,7 @@ def test_a_change_of_a_column_or_of_a_number_is_noticed(results, monkeypatch):
         assert filled(page, project) != right
     remade_tables.remade_table.cache_clear()
 
-    kept = project / "docs/results/demo/metrics.csv"
+    kept = project / "docs/results/tiny_demo/metrics.csv"
     kept.write_text(kept.read_text().replace("0.55,", "0.65,").replace("0.55\n", "0.65\n"))
     with pytest.raises(InputError, match="changed by hand"):
         filled(page, project)
@@ -202,32 +202,32 @@ def test_a_change_of_a_column_or_of_a_number_is_noticed(results, monkeypatch):
 @pytest.mark.parametrize(
     ("block", "error"),
     [
-        ('demo/table1 rows="tent"', "no row 'Tent'; there is: .*Main Task Only"),
-        ('demo/table1 columns="PQ"', "no column 'PQ'; there is: mIoU"),
-        ("demo/table1 colums=gain", "did you mean 'columns'"),
-        ('demo/table1 rows="tent', "mend its quotes"),
-        ("demo/diagnosis", r"diagnosis.csv: no such file"),
-        ("demo/figures/demo/no.png", r"no.png: no such file"),
+        ('tiny_demo/table1 rows="tent"', "no row 'Tent'; there is: .*Main Task Only"),
+        ('tiny_demo/table1 columns="PQ"', "no column 'PQ'; there is: mIoU"),
+        ("tiny_demo/table1 colums=gain", "did you mean 'columns'"),
+        ('tiny_demo/table1 rows="tent', "mend its quotes"),
+        ("tiny_demo/diagnosis", r"diagnosis.csv: no such file"),
+        ("tiny_demo/figures/tiny_demo/no.png", r"no.png: no such file"),
     ],
 )
 def test_a_block_that_asks_for_what_is_not_there_is_refused(results, block, error):
     project = results.parent / "project"
     (project / "README.md").write_text(f"<!-- results: {block} -->\n<!-- end of results -->\n")
     with pytest.raises(InputError, match=error):
-        include("demo", results, project)
+        include("tiny_demo", results, project)
 
 
 def test_a_block_without_an_end_is_refused(results):
     project = results.parent / "project"
-    (project / "README.md").write_text(f"<!-- results: demo/cost -->\n{PAGE}")
+    (project / "README.md").write_text(f"<!-- results: tiny_demo/cost -->\n{PAGE}")
     with pytest.raises(InputError, match="has no end"):
-        include("demo", results, project)
+        include("tiny_demo", results, project)
 
 
 def test_studies_that_select_nothing_pin_what_was_selected(config):
     shipped = ROOT / "docs/results/demo_full/selection.json"
     selected = json.loads(shipped.read_text(encoding="utf-8"))
-    pinned = config["studies"]["demo"]["pinned"]
+    pinned = config["studies"]["tiny_demo"]["pinned"]
     for place, entry in selected.items():
         method = place.rpartition("/")[2]
         assert entry["at_edge"] == [], method

@@ -67,5 +67,13 @@ CHANGES = {
         {"methods.tent.optimizer": {"learning_rate": "fast"}},
         r"config\.yaml: methods\.tent\.optimizer",
     ),
+    "an encoder that is no name": (
+        {"models": {"mine": {"like": "tiny", "encoder": {"name": "Res Net"}}}},
+        r"config\.yaml: models\.mine\.encoder\.name: 'Res Net' is not allowed",
+    ),
+    "a model with the name of a preset": (
+        {"models": {"tiny": {"like": "lite"}}},
+        r"config\.yaml: models\.tiny: a preset has this name",
+    ),
     "nothing at all": ({"studies": None}, r"config\.yaml: studies"),
 }

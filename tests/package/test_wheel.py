@@ -98,6 +98,12 @@ def test_the_wheel_has_the_package_and_what_it_reads_of_the_project(wheel):
     }
 
 
+def test_the_wheel_is_small_with_its_models_in_it(wheel):
+    assert wheel.stat().st_size < 32e6
+    with zipfile.ZipFile(wheel) as archive:
+        assert any(name.endswith("driving_semantic.safetensors") for name in archive.namelist())
+
+
 def test_it_is_the_wheel_that_runs_and_help_needs_no_library_of_an_extra(installed, folder):
     where = subprocess.run(
         [installed / "python", "-c", "import videottt; print(videottt.__file__)"],
@@ -107,6 +113,16 @@ def test_it_is_the_wheel_that_runs_and_help_needs_no_library_of_an_extra(install
     done = run(installed, folder, "--help")
     assert done.returncode == 0, done.stderr
     assert "videottt run clip.mp4" in done.stdout
+
+
+def test_a_video_is_run_with_a_model_of_the_wheel(installed, folder):
+    done = run(
+        installed, folder, "run", "clip.mp4", "--override", '{"shortest_edge": 64}', "--device",
+        "cpu", "--output", "shipped",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "driving_semantic.safetensors, which ships for the task semantic" in done.stderr
+    assert (folder / "shipped/side_by_side.mp4").is_file()
 
 
 def test_a_video_is_run_with_the_defaults_of_the_wheel(installed, folder):

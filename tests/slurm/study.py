@@ -102,7 +102,7 @@ class Study:
         library = pretend_gpus(root / "library", *pretended)
         self.environment = {**cluster.environment, "PYTHONPATH": library}
         config = small_config()
-        study = config["studies"]["demo"]
+        study = config["studies"]["tiny_demo"]
         for key in ("selection", "sweeps", "sizes"):
             study.pop(key, None)
         study["streams"] = {"synthetic": ["semantic"]}

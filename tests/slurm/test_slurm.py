@@ -51,7 +51,7 @@ def study(cluster, tmp_path_factory):
     methods = [*HAPPENING, TWICE, ORPHAN, REFERENCE]
     study = Study(tmp_path_factory.mktemp("study"), cluster, methods, FRAMES)
     study.local("results/frames/synthetic/stills.h5", "results/frames/synthetic/test_0.h5")
-    study.run("results/tables/demo/table1.md", TARGET.format(REFERENCE))
+    study.run("results/tables/tiny_demo/table1.md", TARGET.format(REFERENCE))
     yield study
     study.close()
 
@@ -64,7 +64,7 @@ def predictions(study, method):
 
 
 def test_the_demo_runs_on_the_cluster_and_each_gpu_job_says_what_it_is(study, cluster):
-    table = pd.read_csv(study.root / "results/tables/demo/table1.csv").set_index("method")
+    table = pd.read_csv(study.root / "results/tables/tiny_demo/table1.csv").set_index("method")
     assert table.test_pooled_mean.notna().all()
     gpus = {m: study.said(m) for m in ("main_task_only", "online_ttt_mae", REFERENCE)}
     for said in gpus.values():

@@ -114,7 +114,7 @@ def test_a_value_is_text_on_a_command_line():
 
 def test_a_published_network_is_available_if_it_is_there_or_may_be_fetched(own, sources, tmp_path):
     own["data_root"] = str(tmp_path)
-    demo, paper = own["studies"]["demo"], own["studies"]["paper"]
+    demo, paper = own["studies"]["tiny_demo"], own["studies"]["paper"]
     coloured = paper["task_methods"]["colorization"]
     assert names(scored.available_methods(own, paper, sources, "colorization")) == coloured
     found = scored.available_methods(own, demo, sources, "colorization")
@@ -210,18 +210,22 @@ def test_tables_have_the_methods_and_data_sets_that_a_study_has(config, sources)
     assert shown.tables_of_study(config, studies["release"]) == ["table1"]
     left_out = {row["what"][:7] for row in omissions_of(config, sources, studies["release"])}
     assert {"table4 ", "memorie"} <= left_out
-    layout = shown.table_layout(config, studies["demo"], "table4")
+    layout = shown.table_layout(config, studies["tiny_demo"], "table4")
     assert [group["methods"] for group in layout["settings"]][-1] == ["online_ttt_mae"]
     assert set(layout["starts"].values()) == {"mae_joint_training"}
     # Table 3 has what colours only.
     assert "left_grey" not in shown.tabulated_methods(config, studies["project_page"])
-    assert names(shown.colour_methods(config, studies["demo"]))[:2] == ["left_grey", "zhang2016"]
+    assert names(shown.colour_methods(config, studies["tiny_demo"]))[:2] == [
+        "left_grey",
+        "zhang2016",
+    ]
     assert shown.checked_datasets(config, studies["demo"]) == []
     assert shown.checked_datasets(config, studies["my_videos"]) == []
     assert shown.checked_datasets(config, studies["paper"]) == list(studies["paper"]["streams"])
     methods = shown.scored_methods(config, sources, studies["paper"])
     assert names(methods) == [*studies["paper"]["methods"], "left_grey", "zhang2016"]
-    assert shown.model_of_study(studies["demo"]) == "tiny"
+    assert shown.model_of_study(studies["tiny_demo"]) == "tiny"
+    assert shown.model_of_study(studies["demo"]) == "lite"
 
 
 def test_a_study_draws_what_the_configuration_says_but_for_what_it_says_itself(own, sources):
@@ -263,14 +267,16 @@ def test_curves_are_of_the_methods_that_are_drawn_or_else_of_a_few(own, sources)
 # What gains are over, and what is left out
 
 
-def test_every_tiny_study_compares_joint_training_with_equally_long_training(config):
+def test_every_study_that_trains_small_models_compares_joint_training_with_equally_long_training(
+    config,
+):
     for name, study in config["studies"].items():
         starts, controls = (of(config, study) for of in (starts_in, controls_in))
         assert not {"main_task_only", "mae_joint_training"} & starts.keys(), name
         learning = [m for m in starts if m.startswith(("online_ttt_mae", "ttt_mae", "offline"))]
         assert {starts[m] for m in learning} == {"mae_joint_training"}
         assert "online_ttt_mae" in learning
-        if study["model"] == "tiny":
+        if study["model"] == "tiny" or name == "models":
             assert {controls[m] for m in learning} == {"main_task_only"}, name
             assert controls["mae_joint_training"] == "main_task_only"
         elif name == "paper":
@@ -279,7 +285,7 @@ def test_every_tiny_study_compares_joint_training_with_equally_long_training(con
             assert controls["mae_joint_training"] == "main_task_continued"
             assert controls["tent"] == starts["tent"] == "main_task_only"
         else:
-            # Released weights: how long they were trained is not known.
+            # Released weights, or one shipped model for all: nothing was trained for as long.
             assert not controls, name
 
 

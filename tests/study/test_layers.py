@@ -36,7 +36,7 @@ def test_a_users_file_needs_only_what_differs():
           my_videos: {splits: {test: [one, two]}}
         studies:
           mine: {extends: camvid, seeds: [7], methods: [main_task_only, twice], sweeps: null}
-          demo: {updates: {batch: 2}}
+          tiny_demo: {updates: {batch: 2}}
     """)
     whole = whole_config()
     mine, camvid = config["studies"]["mine"], whole["studies"]["camvid"]
@@ -47,7 +47,7 @@ def test_a_users_file_needs_only_what_differs():
     assert config["datasets"]["my_videos"]["splits"] == {"test": ["one", "two"]}
     assert config["datasets"]["my_videos"]["layout"] == "video_file"
     # What extends an entry that a user has changed is changed, too.
-    for study in ("demo", "demo_full"):
+    for study in ("tiny_demo", "demo_full"):
         assert config["studies"][study]["updates"]["batch"] == 2
     assert config["studies"]["camvid"] == camvid
     settings = job_settings.method_settings(config, "camvid", MethodId("twice"))
@@ -76,7 +76,7 @@ def test_of_several_entries_the_later_is_stronger_and_lists_are_replaced():
 
 def test_a_whole_configuration_comes_back_through_a_users_file(config):
     changed = json.loads(json.dumps(config))
-    changed["studies"]["demo"].pop("sizes")
+    changed["studies"]["tiny_demo"].pop("sizes")
     changed["studies"]["demo_full"]["pinned"] = {}
     del changed["studies"]["demo_coco"]
     assert complete(yaml.safe_load(users_file(changed))).config == changed

@@ -16,7 +16,7 @@ METHODS = [
 
 def small_config():
     config = whole_config()
-    config["study"] = "demo"
+    config["study"] = "tiny_demo"
     phases = [{"place": "avenue", "light": "day"}, {"place": "market", "light": "warm"}]
     dataset = config["datasets"]["synthetic"]
     dataset["splits"] = {"train": ["stills"], "val": ["val_0"], "test": ["test_0"]}
@@ -42,7 +42,7 @@ def small_config():
         "methods": ["left_grey", "zhang2016", "main_task_only", "online_ttt_mae"],
         "paper": {"colorization": {"dataset": "coco_videos"}},
     }
-    study = config["studies"]["demo"]
+    study = config["studies"]["tiny_demo"]
     study["streams"] = {"synthetic": ["semantic"], "synthetic_coco": ["panoptic"]}
     del study["training"]["tasks"]
     study["methods"] = list(METHODS)

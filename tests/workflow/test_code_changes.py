@@ -16,7 +16,7 @@ PREDICTION = "results/predictions/synthetic/semantic/{}/seed0/short_0.h5"
 TARGETS = [
     *(PREDICTION.format(method) for method in METHODS),
     "results/frames/synthetic_coco/short_0.h5",
-    "results/figures/demo/bars.png",
+    "results/figures/tiny_demo/bars.png",
 ]
 # Writes every file that it is asked for, and nothing into it.
 PRETENDED = """#!/bin/sh
@@ -46,8 +46,8 @@ class Changed(Clone):
         self.environment["PYTHONPATH"] = os.pathsep.join(map(str, places))
         self.environment["PATH"] = os.pathsep.join([str(command.parent), os.environ["PATH"]])
         config = whole_config()
-        config["study"] = "demo"
-        study = config["studies"]["demo"]
+        config["study"] = "tiny_demo"
+        study = config["studies"]["tiny_demo"]
         study |= {"streams": {"synthetic": ["semantic"]}, "methods": METHODS}
         study["drawn"] = {"figure2": METHODS[:1]}
         (root / "config.yaml").write_text(users_file(config))

@@ -33,8 +33,8 @@ def project(tmp_path, monkeypatch):
     """Return a function that submits one prediction, and returns what sbatch was asked for."""
     config = small_config()
     for key in ("selection", "sweeps", "sizes"):
-        config["studies"]["demo"].pop(key, None)
-    config["studies"]["demo"]["methods"] = ["main_task_only", "online_ttt_mae"]
+        config["studies"]["tiny_demo"].pop(key, None)
+    config["studies"]["tiny_demo"]["methods"] = ["main_task_only", "online_ttt_mae"]
     for path in INPUTS:
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text("there")

@@ -67,7 +67,7 @@ def project(tmp_path_factory):
 @pytest.mark.workflow
 def test_one_command_leads_from_rendering_to_table_figures_and_video(project):
     results = project.root / "results"
-    tables = dict(iter(pd.read_csv(results / "tables/demo/table1.csv").groupby("task")))
+    tables = dict(iter(pd.read_csv(results / "tables/tiny_demo/table1.csv").groupby("task")))
     table, panoptic = (tables[task].set_index("method") for task in ("semantic", "panoptic"))
     assert list(table.index) == METHODS[:-1]
     assert list(panoptic.index) == [METHODS[0], METHODS[1], METHODS[-2]]
@@ -82,17 +82,17 @@ def test_one_command_leads_from_rendering_to_table_figures_and_video(project):
         SELF_TRAINED: 54.0,
         "online_ttt_mae": 54.3,
     }
-    cost = pd.read_csv(results / "tables/demo/cost.csv")
+    cost = pd.read_csv(results / "tables/tiny_demo/cost.csv")
     assert cost.seconds_per_frame_mean.gt(0).all()
-    assert METHODS[-1] in (results / "tables/demo/ablations.csv").read_text()
+    assert METHODS[-1] in (results / "tables/tiny_demo/ablations.csv").read_text()
     for shown in (
-        "tables/demo/table1.md",
-        "tables/demo/omissions.md",
-        "tables/demo/diagnosis.md",
-        "tables/demo/classes.csv",
-        "tables/demo/conventions.md",
-        "figures/demo/bars.png",
-        "figures/demo/synthetic/semantic/test_0/curves.pdf",
+        "tables/tiny_demo/table1.md",
+        "tables/tiny_demo/omissions.md",
+        "tables/tiny_demo/diagnosis.md",
+        "tables/tiny_demo/classes.csv",
+        "tables/tiny_demo/conventions.md",
+        "figures/tiny_demo/bars.png",
+        "figures/tiny_demo/synthetic/semantic/test_0/curves.pdf",
         "figures/synthetic/semantic/online_ttt_mae/seed0/test_0_reconstruction.png",
         "videos/synthetic/semantic/seed0/test_0.mp4",
         "figures/synthetic_coco/panoptic/online_ttt_mae/seed0/test_0_strips.png",
@@ -138,7 +138,7 @@ def test_jobs_spread_over_the_gpus_of_the_machine(project):
 
 @pytest.mark.workflow
 def test_a_sweep_holds_every_value_and_the_fixed_models(project):
-    table = pd.read_csv(project.root / "results/metrics/demo/window.csv")
+    table = pd.read_csv(project.root / "results/metrics/tiny_demo/window.csv")
     assert set(table.method) == {*METHODS[:2], *METHODS[-2:]}
     assert set(table.split) == {"val"}
 

@@ -23,9 +23,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="frame stores of stills, or folders of images, which have no labels",
     )
     parser.add_argument("--task", required=True)
-    parser.add_argument("--model", required=True, help="preset: tiny or swin_small")
     parser.add_argument(
-        "--settings", required=True, type=settings, help="JSON: training, augmentation"
+        "--model",
+        required=True,
+        help="preset: tiny, lite or swin_small; or any name, of the model in the settings",
+    )
+    parser.add_argument(
+        "--settings",
+        required=True,
+        type=settings,
+        help="JSON: training, augmentation; and model, the sizes of one that is no preset",
     )
     parser.add_argument("--seed", required=True, type=int)
     parser.add_argument(

@@ -15,7 +15,7 @@ from pydantic import (
     StringConstraints,
     create_model,
 )
-from pydantic_core import CoreSchema, PydanticCustomError
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 Item = TypeVar("Item")
 
@@ -88,6 +88,30 @@ class SomeOf:
         return handler.generate_schema(self.model)
 
 
+class OneOf:
+    """Mark a union of classes of settings: the names that are given choose the class.
+
+    So an error is about that class alone. Where two share as many names, the first counts; where
+    none has any of the names, the error lists those of all.
+    """
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        """Let pydantic check a value against the class that is chosen."""
+        kinds = [kind for kind in typing.get_args(source) if is_class(kind)]
+
+        def chosen(value: Any) -> str | None:
+            if not isinstance(value, dict):
+                return next((kind.__name__ for kind in kinds if isinstance(value, kind)), None)
+            best = max(kinds, key=lambda kind: len(hints_of(kind).keys() & value.keys()))
+            return best.__name__ if hints_of(best).keys() & value.keys() else None
+
+        return core_schema.tagged_union_schema(
+            {kind.__name__: handler.generate_schema(kind) for kind in kinds}, chosen
+        )
+
+
 @functools.cache
 def hints_of(kind: type) -> dict[str, Any]:
     """Return the settings of a class, with their types and ranges."""
@@ -102,9 +126,13 @@ def place_in(kind: Any, location: Iterable[int | str]) -> tuple[list[int | str],
     for part in location:
         if part == "[key]":
             return place, typing.get_args(bare(around))[0]
-        # pydantic goes on into the choices of a union.
+        # pydantic goes on into the choices of a union; of classes, by their names.
         if _is_union(bare(kind)):
-            break
+            choice = next((of for of in choices_of(kind) if of.__name__ == part), None)
+            if choice is None:
+                break
+            kind = choice
+            continue
         place.append(part)
         around, kind = kind, below(kind, part)
     return place, kind
@@ -126,14 +154,23 @@ def below(kind: Any, part: int | str) -> Any:
     if some is not None:
         return some.hints.get(str(part), Any)
     kind = bare(kind)
-    if is_class(kind):
-        return hints_of(kind).get(str(part), Any)
+    for choice in [kind] if is_class(kind) else choices_of(kind):
+        if str(part) in hints_of(choice):
+            return hints_of(choice)[str(part)]
+    if is_class(kind) or choices_of(kind):
+        return Any
     return next((of for of in reversed(typing.get_args(kind)) if of is not Ellipsis), Any)
 
 
 def is_class(kind: Any) -> bool:
     """Return whether an annotation is a class of settings."""
     return isinstance(kind, type) and dataclasses.is_dataclass(kind)
+
+
+def choices_of(kind: Any) -> list[type]:
+    """Return the classes of settings among the choices of a union; none if it is none."""
+    kind = bare(kind)
+    return [of for of in typing.get_args(kind) if is_class(of)] if _is_union(kind) else []
 
 
 def _is_union(kind: Any) -> bool:

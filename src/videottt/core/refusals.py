@@ -10,7 +10,14 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from videottt.core.annotations import MustBe, marks_of, names_at, place_in
+from videottt.core.annotations import (
+    MustBe,
+    choices_of,
+    hints_of,
+    marks_of,
+    names_at,
+    place_in,
+)
 from videottt.core.errors import InputError, nearest
 
 
@@ -98,6 +105,9 @@ def _wrong(problem: ErrorDetails, annotation: Any) -> str:
     null = " or null" if type(None) in typing.get_args(annotation) else ""
     if words:
         return f"{shown} is not allowed; it must be {words}{null}"
+    if kind == "union_tag_not_found":
+        named = [f"{of.__name__} ({', '.join(hints_of(of))})" for of in choices_of(annotation)]
+        return f"{shown} is not allowed; it must be settings of {' or '.join(named)}"
     if kind == "literal_error":
         allowed = re.findall(r"'([^']*)'", context["expected"])
         return f"{shown} is not allowed; {nearest(str(problem['input']), allowed)}"

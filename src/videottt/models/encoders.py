@@ -9,8 +9,11 @@ does not depend on the other images of a batch, and masked and whole images shar
 What adapts them at test time are the objectives `layer_norm` and `tent`.
 """
 
+import contextlib
 import importlib.util
-from collections.abc import Sequence
+import logging
+import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +42,8 @@ ANY_SIZE: tuple[dict[str, bool], ...] = (
     {"strict_img_size": False},
     {"dynamic_img_size": True},
 )
+# Height and width of the image that a backbone is tried with: neither square nor of a usual size.
+TRIED = (64, 96)
 # ImageNet's mean and standard deviation, 0..1, by which the model's images are normalised.
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
@@ -58,6 +63,9 @@ class TimmEncoder(nn.Module):
             normalised; float [3, 1, 1].
         shift: what is added after it; float [3, 1, 1].
     """
+
+    scale: Tensor
+    shift: Tensor
 
     def __init__(
         self,
@@ -103,7 +111,7 @@ class TimmEncoder(nn.Module):
 _OWN = {"mean": MEAN, "std": STD}
 
 
-def build_encoder(sizes: SwinSizes | TimmBackbone, seed: int | None) -> nn.Module:
+def build_encoder(sizes: SwinSizes | TimmBackbone, seed: int | None) -> SwinEncoder | TimmEncoder:
     """Return an encoder with an attribute `channels`, those of its four maps.
 
     Args:
@@ -123,9 +131,11 @@ def build_encoder(sizes: SwinSizes | TimmBackbone, seed: int | None) -> nn.Modul
             encoder = _timm_encoder(sizes.name, options)
             if encoder is not None:
                 return encoder
+    height, width = TRIED
     raise InputError(
-        f"encoder '{sizes.name}': takes images of one size only; choose a backbone without "
-        "positions of its own, such as resnet18 or convnext_atto"
+        f"encoder '{sizes.name}': has no maps at 1/4 to 1/32 of an image of {height} x {width} "
+        "pixels (it takes images of one size only, or cuts off their edges); choose another "
+        "backbone, such as resnet18 or convnext_atto"
     )
 
 
@@ -149,10 +159,13 @@ def _timm_encoder(name: str, options: dict[str, bool]) -> TimmEncoder | None:
     encoder = TimmEncoder(backbone, levels, channels, last).eval()
     try:
         with torch.no_grad():
-            maps = encoder(torch.zeros(1, CHANNELS, 64, 96))
+            maps = encoder(torch.zeros(1, CHANNELS, *TRIED))
     except (AssertionError, RuntimeError, ValueError):
         return None
-    expected = [(c, 64 // stride, 96 // stride) for c, stride in zip(channels, STRIDES, strict=True)]
+    expected = [
+        (count, *(side // stride for side in TRIED))
+        for count, stride in zip(channels, STRIDES, strict=True)
+    ]
     return encoder if [tuple(m.shape[1:]) for m in maps] == expected else None
 
 
@@ -170,20 +183,24 @@ def _backbone(name: str, channels: int, options: dict[str, Any]) -> nn.Module | 
             f"encoder '{name}': timm {timm.__version__} has no such backbone; some that it has: "
             + ", ".join(known[:5])
         )
-    try:
-        made: nn.Module = timm.create_model(
-            name, features_only=True, in_chans=channels, drop_path_rate=0.0, **options
-        )
-    except TypeError:
-        return None
-    except (RuntimeError, NotImplementedError, AssertionError) as error:
-        raise InputError(
-            f"encoder '{name}': timm makes no maps of it ({error}); choose another backbone"
-        ) from None
-    return made
+    # Some families drop paths unless they are told not to; others know no such option.
+    choices: tuple[dict[str, Any], ...] = ({"drop_path_rate": 0.0}, {})
+    for dropping in choices:
+        try:
+            made: nn.Module = timm.create_model(
+                name, features_only=True, in_chans=channels, **dropping, **options
+            )
+        except TypeError:
+            continue
+        except (RuntimeError, NotImplementedError, AssertionError) as error:
+            raise InputError(
+                f"encoder '{name}': timm makes no maps of it ({error}); choose another backbone"
+            ) from None
+        return made
+    return None
 
 
-def pretrained_weights(encoder: TimmEncoder, backbone: TimmBackbone) -> dict[str, Tensor]:
+def pretrained_weights(encoder: nn.Module, backbone: TimmBackbone) -> dict[str, Tensor]:
     """Return an encoder's state with pre-trained weights; those of the fourth channel are 0.
 
     Args:
@@ -197,8 +214,11 @@ def pretrained_weights(encoder: TimmEncoder, backbone: TimmBackbone) -> dict[str
     drawn = {name: tensor.clone() for name, tensor in encoder.state_dict().items()}
     if backbone.weights is None:
         return drawn
-    source, tensors = _published(backbone)
-    loaded = _loaded(backbone.name, tensors, source)
+    file = weights_file(backbone)
+    tensors = None if file is None else read_tensors(file)
+    if tensors is not None and backbone.weights == "package":
+        tensors = _in_order(backbone.name, tensors)
+    loaded = _loaded(backbone.name, tensors, "timm's hub" if file is None else str(file))
     state = {f"backbone.{name}": tensor for name, tensor in loaded.items()}
     for name, tensor in drawn.items():
         if name in state and state[name].shape != tensor.shape:
@@ -208,13 +228,26 @@ def pretrained_weights(encoder: TimmEncoder, backbone: TimmBackbone) -> dict[str
     return drawn | state
 
 
-def _published(backbone: TimmBackbone) -> tuple[str, dict[str, Tensor] | None]:
-    """Return where weights come from, and the weights under timm's names; None: timm's own."""
-    if backbone.weights == "hub":
-        return "timm's hub", None
-    if backbone.weights != "package":
-        path = Path(str(backbone.weights)).expanduser()
-        return str(path), read_tensors(path)
+def weights_file(encoder: SwinSizes | TimmBackbone) -> Path | None:
+    """Return the file of an encoder's pre-trained weights; None if it has none, or timm's own.
+
+    Raises:
+        InputError: no package has its weights, it is not installed, or there is no such file.
+    """
+    if isinstance(encoder, SwinSizes) or encoder.weights in (None, "hub"):
+        return None
+    packaged = encoder.weights == "package"
+    # Not Path.expanduser, which raises where there is no such user.
+    path = _packaged(encoder) if packaged else Path(os.path.expanduser(str(encoder.weights)))
+    if not path.is_file():
+        raise InputError(
+            f"{path}: no such file of weights of encoder '{encoder.name}'; check the path"
+        )
+    return path
+
+
+def _packaged(backbone: TimmBackbone) -> Path:
+    """Return the file of weights in a Python package that is installed."""
     if backbone.name not in PACKAGES:
         raise InputError(
             f"encoder '{backbone.name}': no package has its weights (one has those of "
@@ -227,8 +260,7 @@ def _published(backbone: TimmBackbone) -> tuple[str, dict[str, Tensor] | None]:
             f"encoder '{backbone.name}': the package with its weights is not installed; run: pip "
             f"install {distribution}"
         )
-    path = Path(spec.origin).parent / file
-    return str(path), _in_order(backbone.name, read_tensors(path))
+    return Path(spec.origin).parent / file
 
 
 def _in_order(name: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -248,10 +280,9 @@ def _loaded(name: str, tensors: dict[str, Tensor] | None, source: str) -> dict[s
     """
     import timm
 
-    overlay = {} if tensors is None else {"state_dict": tensors}
-    with global_draws("weights that are replaced"):
-        new = timm.create_model(name, features_only=True, in_chans=3)
-    with global_draws("weights that are replaced"):
+    # A copy, of which timm removes the classifier.
+    overlay = {} if tensors is None else {"state_dict": {**tensors}}
+    with global_draws("weights that are replaced"), _without_warnings_of_other_weights():
         try:
             made = timm.create_model(
                 name,
@@ -272,14 +303,49 @@ def _loaded(name: str, tensors: dict[str, Tensor] | None, source: str) -> dict[s
                 f"{source}: no weights of encoder '{name}' ({type(error).__name__}: {reason}); "
                 + mend
             ) from None
-    state, before = made.state_dict(), new.state_dict()
-    # timm says nothing of weights that a file lacks: they stay as they were drawn.
-    lacking = [
-        key for key, tensor in state.items() if tensor.ndim > 1 and torch.equal(tensor, before[key])
-    ]
+    state: dict[str, Tensor] = made.state_dict()
+    if tensors is None:
+        return dict(state)
+    with global_draws("weights that are replaced"):
+        drawn = timm.create_model(name, features_only=True, in_chans=3).state_dict()
+    lacking = _lacking(state, drawn, tensors)
     if lacking:
         raise InputError(
             f"{source}: lacks {len(lacking)} weights of encoder '{name}', such as '{lacking[0]}'; "
             "take the weights that timm publishes for it"
         )
     return dict(state)
+
+
+def _lacking(
+    state: dict[str, Tensor], drawn: dict[str, Tensor], read: dict[str, Tensor]
+) -> list[str]:
+    """Return the names of weights that stayed as they were drawn, because a file lacks them.
+
+    timm says nothing of them. Weights that the file has may equal the drawn ones, as biases of 0.
+    """
+    return [
+        name
+        for name, tensor in state.items()
+        if tensor.ndim > 0
+        and torch.equal(tensor, drawn[name])
+        and not any(
+            each.shape == tensor.shape and torch.equal(tensor, each.to(tensor.dtype))
+            for each in read.values()
+        )
+    ]
+
+
+@contextlib.contextmanager
+def _without_warnings_of_other_weights() -> Iterator[None]:
+    """Keep timm, inside the block, from warning of weights without use: those of the classifier."""
+
+    def is_of_use(record: logging.LogRecord) -> bool:
+        return not record.getMessage().startswith("Unexpected keys")
+
+    builder = logging.getLogger("timm.models._builder")
+    builder.addFilter(is_of_use)
+    try:
+        yield
+    finally:
+        builder.removeFilter(is_of_use)

@@ -55,7 +55,7 @@ class MaskedAttentionBranch(nn.Module):
     def __init__(self, preset: Preset, channels: Sequence[int], queries: int) -> None:
         super().__init__()
         self.pixel_decoder = PixelDecoder(
-            channels,
+            list(channels),
             preset.hidden_dim,
             preset.mask_dim,
             preset.attention_heads,

@@ -10,6 +10,7 @@ from videottt.core.ids import TaskName
 from videottt.core.settings import settings
 from videottt.settings.dataset import Classes, Dataset
 from videottt.settings.method import Method
+from videottt.settings.presets import Preset
 from videottt.settings.study import NOT_OF_A_METHOD, Study, Updates
 from videottt.settings.tables import DrawnMethods, Table
 
@@ -73,6 +74,19 @@ class MethodEntry:
     hyperparameters_of: Ids | None = None
 
 
+@settings
+class ModelEntry:
+    """A model of one's own; beside this setting it has those of a preset.
+
+    Attributes:
+        like: preset whose settings it has where it names none: "tiny", "lite" or "swin_small". Its
+            encoder is taken as a whole, or not at all.
+    """
+
+    like: str | None = None
+
+
+SomeModel = Annotated[dict[str, Any], SomeOf(ModelEntry, Preset)]
 SomeMethod = Annotated[dict[str, Any], SomeOf(MethodEntry, Method, omit=NOT_OF_A_METHOD[1:])]
 
 
@@ -99,6 +113,7 @@ class ConfigFile:
             job goes on from there.
         hdf5_locking: how HDF5 locks files: "best-effort" where the file system can, "on" or "off".
         protocols: id -> one reading of the paper.
+        models: id -> a model of one's own, which a study names as its `model`.
         checkpoints: id -> a checkpoint that is trained.
         methods: id -> a method.
         tables: id -> the rows of a table.
@@ -116,6 +131,7 @@ class ConfigFile:
     datasets: dict[Id, Dataset]
     studies: dict[Id, Study]
     classes: dict[Id, Classes] = field(default_factory=dict)
+    models: dict[Id, SomeModel] = field(default_factory=dict)
     study: str = "paper"
     data_root: Text = "data"
     mirror: Annotated[str, Field(pattern=r"^https?://\S+$"), MustBe("an http address")] | None = (

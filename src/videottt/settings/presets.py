@@ -1,11 +1,12 @@
-"""Declare models by name: `swin_small` is the paper's, `lite` runs on a CPU, `tiny` is for tests."""
+"""Declare models by name: `swin_small` is the paper's, `lite` is for a CPU, `tiny` for tests."""
 
 import dataclasses
+import json
 from typing import Annotated, Any
 
 from pydantic import Field
 
-from videottt.core.annotations import Fraction
+from videottt.core.annotations import Fraction, MustBe, OneOf
 from videottt.core.errors import InputError, nearest
 from videottt.core.settings import build_settings, settings
 
@@ -25,7 +26,7 @@ class SwinSizes:
     """
 
     embed_dim: Number
-    depths: tuple[Number, ...]
+    depths: Annotated[tuple[Number, ...], Field(min_length=4, max_length=4)]
     num_heads: tuple[Number, ...]
     drop_path_rate: Fraction
 
@@ -56,7 +57,11 @@ class TimmBackbone:
             new weights. A checkpoint does not need them.
     """
 
-    name: Annotated[str, Field(pattern=r"^[a-z0-9_]+(\.[a-z0-9_]+)?$")]
+    name: Annotated[
+        str,
+        Field(pattern=r"^[a-z0-9_]+(\.[a-z0-9_]+)?$"),
+        MustBe("a name of timm: small letters, digits and '_'"),
+    ]
     weights: str | None = None
 
 
@@ -78,7 +83,7 @@ class Preset:
         mask_patch: side of the square patches that ℓ_s masks, in pixels.
     """
 
-    encoder: SwinSizes | TimmBackbone
+    encoder: Annotated[SwinSizes | TimmBackbone, OneOf()]
     hidden_dim: Number
     mask_dim: Number
     queries: Number
@@ -151,6 +156,12 @@ def preset_named(name: str) -> Preset:
     return PRESETS[name]
 
 
+def preset_data(name: str) -> dict[str, Any]:
+    """Return a preset as plain data, as a configuration would have it."""
+    values: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(PRESETS[name])))
+    return values
+
+
 def preset_from(sizes: dict[str, Any]) -> Preset:
     """Return the preset with the sizes in a checkpoint's metadata.
 
@@ -159,6 +170,13 @@ def preset_from(sizes: dict[str, Any]) -> Preset:
             the channels.
     """
     return build_settings(Preset, sizes, "preset")
+
+
+def without_weights(preset: Preset) -> Preset:
+    """Return a preset whose encoder takes no pre-trained weights."""
+    if isinstance(preset.encoder, SwinSizes):
+        return preset
+    return dataclasses.replace(preset, encoder=dataclasses.replace(preset.encoder, weights=None))
 
 
 def sizes_of(preset: Preset) -> dict[str, Any]:

@@ -165,7 +165,8 @@ class Study:
 
     Attributes:
         streams: data set -> tasks.
-        model: preset of the model: "tiny", or "swin_small" as in the paper.
+        model: preset of the model: "tiny", "lite", or "swin_small" as in the paper; or one of the
+            top-level `models`.
         protocol: id of a protocol: one reading of the paper.
         seeds: seeds of training and of every random draw; each is a run of its own.
         splits: splits whose videos are reported; of each data set those that it has.
@@ -184,7 +185,7 @@ class Study:
             starts from.
         shipped: task -> checkpoint -> id of one that ships with videottt (`videottt list
             checkpoints`), in place of training it.
-        also_trained: checkpoints that are trained although no method starts from them.
+        also_trained: task -> checkpoints that are trained although no method starts from them.
         by_dataset: data set -> what is different for its streams.
         task_seeds: task -> its seeds, in place of those of the study.
         checkpoint_tasks: task -> another task whose checkpoint it uses; by default its own.
@@ -214,7 +215,7 @@ class Study:
     own_videos: bool = False
     imported: dict[TaskName, dict[str, Id]] = field(default_factory=dict)
     shipped: dict[TaskName, dict[str, Id]] = field(default_factory=dict)
-    also_trained: list[str] = field(default_factory=list)
+    also_trained: dict[TaskName, list[str]] = field(default_factory=dict)
     by_dataset: dict[Id, OfDataset] = field(default_factory=dict)
     task_seeds: dict[TaskName, Seeds] = field(default_factory=dict)
     checkpoint_tasks: dict[TaskName, TaskName] = field(default_factory=dict)

@@ -10,7 +10,8 @@ from typing import Any
 
 from videottt.core.errors import InputError, nearest
 from videottt.core.ids import ALL, TASKS, MethodId, check_known
-from videottt.core.settings import merged
+from videottt.core.settings import build_settings, merged
+from videottt.settings.presets import Preset, preset_data, preset_named
 
 Config = dict[str, Any]
 
@@ -35,6 +36,29 @@ def study_named(config: Config, study: str) -> Config:
     check_known(study, config["studies"], "study", "the configuration")
     found: Config = config["studies"][study]
     return found
+
+
+def own_model(config: Config, name: str) -> dict[str, Any] | None:
+    """Return a model of the user's `models` as plain data, whole; None: it is a preset.
+
+    What the entry does not name, the preset has that it is `like`.
+    """
+    entry = config.get("models", {}).get(name)
+    if entry is None:
+        return None
+    like = entry.get("like")
+    below = preset_data(like) if like else {}
+    return below | {key: value for key, value in entry.items() if key != "like"}
+
+
+def preset_of(config: Config, name: str) -> Preset:
+    """Return the sizes of a model that a study names: of the user's `models`, or a preset.
+
+    Raises:
+        InputError: there is no such model, or its sizes are not allowed.
+    """
+    own = own_model(config, name)
+    return preset_named(name) if own is None else build_settings(Preset, own, f"models.{name}")
 
 
 def _first_study(config: Config, matches: Callable[[Config], bool], what: str) -> Config:
@@ -267,6 +291,12 @@ def shipped_as(study: Config, task: str, checkpoint: str) -> str | None:
     return name
 
 
+def also_trained(study: Config, task: str) -> list[str]:
+    """Return the checkpoints for a task that a study trains although no method starts from them."""
+    checkpoints: list[str] = study.get("also_trained", {}).get(task, [])
+    return checkpoints
+
+
 def is_trained(study: Config, task: str, checkpoint: str) -> bool:
     """Return whether a study trains a checkpoint: it neither imports it nor takes a shipped one."""
     return not (imported(study, task, checkpoint) or shipped_as(study, task, checkpoint))
@@ -289,7 +319,7 @@ def trained_checkpoints(config: Config, study: Config, task: str) -> list[str]:
     methods = [m for stream in sorted(streams) for m in study_methods(config, study, stream)]
     entries = [config["methods"][method.base] for method in methods]
     waiting = [entry["checkpoint"] for entry in entries if "checkpoint" in entry]
-    waiting += study.get("also_trained", []) if streams else []
+    waiting += also_trained(study, task)
     found: dict[str, None] = {}
     while waiting:
         checkpoint = waiting.pop(0)

@@ -13,6 +13,7 @@ from videottt.study.config import (
     checkpoint_of,
     imported,
     initial_checkpoint,
+    shipped_as,
     streams_of,
     study_methods,
     trained_task,
@@ -59,8 +60,8 @@ def training_length(
     """Return what the training of a checkpoint began with, and its iterations in all.
 
     Returns:
-        the id of the import that the first training starts from, None for new weights; and the
-        number of gradient steps since then.
+        the id of the import or of the shipped checkpoint that the first training starts from, None
+        for new weights; and the number of gradient steps since then.
     """
     check_known(checkpoint, config["checkpoints"], "checkpoint", "the configuration")
     iterations = training_of(study, task)["iterations"]
@@ -70,6 +71,9 @@ def training_length(
         source = imported(study, task, seen[-1])
         if source is not None:
             return source, steps
+        box = shipped_as(study, task, seen[-1])
+        if box is not None:
+            return box, steps
         steps += iterations.get(seen[-1], 0)
         initial = initial_checkpoint(config, study, task, seen[-1])
         if initial is None or initial in seen:
@@ -78,12 +82,25 @@ def training_length(
 
 
 def _with_checkpoints(config: Config, study: Config) -> Iterator[tuple[MethodId, str]]:
-    """Yield every method that starts from a checkpoint, and the checkpoint."""
+    """Yield every method that starts from a checkpoint, and the checkpoint.
+
+    Of checkpoints that one shipped file stands for, the first with reconstruction counts for all.
+    """
     for task in dict.fromkeys(task for _, task in streams_of(study)):
         for method in study_methods(config, study, task):
             checkpoint = checkpoint_of(config, method)
             if checkpoint is not None:
-                yield method, checkpoint
+                yield method, _one_of_the_same(config, study, trained_task(study, task), checkpoint)
+
+
+def _one_of_the_same(config: Config, study: Config, task: str, checkpoint: str) -> str:
+    name = shipped_as(study, task, checkpoint)
+    same = [
+        other
+        for other, entry in config["checkpoints"].items()
+        if name is not None and entry["reconstruction"] and shipped_as(study, task, other) == name
+    ]
+    return same[0] if same else checkpoint
 
 
 def _by_checkpoint(config: Config, study: Config) -> dict[str, str]:

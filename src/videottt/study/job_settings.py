@@ -8,6 +8,7 @@ from videottt.core.settings import merged, with_values
 from videottt.study.config import (
     Config,
     hyperparameters_of,
+    own_model,
     predicting_method,
     split_of,
     study_of,
@@ -78,6 +79,7 @@ def training_settings(config: Config, dataset: str, task: str, checkpoint: str) 
     training = training_of(study, task)
     reconstruction = config["checkpoints"][checkpoint]["reconstruction"]
     mae = objective_options(config, study, "mae") if reconstruction else {}
+    model = own_model(config, study["model"])
     return {
         "training": {
             **training["optimizer"],
@@ -87,6 +89,8 @@ def training_settings(config: Config, dataset: str, task: str, checkpoint: str) 
             **mae,
         },
         "augmentation": {**study_on(study, dataset)["input"], **training["augmentation"]},
+        # Of a preset only the name, so that nothing runs again when a preset is added.
+        **({} if model is None else {"model": model}),
     }
 
 

@@ -23,10 +23,17 @@ from pydantic_core import core_schema
 from videottt.core.annotations import MustBe, SomeOf
 from videottt.runtime.slurm_site import Site
 from videottt.settings.augmentation import Augmentation, Views
-from videottt.settings.config import ConfigFile, MethodEntry, Protocol, TrainedCheckpoint
+from videottt.settings.config import (
+    ConfigFile,
+    MethodEntry,
+    ModelEntry,
+    Protocol,
+    TrainedCheckpoint,
+)
 from videottt.settings.dataset import Classes, Dataset, Phase, RenderedVideo, Rendering, Span
 from videottt.settings.decoding import Decoding
 from videottt.settings.method import CollapseSettings, Method, OptimizerSettings
+from videottt.settings.presets import Preset, SwinSizes, TimmBackbone
 from videottt.settings.study import (
     InputSize,
     OfDataset,
@@ -56,6 +63,7 @@ CHAPTERS: dict[str, list[type]] = {
         MethodEntry, Method, OptimizerSettings, CollapseSettings, Views, Decoding, Protocol,
         TrainedCheckpoint,
     ],
+    "Models": [ModelEntry, Preset, SwinSizes, TimmBackbone],
     "Data sets": [Dataset, Classes, Span, Rendering, RenderedVideo, Phase],
     "Tables and figures": [Table, RowGroup, DrawnMethods],
     "The cluster: slurm.yaml": [Site],

@@ -8,7 +8,8 @@ from videottt.core.errors import InputError
 from videottt.core.ids import TASKS, MethodId, check_known
 from videottt.core.settings import merged
 from videottt.models.checkpoint import Checkpoint
-from videottt.study.config import Config, label_of, method_of, tasks_of
+from videottt.settings.presets import PRESETS, sizes_of
+from videottt.study.config import Config, label_of, method_of, preset_of, tasks_of
 from videottt.study.config_file import read_config
 from videottt.study.job_settings import method_settings_in
 
@@ -94,12 +95,22 @@ def _study_for(checkpoint: Checkpoint, path: Path, config: Config, study: str | 
         return study
     model = checkpoint.provenance.get("model")
     for name, entry in studies.items():
-        if entry.get("own_videos", False) and entry["model"] == model:
+        if entry.get("own_videos", False) and _has_model(checkpoint, config, entry["model"]):
             return str(name)
     raise InputError(
         f"{path}: no study with own_videos: true has its model '{model}'; name the study "
         f"to take settings from (--study), one of {', '.join(studies)}"
     )
+
+
+def _has_model(checkpoint: Checkpoint, config: Config, model: str) -> bool:
+    """Return whether a checkpoint has a model: that preset by name, or any model by its sizes.
+
+    A name of the user's `models` may mean another model in the configuration of another user.
+    """
+    if model in PRESETS and model == checkpoint.provenance.get("model"):
+        return True
+    return sizes_of(checkpoint.model.preset) == sizes_of(preset_of(config, model))
 
 
 def _seen_in_training(checkpoint: Checkpoint) -> dict[str, int]:

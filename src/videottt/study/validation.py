@@ -9,17 +9,19 @@ from videottt.core.ids import TASKS, MethodId, check_known
 from videottt.core.settings import check_settings, problem_in, with_values
 from videottt.models.shipped_checkpoints import shipped_checkpoints
 from videottt.settings.config import ConfigFile, SomeMethod
-from videottt.settings.presets import PRESETS
+from videottt.settings.presets import PRESETS, Preset
 from videottt.settings.study import Updates
 from videottt.study.config import (
     NEW,
     PRETRAINED,
     Config,
+    also_trained,
     hyperparameters_of,
     is_scored,
     is_trained,
     methods_of,
     named_methods,
+    own_model,
     splits_of,
     trained_checkpoints,
     trained_task,
@@ -66,6 +68,7 @@ def _rows_of(table: Config) -> list[str]:
 def _check_ids(layers: Layers) -> None:
     config = layers.config
     _check_drawn(layers, config["drawn"], "drawn")
+    _check_models(layers)
     for study_id, study in config["studies"].items():
         _check_study(layers, study_id, study)
     for method, entry in config["methods"].items():
@@ -95,6 +98,19 @@ def _check_ids(layers: Layers) -> None:
         others = [*table.get("baselines", {}).values(), *table.get("oracles", [])]
         methods_of(config, [*_rows_of(table), *others])
     check_known(config["study"], config["studies"], "study", layers.where("study"))
+
+
+def _check_models(layers: Layers) -> None:
+    """Check that a model of the user's is whole, and has a name of its own."""
+    for name, entry in layers.config.get("models", {}).items():
+        where = layers.where("models", name)
+        if name in PRESETS:
+            raise InputError(f"{where}: a preset has this name; choose another")
+        if entry.get("like") is not None:
+            check_known(entry["like"], PRESETS, "preset", f"{where}.like")
+        problem = problem_in(Preset, own_model(layers.config, name))
+        if problem is not None:
+            raise InputError(f"{layers.where('models', name, *problem.place)}: {problem.reason}")
 
 
 def _check_kind(entry: Config, where: str) -> None:
@@ -140,12 +156,17 @@ def _check_study(layers: Layers, study_id: str, study: Config) -> None:
         (study.get("pinned", {}), config["methods"], "method"),
         (study.get("sizes", {}), config["methods"], "method"),
         ([study["protocol"]], config["protocols"], "protocol"),
-        ([study["model"]], PRESETS, "model"),
+        ([study["model"]], [*PRESETS, *config.get("models", {})], "model"),
         (study.get("task_methods", {}), TASKS, "task"),
         (study.get("by_dataset", {}), config["datasets"], "dataset"),
     ):
         for name in names:
             check_known(name, known, what, where)
+    if study["model"] in config.get("models", {}) and study.get("imported"):
+        raise InputError(
+            f"{where}.imported: published checkpoints have the sizes of a preset; train those of "
+            f"the model '{study['model']}'"
+        )
     _check_drawn(layers, study.get("drawn", {}), "studies", study_id, "drawn")
     named_methods(config, study)
     _check_splits(config, study, where)
@@ -231,7 +252,7 @@ def _check_training(config: Config, study: Config, task: str, where: str) -> Non
         place = f"{where}.shipped.{task}"
         check_known(checkpoint, config["checkpoints"], "checkpoint", place)
         check_known(name, shipped_checkpoints(), "checkpoint that ships", place)
-    for checkpoint in study.get("also_trained", []):
+    for checkpoint in also_trained(study, task):
         check_known(checkpoint, config["checkpoints"], "checkpoint", f"{where}.also_trained")
     for checkpoint, initial in training.get("initial", {}).items():
         known = [*config["checkpoints"], NEW]

@@ -15,13 +15,14 @@ from videottt.core.randomness import DrawKey
 from videottt.core.segments import ClassSpace
 from videottt.core.settings import build_settings
 from videottt.models.checkpoint import load_checkpoint, save_checkpoint
+from videottt.models.encoders import weights_file
 from videottt.models.y_shaped import YShapedModel
 from videottt.runtime.claims import claimed
 from videottt.runtime.device import device_label, prepare_device
 from videottt.runtime.distributed import Processes, joined
 from videottt.runtime.saved_state import SavedState
 from videottt.settings.augmentation import Augmentation
-from videottt.settings.presets import preset_named
+from videottt.settings.presets import Preset, preset_named, sizes_of, without_weights
 from videottt.settings.training import TrainingSettings
 from videottt.tasks import head_of, model_classes, task_named
 from videottt.training.cost import MeasuredRate, announcement
@@ -39,8 +40,9 @@ class TrainingJob:
     Attributes:
         frames: frame stores of still images, or folders of images without labels.
         task: one of `core.ids.TASKS`.
-        model: name of the preset.
+        model: name of the preset, or of the model that the settings describe.
         settings: ``{"training": ..., "augmentation": ...}``; see TrainingSettings, Augmentation.
+            With ``"model": ...``, the sizes of a model that is no preset; see Preset.
         seed: of every random draw.
         history: CSV file of the losses to write.
         output: checkpoint to write.
@@ -75,10 +77,23 @@ class TrainingJob:
 
 @dataclass(frozen=True)
 class _Parts:
-    """The two sections of a job's settings."""
+    """The sections of a job's settings."""
 
     training: dict[str, Any]
     augmentation: dict[str, Any]
+    model: dict[str, Any] | None = None
+
+    def preset(self, job: TrainingJob) -> Preset:
+        """Return the sizes of the model that is trained.
+
+        Without the source of pre-trained weights where the encoder has those of a checkpoint.
+        """
+        preset = (
+            preset_named(job.model)
+            if self.model is None
+            else build_settings(Preset, self.model, "checkpoint: model")
+        )
+        return without_weights(preset) if job.initial else preset
 
 
 def train_checkpoint(job: TrainingJob) -> None:
@@ -105,14 +120,15 @@ def _train(job: TrainingJob, processes: Processes, waited: bool) -> None:
     recipe = build_settings(Augmentation, parts.augmentation, "checkpoint: augmentation")
     processes.share(settings.parts)
     device = prepare_device(job.device, job.threads)
-    made = _provenance(job, device_label(device))
+    preset = parts.preset(job)
+    made = _provenance(job, preset, device_label(device))
     if processes.any(waited and _is_made(job, made)):
         logger.info("%s: another process has written it meanwhile", job.output)
         return
     saving = _saving(job, made, processes)
     with opened_stills(job.frames) as stores:
         space = common_space(stores)
-        run = start_run(_initial_model(job, space).to(device), settings)
+        run = start_run(_initial_model(job, preset, space).to(device), settings)
         saving.resume(run)
         samples = settings.iterations * settings.batch
         stills = StillImages(stores, recipe, job.draws, samples)
@@ -166,7 +182,8 @@ def _report_skipped(run: TrainingRun) -> None:
         logger.warning("%d steps were skipped: their loss or gradient was not finite", skipped)
 
 
-def _provenance(job: TrainingJob, device: str) -> dict[str, Any]:
+def _provenance(job: TrainingJob, preset: Preset, device: str) -> dict[str, Any]:
+    pretrained = weights_file(preset.encoder)
     return provenance(
         device,
         settings=job.settings,
@@ -177,6 +194,7 @@ def _provenance(job: TrainingJob, device: str) -> dict[str, Any]:
         threads=job.threads,
         frames={path.name: fingerprint(path) for path in job.frames},
         initial=sha256(job.initial) if job.initial else None,
+        pretrained=sha256(pretrained) if pretrained else None,
     )
 
 
@@ -202,21 +220,18 @@ def _saving(job: TrainingJob, made: dict[str, Any], processes: Processes) -> Nul
     return Saving(SavedState(job.state, job.output, made), job.save_every, processes)
 
 
-def _initial_model(job: TrainingJob, space: ClassSpace) -> YShapedModel:
+def _initial_model(job: TrainingJob, preset: Preset, space: ClassSpace) -> YShapedModel:
     """Return a model with new weights, or with f and h of the initial checkpoint.
 
     The decoder g always has new weights, as in the paper ("only g is initialized from scratch",
     section 4.3). A resumed training restores g from its saved state.
     """
     classes, head = list(model_classes(job.task, space)), head_of(job.task)
-    model = YShapedModel(preset_named(job.model), len(classes), job.seed, head)
+    model = YShapedModel(preset, len(classes), job.seed, head)
     if job.initial:
         initial = load_checkpoint(job.initial)
-        if (initial.model.preset, initial.model.head_kind, initial.classes) != (
-            model.preset,
-            head,
-            classes,
-        ):
+        found = sizes_of(initial.model.preset), initial.model.head_kind, initial.classes
+        if found != (sizes_of(preset), head, classes):
             raise InputError(
                 f"{job.initial}: has another model or other classes than this training; start from "
                 "a checkpoint of the same model, task and data set"

@@ -19,7 +19,7 @@ LEAST_FREE = 1 << 30
 
 def packages() -> Iterator[Finding]:
     """Yield whether what jobs import can be imported."""
-    for name in ("torch", "transformers", "h5py", "pycocotools.mask", "imageio_ffmpeg"):
+    for name in ("torch", "timm", "transformers", "h5py", "pycocotools.mask", "imageio_ffmpeg"):
         package = name.partition(".")[0]
         try:
             importlib.import_module(name)
