@@ -25,6 +25,7 @@ import videottt
 PACKAGES = (
     "torch",
     "transformers",
+    "timm",
     "numpy",
     "h5py",
     "pillow",

@@ -39,10 +39,10 @@ def main_table(metrics: pd.DataFrame, layout: Layout, paper: PaperNumbers) -> pd
         `metric` (in its unit: percent, or dB), of every other metric over the split's frames (in
         percent; of tasks that are scored so), and of ``scored_frames``; paper and minus_paper (ours
         less the paper's); gain_mean and gain_std over the row's control, or over `REFERENCE` where
-        it has none, beside paper_gain and paper_claim, which are over `REFERENCE`; and start_gain_mean ... and baseline_gain_mean ...
-        over the row's start and baseline. Gains are taken seed by seed, because both methods of one
-        seed have the same draws. None: no such number, for example a deviation of one
-        seed or a metric of another task. NaN: not defined.
+        it has none, beside paper_gain and paper_claim, which are over `REFERENCE`; and
+        start_gain_mean ... and baseline_gain_mean ... over the row's start and baseline. Gains are
+        taken seed by seed, because both methods of one seed have the same draws. None: no such
+        number, for example a deviation of one seed or a metric of another task. NaN: not defined.
 
     Raises:
         InputError: `metrics` lacks a column, or has a task without a headline metric.
