@@ -138,7 +138,9 @@ CASES = [
             preset=json.dumps({**json.loads(facts["preset"]), "hidden_dim": 10**9}))),
          FACTS.format("hidden_dim: 1000000000 is not allowed; it must be at most 65536")),
         ("a preset of heads that share nothing", changed(metadata=lambda facts: facts.update(
-            preset=json.dumps({**json.loads(facts["preset"]), "num_heads": [255, 2, 4, 8]}))),
+            preset=json.dumps(json.loads(facts["preset"])
+                              | {"encoder": {**json.loads(facts["preset"])["encoder"],
+                                             "num_heads": [255, 2, 4, 8]}}))),
          FACTS.format("attention heads do not share")),
         ("an unknown head", fact(head='"sounds"'), FACTS.format("sounds")),
         ("a decoder that is text", fact(decoder='"no"'), FACTS.format("decoder")),
