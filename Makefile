@@ -34,7 +34,7 @@ demo: $(VENV)/.run
 	@cat results/tables/demo/table1.md
 	@echo
 	@echo "models:  predictions are those of models in the box (videottt list checkpoints); joint training ran"
-	@echo "         for 20 iterations, to show the stage: results/checkpoints/synthetic/panoptic/joint_demonstration/"
+	@echo "         for 10 iterations, to show the stage: results/checkpoints/synthetic/panoptic/joint_demonstration/"
 	@echo "tables:  results/tables/demo/ (table1, table4, ablations, cost: .md, .csv, .tex; conventions, classes)"
 	@echo "figures: results/figures/demo/ (bars, figure 2, curves), results/figures/synthetic*/ (figures 3, 7, 8)"
 	@echo "videos:  results/videos/synthetic/semantic/seed0/short_0.mp4, results/videos/synthetic_coco/panoptic/seed0/short_0.mp4,"
