@@ -38,6 +38,9 @@ def small_config():
     config["datasets"]["my_videos"] = {**films, "root": "own", "scored": ["colorization"]}
     config["datasets"]["lumiere"] = {**films, "root": "films", "fps": 5, "scored": []}
     config["studies"]["my_videos"] |= {
+        "model": "tiny",  # trained in the test, like those of the other study
+        "shipped": {},
+        "drawn": {},
         "streams": {"my_videos": ["colorization"], "lumiere": ["colorization"]},
         "methods": ["left_grey", "zhang2016", "main_task_only", "online_ttt_mae"],
         "paper": {"colorization": {"dataset": "coco_videos"}},
