@@ -66,7 +66,7 @@ def test_a_method_exists_for_the_tasks_that_it_names_and_starts_from_the_checkpo
 
 def test_a_task_may_be_trained_in_its_own_way_and_compare_its_own_methods(config):
     own = copy.deepcopy(config)
-    study = own["studies"]["demo"]
+    study = own["studies"]["tiny_demo"]
     study["training"]["tasks"] = {
         "colorization": {"dataset": "camvid", "augmentation": {"flip": 0}}
     }
@@ -121,6 +121,25 @@ def test_method_ids_are_those_of_the_papers_tables(config):
             "'synthetic'?",
         ),
         (lambda c: c["studies"]["demo"].update(streams={"synthetic": ["panoptik"]}), "'panoptic'?"),
+        (
+            lambda c: c["studies"]["demo"]["shipped"]["panoptic"].update(joint="embedded_panoptik"),
+            "studies.demo.shipped.panoptic: unknown checkpoint that ships 'embedded_panoptik'; did "
+            "you mean 'embedded_panoptic'?",
+        ),
+        (
+            lambda c: c["studies"]["demo"]["shipped"]["panoptic"].update(jiont="embedded_panoptic"),
+            "studies.demo.shipped.panoptic: unknown checkpoint 'jiont'; did you mean 'joint'?",
+        ),
+        (
+            lambda c: c["studies"]["demo"].update(also_trained={"panoptic": ["joined"]}),
+            "studies.demo.also_trained: unknown checkpoint 'joined'",
+        ),
+        (
+            lambda c: c["studies"]["models"]["training"]["tasks"]["colorization"].update(
+                also={"street_photographs": "trian"}
+            ),
+            "training.also.street_photographs: unknown split 'trian'; did you mean 'train'?",
+        ),
         (
             lambda c: c["studies"]["camvid"].update(streams={"camvid": ["instance"]}),
             "'instance' and 'panoptic' are not possible; name the classes whose objects are told "
@@ -389,8 +408,8 @@ def test_an_offline_method_is_scored_by_a_rule_and_others_at_their_end(config):
 
 
 def test_a_study_decides_sizes_and_the_recipe_of_votes(config):
-    own = {**config, "study": "demo"}
-    study = config["studies"]["demo"]
+    own = {**config, "study": "tiny_demo"}
+    study = config["studies"]["tiny_demo"]
     for name in ("majority_vote", "online_ttt_mae_majority_vote"):
         method = method_from(job_settings.method_settings(own, "synthetic", MethodId(name)))
         assert method.votes == study["sizes"][name]["votes"] != config["methods"][name]["votes"]

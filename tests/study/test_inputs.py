@@ -10,6 +10,7 @@ from support import ROOT
 from videottt.core.errors import InputError
 from videottt.core.ids import JobKey, MethodId
 from videottt.data.fetch.catalogue import read_sources
+from videottt.study import config as settings
 from videottt.study import drawn, inputs, job_settings, scored, shown, trials
 from videottt.study.arguments import listed, text_of
 from videottt.study.controls import controls_in, starts_in
@@ -265,6 +266,17 @@ def test_curves_are_of_the_methods_that_are_drawn_or_else_of_a_few(own, sources)
 
 
 # What gains are over, and what is left out
+
+
+def test_what_starts_from_one_shipped_model_is_compared_with_it(config):
+    demo = config["studies"]["demo"]
+    needed = settings.trained_checkpoints(config, demo, "panoptic")
+    assert set(needed) == {"main_task", "joint", "joint_demonstration"}
+    trained = [c for c in needed if settings.is_trained(demo, "panoptic", c)]
+    assert trained == ["joint_demonstration"]
+    starts = starts_in(config, demo)
+    assert {starts[m] for m in ("tent", "self_train", "online_ttt_mae")} == {"mae_joint_training"}
+    assert controls_in(config, demo) == {}
 
 
 def test_every_study_that_trains_small_models_compares_joint_training_with_equally_long_training(

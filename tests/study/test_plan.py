@@ -242,7 +242,7 @@ def test_a_plan_has_the_jobs_that_snakemake_would_run(project):
 @pytest.mark.workflow
 def test_a_plan_of_single_files_has_what_they_need(project):
     target = "results/predictions/synthetic/semantic/online_ttt_mae,steps=3/seed0/short_0.h5"
-    jobs, _ = planned_jobs(SNAKEFILE, {"study": "demo"}, [target])
+    jobs, _ = planned_jobs(SNAKEFILE, {"study": "tiny_demo"}, [target])
     rules = Counter(job.rule for job in jobs)
     assert rules == {"render": 2, "ingest": 2, "train": 1, "predict": 1}
     predict = next(job for job in jobs if job.rule == "predict")

@@ -92,6 +92,8 @@ def checkpoint_named(checkpoint: str | os.PathLike[str]) -> Path:
         return path
     if str(checkpoint) in shipped_checkpoints():
         return shipped_checkpoint(str(checkpoint))
+    if path.suffix or len(path.parts) > 1:
+        raise absent(path, "checkpoint")
     raise InputError(
         f"{path}: no such checkpoint; name a file, or one that ships with videottt: "
         + ", ".join(shipped_checkpoints())
