@@ -65,7 +65,7 @@ def test_a_method_exists_for_the_tasks_that_it_names_and_starts_from_the_checkpo
 
 
 def test_a_task_may_be_trained_in_its_own_way_and_compare_its_own_methods(config):
-    own = copy.deepcopy(config)
+    own = {**copy.deepcopy(config), "study": "tiny_demo"}
     study = own["studies"]["tiny_demo"]
     study["training"]["tasks"] = {
         "colorization": {"dataset": "camvid", "augmentation": {"flip": 0}}
