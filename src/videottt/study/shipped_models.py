@@ -1,7 +1,7 @@
 """Put the trained models of the study `models` into the package: `make models`.
 
 Each is rounded to float16 and written beside the catalogue, with its checksum; the history of its
-training goes into docs/results/models/.
+training goes into docs/histories/.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from videottt.core.shipped import shipped
 from videottt.models.checkpoint import load_checkpoint, save_checkpoint
 from videottt.models.shipped_checkpoints import CHECKSUMS, file_of, shipped_checkpoints
 
-HISTORIES = "docs/results/models"
+HISTORIES = "docs/histories"
 
 
 def put_into_package(results: Path) -> list[Path]:
