@@ -35,6 +35,8 @@ def diagnoses_of_study(wildcards):
     study = settings.study_named(config, wildcards.study)
     results = []
     for dataset, task in scored.scored_streams(config, study):
+        if task not in study.get("diagnosed", [task]):
+            continue
         results += expand(
             rules.diagnose.output.diagnosis,
             dataset=dataset,

@@ -194,6 +194,7 @@ class Study:
         selection: how hyper-parameters are selected.
         sizes: method -> settings that this study changes to save time, such as fewer votes.
         sweeps: id -> one setting of a method through a list of values.
+        diagnosed: tasks whose checkpoints are diagnosed; all by default.
         drawn: methods that figures of this study show, in place of the top-level `drawn`.
         paper: task -> whose published numbers stand beside ours.
     """
@@ -224,5 +225,6 @@ class Study:
     selection: Selection | None = None
     sizes: dict[str, Updates] = field(default_factory=dict)
     sweeps: dict[Id, Sweep] = field(default_factory=dict)
+    diagnosed: list[TaskName] | None = None
     drawn: Annotated[dict[str, Any], SomeOf(DrawnMethods)] = field(default_factory=dict)
     paper: dict[TaskName, PublishedNumbers] = field(default_factory=dict)

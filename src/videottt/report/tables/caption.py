@@ -65,6 +65,8 @@ def _about_gains(table: pd.DataFrame, layout: Layout) -> list[str]:
         rows = f"{len(longer)} row{'s' * (len(longer) > 1)}"
         over += f"; it was trained for other iterations than {rows}, which counts as gain"
     sentences = [f"gain: points, seed by seed, over {over}."]
+    if REFERENCE not in set(table.method) and not layout.controls:
+        sentences = ["gain: points, seed by seed, over Main Task Only, which is not run here."]
     if any(table.start.notna()):
         sentences.append("start: before learning.")
     return sentences
