@@ -32,7 +32,9 @@ def small_config():
     coco["render"]["videos"] = {
         name: {"frames": 4, "phases": phases} for name in ("val_0", "test_0")
     }
-    del config["studies"]["demo_coco"]  # which trains on stills that are not rendered here
+    # They use videos that are not rendered here.
+    for other in ("demo", "demo_coco", "lite_selection", "models"):
+        del config["studies"][other]
     # A video of one's own, in colour, beside a film without: nothing is scored of that.
     films = {"layout": "video_file", "fps": None, "splits": {"test": ["clip"]}}
     config["datasets"]["my_videos"] = {**films, "root": "own", "scored": ["colorization"]}

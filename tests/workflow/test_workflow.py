@@ -223,7 +223,7 @@ def test_a_deleted_prediction_is_made_again_by_naming_its_file(project):
     ("change", "target", "message"),
     [
         (lambda c: c.update(stduy="demo"), [], "did you mean 'study'?"),
-        (lambda c: c["studies"]["demo"]["methods"].append("online_ttt"), [], "'online_ttt_mae'?"),
+        (lambda c: c["studies"]["tiny_demo"]["methods"].append("online_ttt"), [], "'online_ttt_mae'?"),
         (lambda c: None, [PREDICTION.format("online_tt_mae")], "did you mean 'online_ttt_mae'?"),
         (
             lambda c: None,
@@ -232,10 +232,10 @@ def test_a_deleted_prediction_is_made_again_by_naming_its_file(project):
         ),
         (
             lambda c: None,
-            ["results/tables/demoo/table1.md"],
-            "unknown study 'demoo'; did you mean 'demo'?",
+            ["results/tables/tiny_dem/table1.md"],
+            "unknown study 'tiny_dem'; did you mean 'tiny_demo'?",
         ),
-        (lambda c: None, ["results/tables/demo/tabel1.md"], "did you mean 'table1'?"),
+        (lambda c: None, ["results/tables/tiny_demo/tabel1.md"], "did you mean 'table1'?"),
         (lambda c: c.update(study="my_videos", data_root="nowhere"), [], "data set 'my_videos'"),
     ],
 )
