@@ -223,7 +223,11 @@ def test_a_deleted_prediction_is_made_again_by_naming_its_file(project):
     ("change", "target", "message"),
     [
         (lambda c: c.update(stduy="demo"), [], "did you mean 'study'?"),
-        (lambda c: c["studies"]["tiny_demo"]["methods"].append("online_ttt"), [], "'online_ttt_mae'?"),
+        (
+            lambda c: c["studies"]["tiny_demo"].update(methods=["online_tt"]),
+            [],
+            "'online_ttt_mae'?",
+        ),
         (lambda c: None, [PREDICTION.format("online_tt_mae")], "did you mean 'online_ttt_mae'?"),
         (
             lambda c: None,
