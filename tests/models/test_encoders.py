@@ -29,7 +29,7 @@ from videottt.models.encoders import (
 from videottt.models.y_shaped import YShapedModel
 from videottt.settings.presets import PRESETS, TimmBackbone, preset_from, sizes_of
 from videottt.store.source_frame import SourceFrame
-from videottt.study import config as settings
+from videottt.study import own_models
 from videottt.study.job_settings import training_settings
 from videottt.study.layers import complete
 from videottt.study.stream_settings import settings_for
@@ -338,7 +338,7 @@ def test_a_model_of_ones_own_is_trained_and_read_back(stills_path, tmp_path, mon
     path = tmp_path / "mine.safetensors"
     train(stills_path, path, model="mine", settings=whole)
     read = load_checkpoint(path)
-    assert sizes_of(read.model.preset) == sizes_of(settings.preset_of(config, "mine"))
+    assert sizes_of(read.model.preset) == sizes_of(own_models.preset_of(config, "mine"))
     assert read.model.preset.queries == 4
     assert read.provenance["pretrained"] == sha256(tmp_path / "w.safetensors")
     read.model.predict(images()[:, :3])
@@ -371,9 +371,9 @@ def test_an_encoder_is_replaced_whole():
     swin = {"embed_dim": 16, "depths": [1, 1, 1, 1], "num_heads": [1, 2, 4, 8], "drop_path_rate": 0}
     config = complete({"models": {"a": {"like": "lite", "encoder": swin}, "b": {"like": "lite"}}})
     validate(config)
-    assert settings.own_model(config.config, "a")["encoder"] == swin
-    assert settings.preset_of(config.config, "b") == PRESETS["lite"]
-    assert settings.own_model(config.config, "tiny") is None
+    assert own_models.own_model(config.config, "a")["encoder"] == swin
+    assert own_models.preset_of(config.config, "b") == PRESETS["lite"]
+    assert own_models.own_model(config.config, "tiny") is None
 
 
 @pytest.mark.parametrize(

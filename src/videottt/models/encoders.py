@@ -80,7 +80,8 @@ class TimmEncoder(nn.Module):
         self._levels = tuple(levels)
         self._channels_last = channels_last
         config: dict[str, Any] = backbone.pretrained_cfg  # type: ignore[assignment]
-        mean, std = (torch.tensor(config.get(name, own)) for name, own in _OWN.items())
+        mean = torch.tensor(config.get("mean", MEAN))
+        std = torch.tensor(config.get("std", STD))
         self.register_buffer("scale", (torch.tensor(STD) / std).view(3, 1, 1))
         self.register_buffer("shift", ((torch.tensor(MEAN) - mean) / std).view(3, 1, 1))
 
@@ -106,9 +107,6 @@ class TimmEncoder(nn.Module):
         maps = self.backbone(images)
         chosen = (maps[level] for level in self._levels)
         return tuple(m.permute(0, 3, 1, 2) if self._channels_last else m for m in chosen)
-
-
-_OWN = {"mean": MEAN, "std": STD}
 
 
 def build_encoder(sizes: SwinSizes | TimmBackbone, seed: int | None) -> SwinEncoder | TimmEncoder:
@@ -192,7 +190,7 @@ def _backbone(name: str, channels: int, options: dict[str, Any]) -> nn.Module | 
             )
         except TypeError:
             continue
-        except (RuntimeError, NotImplementedError, AssertionError) as error:
+        except (RuntimeError, AssertionError) as error:
             raise InputError(
                 f"encoder '{name}': timm makes no maps of it ({error}); choose another backbone"
             ) from None
@@ -264,12 +262,15 @@ def _packaged(backbone: TimmBackbone) -> Path:
 
 
 def _in_order(name: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return tensors of other names under timm's: both list the same layers in the same order."""
+    """Return tensors of other names under timm's: both list the same layers in the same order.
+
+    Where they do not, because the package is another, shapes will not fit or weights will lack.
+    """
     import timm
 
     with torch.device("meta"):
         names = list(timm.create_model(name).state_dict())
-    return dict(zip(names, tensors.values(), strict=True))
+    return dict(zip(names, tensors.values(), strict=False))
 
 
 def _loaded(name: str, tensors: dict[str, Tensor] | None, source: str) -> dict[str, Tensor]:
@@ -298,7 +299,7 @@ def _loaded(name: str, tensors: dict[str, Tensor] | None, source: str) -> dict[s
                 if tensors is None
                 else "take the weights that timm publishes for it"
             )
-            reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else ""
+            reason = str(error).strip().partition("\n")[0][:200]
             raise InputError(
                 f"{source}: no weights of encoder '{name}' ({type(error).__name__}: {reason}); "
                 + mend

@@ -10,8 +10,7 @@ from typing import Any
 
 from videottt.core.errors import InputError, nearest
 from videottt.core.ids import ALL, TASKS, MethodId, check_known
-from videottt.core.settings import build_settings, merged
-from videottt.settings.presets import Preset, preset_data, preset_named
+from videottt.core.settings import merged
 
 Config = dict[str, Any]
 
@@ -36,29 +35,6 @@ def study_named(config: Config, study: str) -> Config:
     check_known(study, config["studies"], "study", "the configuration")
     found: Config = config["studies"][study]
     return found
-
-
-def own_model(config: Config, name: str) -> dict[str, Any] | None:
-    """Return a model of the user's `models` as plain data, whole; None: it is a preset.
-
-    What the entry does not name, the preset has that it is `like`.
-    """
-    entry = config.get("models", {}).get(name)
-    if entry is None:
-        return None
-    like = entry.get("like")
-    below = preset_data(like) if like else {}
-    return below | {key: value for key, value in entry.items() if key != "like"}
-
-
-def preset_of(config: Config, name: str) -> Preset:
-    """Return the sizes of a model that a study names: of the user's `models`, or a preset.
-
-    Raises:
-        InputError: there is no such model, or its sizes are not allowed.
-    """
-    own = own_model(config, name)
-    return preset_named(name) if own is None else build_settings(Preset, own, f"models.{name}")
 
 
 def _first_study(config: Config, matches: Callable[[Config], bool], what: str) -> Config:

@@ -8,7 +8,6 @@ from videottt.core.settings import merged, with_values
 from videottt.study.config import (
     Config,
     hyperparameters_of,
-    own_model,
     predicting_method,
     split_of,
     study_of,
@@ -16,6 +15,7 @@ from videottt.study.config import (
     training_of,
 )
 from videottt.study.drawn import drawn_in
+from videottt.study.own_models import own_model
 
 # Keys of a method that are not settings of the stream loop.
 NOT_SETTINGS = ("label", "checkpoint", "predictions_of", "iteration", "hyperparameters_of", "tasks")

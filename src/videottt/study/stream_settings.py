@@ -9,9 +9,10 @@ from videottt.core.ids import TASKS, MethodId, check_known
 from videottt.core.settings import merged
 from videottt.models.checkpoint import Checkpoint
 from videottt.settings.presets import PRESETS, sizes_of
-from videottt.study.config import Config, label_of, method_of, preset_of, tasks_of
+from videottt.study.config import Config, label_of, method_of, tasks_of
 from videottt.study.config_file import read_config
 from videottt.study.job_settings import method_settings_in
+from videottt.study.own_models import preset_of
 
 
 @dataclass(frozen=True)

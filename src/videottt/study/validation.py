@@ -9,7 +9,7 @@ from videottt.core.ids import TASKS, MethodId, check_known
 from videottt.core.settings import check_settings, problem_in, with_values
 from videottt.models.shipped_checkpoints import shipped_checkpoints
 from videottt.settings.config import ConfigFile, SomeMethod
-from videottt.settings.presets import PRESETS, Preset
+from videottt.settings.presets import PRESETS
 from videottt.settings.study import Updates
 from videottt.study.config import (
     NEW,
@@ -21,7 +21,6 @@ from videottt.study.config import (
     is_trained,
     methods_of,
     named_methods,
-    own_model,
     splits_of,
     trained_checkpoints,
     trained_task,
@@ -29,6 +28,7 @@ from videottt.study.config import (
 )
 from videottt.study.drawn import ids_in
 from videottt.study.layers import Layers
+from videottt.study.own_models import check_models
 from videottt.study.trials import grid_points, sweep_methods, sweep_serves, sweep_split
 
 
@@ -68,7 +68,7 @@ def _rows_of(table: Config) -> list[str]:
 def _check_ids(layers: Layers) -> None:
     config = layers.config
     _check_drawn(layers, config["drawn"], "drawn")
-    _check_models(layers)
+    check_models(layers)
     for study_id, study in config["studies"].items():
         _check_study(layers, study_id, study)
     for method, entry in config["methods"].items():
@@ -98,19 +98,6 @@ def _check_ids(layers: Layers) -> None:
         others = [*table.get("baselines", {}).values(), *table.get("oracles", [])]
         methods_of(config, [*_rows_of(table), *others])
     check_known(config["study"], config["studies"], "study", layers.where("study"))
-
-
-def _check_models(layers: Layers) -> None:
-    """Check that a model of the user's is whole, and has a name of its own."""
-    for name, entry in layers.config.get("models", {}).items():
-        where = layers.where("models", name)
-        if name in PRESETS:
-            raise InputError(f"{where}: a preset has this name; choose another")
-        if entry.get("like") is not None:
-            check_known(entry["like"], PRESETS, "preset", f"{where}.like")
-        problem = problem_in(Preset, own_model(layers.config, name))
-        if problem is not None:
-            raise InputError(f"{layers.where('models', name, *problem.place)}: {problem.reason}")
 
 
 def _check_kind(entry: Config, where: str) -> None:
