@@ -212,6 +212,26 @@ def test_fid_of_fewer_frames_than_features_is_exact():
     assert np.isnan(frechet_distance(features[:1], features[:1]))
 
 
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (1, ["FID of one frame is not defined"]),
+        (5, ["FID of 5 frames: it needs 2048", "5 splits of one frame"]),
+        (40, ["FID of 40 frames: it needs 2048"]),
+        (2048, []),
+    ],
+)
+def test_what_few_frames_do_to_fid_is_said(number, said):
+    features = np.ones((number, 1), np.float32)
+    every = np.ones(number)
+    logits = np.ones((number, 2), np.float32)
+    space = ClassSpace(())
+    errors = ColourErrors(space, every, every, every, every, features, features, logits)
+    lines = errors.caveats()
+    assert len(lines) == len(said)
+    assert all(part in line for part, line in zip(said, lines, strict=True))
+
+
 def logits_of(probabilities, number):
     return np.log(np.repeat(probabilities, number, axis=0)).astype(np.float32)
 

@@ -213,9 +213,12 @@ def pretrained_weights(encoder: nn.Module, backbone: TimmBackbone) -> dict[str, 
     if backbone.weights is None:
         return drawn
     file = weights_file(backbone)
-    tensors = None if file is None else read_tensors(file)
+    names = _names_of(backbone.name)
+    tensors = None if file is None else read_tensors(file, set(names).__contains__)
     if tensors is not None and backbone.weights == "package":
-        tensors = _in_order(backbone.name, tensors)
+        # Of other names: both list the same layers in the same order. Where they do not, because
+        # the package is another, shapes will not fit or weights will lack.
+        tensors = dict(zip(names, tensors.values(), strict=False))
     loaded = _loaded(backbone.name, tensors, "timm's hub" if file is None else str(file))
     state = {f"backbone.{name}": tensor for name, tensor in loaded.items()}
     for name, tensor in drawn.items():
@@ -261,16 +264,12 @@ def _packaged(backbone: TimmBackbone) -> Path:
     return Path(spec.origin).parent / file
 
 
-def _in_order(name: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return tensors of other names under timm's: both list the same layers in the same order.
-
-    Where they do not, because the package is another, shapes will not fit or weights will lack.
-    """
+def _names_of(name: str) -> list[str]:
+    """Return the names of a whole backbone's weights in timm."""
     import timm
 
     with torch.device("meta"):
-        names = list(timm.create_model(name).state_dict())
-    return dict(zip(names, tensors.values(), strict=False))
+        return list(timm.create_model(name).state_dict())
 
 
 def _loaded(name: str, tensors: dict[str, Tensor] | None, source: str) -> dict[str, Tensor]:

@@ -2,7 +2,8 @@
 
 detectron2 stores models as pickles. A pickle is a program: it names functions, and Python's reader
 imports and calls them. This reader accepts only the names in `KNOWN`. Behind each name is not the
-function of numpy or torch, but a function of this module that checks its arguments.
+function of numpy or torch, but a function of this module that checks its arguments. The records
+that training programs keep beside the weights (`RECORDS`) are passed over without being made.
 """
 
 import io
@@ -35,7 +36,7 @@ def read_pickle(path: Path) -> Any:
 
     Arrays are writable numpy arrays of numbers or booleans, tensors are torch tensors on the CPU.
     An OrderedDict keeps its attribute ``_metadata``, which state dicts have. Text and bytes of
-    Python 2 are read as latin-1.
+    Python 2 are read as latin-1. A record (`RECORDS`) is read as None.
 
     Raises:
         InputError: the file is absent, no pickle, truncated or larger than 8 GiB, or asks for an
@@ -96,6 +97,8 @@ class _Known:
 class _Reader(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         """Return this module's replacement for a global name; refuse unknown names."""
+        if (module, name) in RECORDS:
+            return _Record
         module = module.replace("numpy._core.", "numpy.core.")
         known = KNOWN.get((module, name))
         if known is None:
@@ -180,6 +183,22 @@ def _no_bytes(*arguments: Any) -> bytes:
     return b""
 
 
+class _Record:
+    """Something beside the weights, of which nothing is kept."""
+
+    __slots__ = ()
+
+    def __init__(self, *_: object) -> None:
+        """Take any arguments."""
+
+    def __new__(cls, *_: object) -> "_Record":
+        """Take any arguments."""
+        return super().__new__(cls)
+
+    def __setstate__(self, _: object) -> None:
+        """Take any state."""
+
+
 class _Storage:
     """The numbers of a tensor, a torch file inside the pickle; a pickle can set no attribute."""
 
@@ -224,6 +243,44 @@ KNOWN: dict[tuple[str, str], Any] = {
     ("torch._utils", "_rebuild_tensor_v2"): _tensor,
     ("torch._utils", "_rebuild_parameter"): _parameter,
 }
+# What training programs keep beside the weights: arguments, paths, times and ids.
+RECORDS = (
+    ("argparse", "Namespace"),
+    ("types", "SimpleNamespace"),
+    *(
+        (module, name)
+        for module in ("pathlib", "pathlib._local")
+        for name in ("PosixPath", "WindowsPath", "PurePosixPath", "PureWindowsPath", "Path")
+    ),
+    *(("datetime", name) for name in ("datetime", "date", "time", "timedelta", "timezone")),
+    ("uuid", "UUID"),
+)
+# The names that are read in files of torch, beside those that torch's own safe reader knows.
+OF_TORCH_FILES: list[Callable[..., Any] | tuple[Callable[..., Any], str]] = [
+    *(
+        (make, f"{package}.{name}")
+        for package in ("numpy.core", "numpy._core")
+        for name, make in (
+            ("multiarray._reconstruct", _Array),
+            ("multiarray.scalar", _scalar),
+            ("numeric._frombuffer", _buffered),
+        )
+    ),
+    (_kind, "numpy.ndarray"),
+    (_Dtype, "numpy.dtype"),
+    *((_Record, ".".join(record)) for record in RECORDS),
+]
+
+
+def finished_value(held: Any) -> Any:
+    """Return a value of a file of torch, with a numpy array or a number if it was one of numpy."""
+    return _value(held) if isinstance(held, _Array) and held.value is not None else held
+
+
+def _value(array: _Array) -> Any:
+    # A 0-dimensional array becomes a Python number.
+    value = array.value
+    return value if value is None or value.shape else value.item()
 
 
 def _finished(held: Any, done: dict[int, tuple[Any, Any]]) -> Any:
@@ -239,8 +296,9 @@ def _finished(held: Any, done: dict[int, tuple[Any, Any]]) -> Any:
     done[id(held)] = held, held
     result = held
     if isinstance(held, _Array) and held.value is not None:
-        # A 0-dimensional array becomes a Python number.
-        result = held.value if held.value.shape else held.value.item()
+        result = _value(held)
+    elif isinstance(held, _Record):
+        result = None
     elif isinstance(held, _Dtype):
         result = held.made()
     elif isinstance(held, dict):

@@ -1,7 +1,10 @@
 """Read published weights from safetensors, torch or pickle files without running their code."""
 
 import json
+import logging
+import re
 import textwrap
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,27 +14,42 @@ import torch
 from torch import Tensor
 
 from videottt.core.errors import InputError
-from videottt.models.pickles import read_pickle
+from videottt.models.pickles import OF_TORCH_FILES, finished_value, read_pickle
 
-# Keys under which training programs store the weights beside other data.
-ENVELOPES = ("model", "state_dict", "model_state")
-# Prefix that torch's wrappers for parallel training add to every name.
-PREFIX = "module."
+logger = logging.getLogger(__name__)
+
+# Keys under which training programs store the weights beside other data, the likeliest first.
+ENVELOPES = (
+    "model", "state_dict", "model_state_dict", "model_state", "weights", "params", "net", "network",
+    "module", "ema_state_dict", "state_dict_ema", "model_ema", "ema_model", "ema",
+)  # fmt: skip
+# Prefixes of names: of torch's wrappers for parallel training, compiling and averaging, and of the
+# attribute that holds the network in a training program.
+PREFIXES = (
+    "module.", "_orig_mod.", "model.", "net.", "network.", "ema_model.", "ema.", "averaged_model.",
+    "backbone.",
+)  # fmt: skip
+DEEPEST = 6  # most prefixes of a name
 # First bytes of files that torch saved: a zip archive, or before torch 1.6 a number in a pickle.
 ZIP = b"PK\x03\x04"
 OLD_TORCH = b"\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19"
 MEND = "take the file that workflow/resources/datasets.yaml names"
 
 
-def read_tensors(path: Path) -> dict[str, Tensor]:
-    """Return the tensors of a file by name, on the CPU, without the prefix ``module.``.
+def read_tensors(
+    path: Path, is_known: Callable[[str], bool] = lambda name: False
+) -> dict[str, Tensor]:
+    """Return the tensors of a file by name, on the CPU, out of the wrappers of training programs.
 
     The file's first bytes decide how it is read: as safetensors, as a file saved by torch (its
-    tensors only), or as a pickle of arrays (see `videottt.models.pickles`). No code in a file is
-    run.
+    tensors and arrays only), or as a pickle of arrays (see `videottt.models.pickles`). No code in a
+    file is run. Weights are taken out of `ENVELOPES`, what is no weight is ignored, and `PREFIXES`
+    are removed from the names until `is_known`, or while all names have one.
 
     Args:
         path: of the file; its name does not matter.
+        is_known: whether a name is one of the network. Where the names with a prefix lead to one,
+            weights without the prefix, such as those of a loss, are left out.
 
     Raises:
         InputError: the file is absent, has another format, holds no tensors by name, or holds
@@ -42,15 +60,20 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     with path.open("rb") as file:
         start = file.read(16)
     if start[8:9] == b"{":
-        return _checked(_read_safetensors(path), path)
-    torch_saved = start.startswith(ZIP) or start[2:].startswith(OLD_TORCH)
+        return _checked(_unprefixed(_read_safetensors(path), is_known, path), path)
+    torch_saved = is_of_torch(start)
     if not torch_saved and start[:1] in (b"<", b"v", b""):
         raise InputError(
             f"{path}: is no file of weights but text or empty (often a web page or a git LFS "
             "pointer in place of the file); download it again"
         )
     held = _read_torch(path) if torch_saved else read_pickle(path)
-    return _checked(_tensors(held, path), path)
+    return _checked(_unprefixed(_tensors(held, path), is_known, path), path)
+
+
+def is_of_torch(start: bytes) -> bool:
+    """Return whether a file was saved by torch, from its first 16 bytes."""
+    return start.startswith(ZIP) or start[2:].startswith(OLD_TORCH)
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
@@ -65,44 +88,95 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
 
 def _read_torch(path: Path) -> Any:
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with torch.serialization.safe_globals(OF_TORCH_FILES):
+            return torch.load(path, map_location="cpu", weights_only=True)
     # On other content the unpickler can raise any exception.
     except Exception as error:
+        asked = re.search(r"GLOBAL (\S+)", str(error))
+        reason = f"it asks for '{asked[1]}'" if asked else type(error).__name__
         raise InputError(
-            f"{path}: holds no weights that can be read safely ({type(error).__name__}); take a "
-            "file of weights only, without other objects"
+            f"{path}: holds no weights that can be read safely ({reason}); take a file of weights "
+            "only, without other objects: torch.save(model.state_dict(), ...)"
         ) from None
 
 
 def _tensors(held: Any, path: Path) -> dict[str, Tensor]:
     """Take the state dict out of a file's content; return its arrays and numbers as tensors."""
-    for name in ENVELOPES:
-        if isinstance(held, dict) and isinstance(held.get(name), dict):
-            held = held[name]
+    while isinstance(held, dict) and not any(map(_is_weight, held.values())):
+        inner = [name for name in ENVELOPES if isinstance(held.get(name), dict) and held[name]]
+        if not inner:
+            break
+        if len(inner) > 1:
+            logger.info(
+                "%s: has weights as '%s' and as '%s'; the first are taken", path, *inner[:2]
+            )
+        held = held[inner[0]]
     if not isinstance(held, dict) or not held:
         raise InputError(f"{path}: holds no weights by name; take a checkpoint of a model")
-    tensors = {}
-    for name, value in held.items():
-        if not isinstance(name, str) or not isinstance(value, Tensor | np.ndarray | int | float):
-            raise InputError(
-                f"{path}: its entry '{name}' is no array of numbers but a {type(value).__name__}; "
-                "take a checkpoint of a model"
-            )
-        tensors[name] = value.detach() if isinstance(value, Tensor) else torch.as_tensor(value)
-    return tensors
+    values = {name: finished_value(value) for name, value in held.items()}
+    found = {
+        name: value.detach() if isinstance(value, Tensor) else torch.as_tensor(value)
+        for name, value in values.items()
+        if isinstance(name, str) and isinstance(value, Tensor | np.ndarray | int | float)
+    }
+    # Such as the epoch, or the number of models that are averaged.
+    weights = {name: each for name, each in found.items() if each.ndim or "." in name}
+    if not weights:
+        name, value = next(iter(values.items()))
+        raise InputError(
+            f"{path}: its entry '{name}' is no array of numbers but a {type(value).__name__}; "
+            "take a checkpoint of a model"
+        )
+    if len(weights) < len(held):
+        logger.info(
+            "%s: ignored %d entries that are no weights, such as '%s'",
+            path, len(held) - len(weights), next(name for name in held if name not in weights),
+        )  # fmt: skip
+    return weights
+
+
+def _is_weight(value: Any) -> bool:
+    value = finished_value(value)
+    return isinstance(value, Tensor | np.ndarray) and bool(value.ndim)
 
 
 def _checked(tensors: dict[str, Tensor], path: Path) -> dict[str, Tensor]:
     for name, tensor in tensors.items():
         if not tensor.isfinite().all():
             raise InputError(f"{path}: the weights '{name}' are not finite; download it again")
-    return _unprefixed(tensors)
-
-
-def _unprefixed(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    if all(name.startswith(PREFIX) for name in tensors):
-        return {name.removeprefix(PREFIX): tensor for name, tensor in tensors.items()}
     return tensors
+
+
+def _unprefixed(
+    tensors: dict[str, Tensor], is_known: Callable[[str], bool], path: Path
+) -> dict[str, Tensor]:
+    """Remove the prefixes of names, as `read_tensors` says."""
+    candidates = [tensors]
+    for _ in range(DEEPEST):
+        for candidate in candidates:
+            if any(map(is_known, candidate)):
+                if len(candidate) < len(tensors):
+                    left = len(tensors) - len(candidate)
+                    logger.info("%s: left out %d weights that are not of the network", path, left)
+                return candidate
+        candidates = [
+            shorter
+            for candidate in candidates
+            for prefix in PREFIXES
+            if (shorter := _without(prefix, candidate))
+        ]
+    while prefix := next((p for p in PREFIXES if all(n.startswith(p) for n in tensors)), None):
+        tensors = _without(prefix, tensors)
+    return tensors
+
+
+def _without(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return the tensors whose names have a prefix, without it."""
+    return {
+        name.removeprefix(prefix): tensor
+        for name, tensor in tensors.items()
+        if name.startswith(prefix) and name != prefix
+    }
 
 
 def misfit(path: Path, network: str, reason: object) -> InputError:

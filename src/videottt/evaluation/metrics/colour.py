@@ -153,6 +153,8 @@ class ColourErrors(Statistics):
         number = len(self.features)
         if not self.features.size or number >= ENOUGH:
             return []
+        if number < 2:
+            return ["FID of one frame is not defined, and its inception score is 1"]
         lines = [
             f"FID of {number} frames: it needs {ENOUGH} or more, and is far too large of fewer; "
             "compare it only with that of the same number of frames"

@@ -11,6 +11,7 @@ from torch import Tensor
 from videottt.models.weights import misfit, read_tensors
 
 SMALLEST = 31  # least edge of an image in pixels; AlexNet's last features of smaller ones are empty
+MARK = "features.0.weight"  # a name of torchvision's AlexNet
 # Layer of torchvision's AlexNet -> slice of LPIPS that has it.
 SLICE_OF = {0: 1, 3: 2, 6: 3, 8: 4, 10: 5}
 
@@ -31,7 +32,7 @@ class PerceptualDistance:
     def __init__(self, path: Path, device: torch.device) -> None:
         import lpips
 
-        trunk = _trunk(read_tensors(path), path)
+        trunk = _trunk(read_tensors(path, {MARK}.__contains__), path)
         packaged = importlib.resources.files("lpips") / "weights/v0.1/alex.pth"
         with warnings.catch_warnings():
             # The package uses deprecated arguments of torchvision.

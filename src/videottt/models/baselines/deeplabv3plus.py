@@ -152,12 +152,12 @@ def load_deeplabv3plus_r101(path: Path) -> DeepLabV3PlusR101:
         InputError: the file is absent, holds other data than weights, or the weights of another
             network.
     """
-    weights = {
-        name: tensor
-        for name, tensor in read_published(path).items()
-        if not name.startswith(AUXILIARY)
-    }
     with torch.device("meta"):
         network = DeepLabV3PlusR101()
+    weights = {
+        name: tensor
+        for name, tensor in read_published(path, network.state_dict().__contains__).items()
+        if not name.startswith(AUXILIARY)
+    }
     fill(network, weights, path, "DeepLabV3+ R101-D8 for Cityscapes")
     return network.eval()

@@ -1,6 +1,6 @@
 """Load published weights into a network and account for every parameter's name and shape."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
@@ -13,18 +13,19 @@ from videottt.models.weights import MEND, read_tensors
 COUNTER = "num_batches_tracked"
 
 
-def read_published(path: Path) -> dict[str, Tensor]:
+def read_published(path: Path, is_known: Callable[[str], bool]) -> dict[str, Tensor]:
     """Return the tensors of a published file by name, on the CPU; no code in the file is run.
 
     Floating-point tensors are converted to float32.
 
     Args:
         path: a file in any format that `read_tensors` reads.
+        is_known: whether a name is one of the network.
 
     Raises:
         InputError: the file is absent, or holds other data than tensors by name.
     """
-    tensors = read_tensors(path)
+    tensors = read_tensors(path, is_known)
     return {name: t.float() if t.is_floating_point() else t for name, t in tensors.items()}
 
 

@@ -78,9 +78,10 @@ def load_segformer_b4(path: Path) -> SegFormerB4:
         InputError: the file is absent, holds other data than weights, or the weights of another
             network.
     """
-    weights = current_names(read_published(path))
     with torch.device("meta"):
         model = SegFormerB4()
+    expected = model.network.state_dict()
+    weights = current_names(read_published(path, lambda name: _current_name(name) in expected))
     fill(model.network, weights, path, "SegFormer-B4 for Cityscapes")
     return model.eval()
 

@@ -94,8 +94,8 @@ def load_zhang2016(path: Path) -> Zhang2016:
         InputError: the file is absent, holds other data than weights, or the weights of another
             network.
     """
-    weights = read_tensors(path)
     network = Zhang2016()
+    weights = read_tensors(path, network.state_dict().__contains__)
     expected = {
         name: tensor.shape
         for name, tensor in network.state_dict().items()

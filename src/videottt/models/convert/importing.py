@@ -81,7 +81,7 @@ def import_checkpoint(
             f"{path}: only models with a Swin encoder are imported, and '{model}' has another; its "
             "encoder takes published weights by itself when it is trained"
         )
-    layout, theirs = _recognised(read_tensors(path), path)
+    layout, theirs = _recognised(read_tensors(path, _is_mark), path)
     tensors, unknown = _renamed(theirs, layout)
     has_head = any(name.startswith("head.") for name in tensors)
     has_decoder = any(name.startswith("decoder.") for name in tensors)
@@ -129,6 +129,11 @@ def _no_model(path: Path, error: Exception) -> InputError:
     return InputError(
         f"{path}: its shapes fit no model ({error}); take a checkpoint as it was published"
     )
+
+
+def _is_mark(name: str) -> bool:
+    """Return whether a layout is recognised by a name."""
+    return any(layout.current_name(name) == layout.mark for layout in LAYOUTS)
 
 
 def _recognised(tensors: dict[str, Tensor], path: Path) -> tuple[Layout, dict[str, Tensor]]:
