@@ -140,6 +140,13 @@ def wrapped(model):
     return {f"module.{name}": array for name, array in model.items()}
 
 
+def of_lightning(model):
+    """Return weights as of a compiled model in a training program whose loss has weights too."""
+    return {f"model._orig_mod.{name}": array for name, array in model.items()} | {
+        "loss.class_weights": np.ones(3, np.float32)
+    }
+
+
 def as_tensors(model):
     return {name: torch.from_numpy(np.array(array)) for name, array in model.items()}
 
@@ -151,7 +158,7 @@ def as_parameters(model):
     )
 
 
-@pytest.mark.parametrize("variant", [doubled, wrapped, as_tensors, as_parameters])
+@pytest.mark.parametrize("variant", [doubled, wrapped, of_lightning, as_tensors, as_parameters])
 @pytest.mark.parametrize("protocol", [2, 4, 5])
 def test_every_form_in_which_the_authors_may_store_a_checkpoint_is_imported(
     arrays, joint, tmp_path, variant, protocol
@@ -301,8 +308,17 @@ def with_current_names(model, folder):
     return folder / "model.safetensors"
 
 
+def in_a_training_program(model, folder):
+    folder.mkdir()
+    tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
+    held = {"state_dict": tensors, "epoch": 2, "callbacks": {"best": np.float64(0.5)}}
+    torch.save(held, folder / "last.ckpt")
+    return folder / "last.ckpt"
+
+
 @pytest.mark.parametrize(
-    "write", [with_published_names, with_published_buffers, with_current_names]
+    "write",
+    [with_published_names, with_published_buffers, with_current_names, in_a_training_program],
 )
 def test_an_imported_hugging_face_model_predicts_as_transformers_does(
     hugging_face, tmp_path, write

@@ -148,6 +148,21 @@ def test_published_weights_give_the_maps_that_timm_gives_whatever_is_visible(
         assert torch.equal(got, seen)
 
 
+@pytest.mark.parametrize("prefix", ["module._orig_mod.", "model.backbone.", "state_dict: model."])
+def test_weights_in_the_wrappers_of_a_training_are_those_of_the_backbone(prefix, tmp_path):
+    state = published(SMALLEST_NAME)
+    envelope, _, prefix = prefix.rpartition(": ")
+    wrapped = {prefix + name: tensor for name, tensor in state.items()}
+    wrapped["criterion.weight"] = torch.ones(3)
+    torch.save(state, tmp_path / "a.pth")
+    torch.save({envelope: wrapped, "epoch": 3} if envelope else wrapped, tmp_path / "b.pth")
+    bare, found = (
+        with_weights(TimmBackbone(SMALLEST_NAME, str(tmp_path / name)))
+        for name in ("a.pth", "b.pth")
+    )
+    assert changed(weights_of(bare), found) == set()
+
+
 def test_weights_without_use_are_not_warned_of_and_other_warnings_are(tmp_path, caplog):
     path = tmp_path / "w.pth"
     torch.save(published(SMALLEST_NAME), path)

@@ -22,6 +22,7 @@ from videottt.core.files import complete_file
 from videottt.core.segments import ClassSpace
 from videottt.core.settings import build_settings
 from videottt.models.baselines.published import differences
+from videottt.models.weights import is_of_torch
 from videottt.models.y_shaped import YShapedModel
 from videottt.settings.presets import preset_from, sizes_of
 
@@ -116,10 +117,11 @@ def load_checkpoint(path: Path) -> Checkpoint:
             # Copies: the weights are trained in place, and the file may change meanwhile.
             tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
     except safetensors.SafetensorError as error:
-        raise InputError(
-            f"{path}: not a readable safetensors file ({error}); train it again, or take an "
-            "unbroken copy"
-        ) from None
+        mend = "train it again, or take an unbroken copy"
+        with path.open("rb") as content:
+            if is_of_torch(content.read(16)) or path.suffix in (".pkl", ".pickle"):
+                mend = "convert weights of another program with 'videottt import-checkpoint'"
+        raise InputError(f"{path}: not a readable safetensors file ({error}); {mend}") from None
     if (metadata.get("format"), metadata.get("version")) != (FORMAT, VERSION):
         raise InputError(
             f"{path}: is not a '{FORMAT}' of version {VERSION}; train it with this program, or "

@@ -102,15 +102,7 @@ def _read_torch(path: Path) -> Any:
 
 def _tensors(held: Any, path: Path) -> dict[str, Tensor]:
     """Take the state dict out of a file's content; return its arrays and numbers as tensors."""
-    while isinstance(held, dict) and not any(map(_is_weight, held.values())):
-        inner = [name for name in ENVELOPES if isinstance(held.get(name), dict) and held[name]]
-        if not inner:
-            break
-        if len(inner) > 1:
-            logger.info(
-                "%s: has weights as '%s' and as '%s'; the first are taken", path, *inner[:2]
-            )
-        held = held[inner[0]]
+    held = _state_dict(held, path) or _innermost(held)
     if not isinstance(held, dict) or not held:
         raise InputError(f"{path}: holds no weights by name; take a checkpoint of a model")
     values = {name: finished_value(value) for name, value in held.items()}
@@ -133,6 +125,32 @@ def _tensors(held: Any, path: Path) -> dict[str, Tensor]:
             path, len(held) - len(weights), next(name for name in held if name not in weights),
         )  # fmt: skip
     return weights
+
+
+def _state_dict(held: Any, path: Path, depth: int = DEEPEST) -> dict[Any, Any] | None:
+    """Return the dictionary of weights in a file's content, None if there is none."""
+    if not isinstance(held, dict) or not depth:
+        return None
+    weights = [str(name) for name, value in held.items() if _is_weight(value)]
+    # Where there are envelopes, arrays beside them are of something else.
+    if any("." in name for name in weights):
+        return held
+    found = {
+        name: inner
+        for name in ENVELOPES
+        if (inner := _state_dict(held.get(name), path, depth - 1)) is not None
+    }
+    if len(found) > 1:
+        logger.info("%s: has weights as %s; the first are taken", path, " and ".join(found))
+    return next(iter(found.values()), held if weights else None)
+
+
+def _innermost(held: Any) -> Any:
+    """Return what is in the envelopes, where no weights are, for the message."""
+    for _ in range(DEEPEST):
+        inner = held if isinstance(held, dict) else {}
+        held = next((inner[n] for n in ENVELOPES if isinstance(inner.get(n), dict)), held)
+    return held
 
 
 def _is_weight(value: Any) -> bool:
