@@ -195,3 +195,55 @@ def test_names_of_which_half_have_a_prefix_are_refused(tmp_path):
     path = written(tmp_path / "b.pth", half, "torch")
     with pytest.raises(InputError, match="differ in name or shape"):
         load_zhang2016(path)
+
+
+class Parts(nn.Module):
+    """A network of which one part is compiled, and another is run in parallel."""
+
+    def __init__(self):
+        super().__init__()
+        network = Network()
+        self.stem = torch.compile(network.stem)
+        self.head = nn.DataParallel(network.head)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(
+    "held",
+    [
+        Parts().state_dict(),
+        nn.DataParallel(Parts()).state_dict(),
+        {**prefixed("ema_model.module."), "ema_model.n_averaged": torch.tensor(3)},
+        {**prefixed("ema_model."), **{f"model.{n}": t for n, t in EXPECTED.items()}},
+        {**prefixed("student.backbone."), "student.projection.weight": torch.ones(2)},
+        {"teacher": prefixed("module."), "optimizer": OPTIMIZER, "epoch": 3},
+    ],
+    ids=["parts", "parallel parts", "average", "both", "student", "teacher"],
+)
+def test_wrappers_of_parts_and_less_usual_ones_are_removed(held, form, tmp_path):
+    if form == "safetensors" and not all(map(torch.is_tensor, held.values())):
+        pytest.skip("safetensors holds tensors alone")
+    same(read_tensors(written(tmp_path / "x.pth", held, form), EXPECTED.__contains__))
+
+
+OTHER = {name: tensor + 1 for name, tensor in EXPECTED.items()}
+
+
+@pytest.mark.parametrize(
+    ("held", "says"),
+    [
+        ({"student": dict(EXPECTED), "teacher": OTHER}, "several networks, 'student', 'teacher'"),
+        (
+            prefixed("student.") | {f"teacher.{name}": each for name, each in OTHER.items()},
+            r"several networks, 'student\.', 'teacher\.'",
+        ),
+        (
+            {("" if n.startswith("stem.0") else "model.") + n: t for n, t in EXPECTED.items()},
+            r"only some names of the network begin with 'model\.', and 'stem\.0\.weight'",
+        ),
+    ],
+)
+@pytest.mark.parametrize("form", ["torch", "old torch", "pickle"])
+def test_which_of_several_networks_is_not_guessed(held, says, form, tmp_path):
+    with pytest.raises(InputError, match=rf"x\.pth: .*{says}.*; save the state_dict\(\)"):
+        read_tensors(written(tmp_path / "x.pth", held, form), EXPECTED.__contains__)

@@ -54,7 +54,7 @@ def read_pickle(path: Path) -> Any:
         _check_memo(content)
         held = _Reader(io.BytesIO(content), encoding="latin1").load()
         return _finished(held, {})
-    except _Refused as refused:
+    except Refused as refused:
         raise InputError(
             f"{path}: refused, because it {refused}; a checkpoint holds only arrays and plain "
             "containers"
@@ -68,7 +68,7 @@ def read_pickle(path: Path) -> Any:
         ) from None
 
 
-class _Refused(Exception):
+class Refused(Exception):
     """A request of a pickle that is refused; the message completes "because it ..."."""
 
 
@@ -79,7 +79,7 @@ def _check_memo(content: bytes) -> None:
     """
     for number, (opcode, place, _) in enumerate(pickletools.genops(content)):
         if opcode.name in MEMO and isinstance(place, int) and place > number:
-            raise _Refused(f"has fewer values than its place {place} claims")
+            raise Refused(f"has fewer values than its place {place} claims")
 
 
 class _Known:
@@ -98,16 +98,16 @@ class _Reader(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         """Return this module's replacement for a global name; refuse unknown names."""
         if (module, name) in RECORDS:
-            return _Record
+            return Record
         module = module.replace("numpy._core.", "numpy.core.")
         known = KNOWN.get((module, name))
         if known is None:
-            raise _Refused(f"asks for '{module}.{name}'")
+            raise Refused(f"asks for '{module}.{name}'")
         return OrderedDict if known is OrderedDict else _Known(known)
 
     def persistent_load(self, _: Any) -> Any:
         """Refuse references to objects outside the pickle."""
-        raise _Refused("asks for an object that is kept outside it (persistent id)")
+        raise Refused("asks for an object that is kept outside it (persistent id)")
 
 
 class _Dtype:
@@ -120,13 +120,13 @@ class _Dtype:
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         if len(state) < 5 or any(part is not None for part in state[2:5]):
-            raise _Refused("holds an array of records")
+            raise Refused("holds an array of records")
         self.order = state[1]
 
     def made(self) -> np.dtype:
         text = f"{self.order}{self.code}".replace("||", "|")
         if not NUMBERS.fullmatch(text):
-            raise _Refused(f"holds an array of '{self.code}', not of numbers")
+            raise Refused(f"holds an array of '{self.code}', not of numbers")
         return np.dtype(text)
 
 
@@ -145,16 +145,16 @@ class _Array:
 
 def _array(content: Any, dtype: Any, shape: Any, order: Any) -> np.ndarray:
     if not isinstance(dtype, _Dtype):
-        raise _Refused("holds an array without a type")
+        raise Refused("holds an array without a type")
     kind = dtype.made()
     if isinstance(content, str):
         content = content.encode("latin1")
     if not isinstance(content, bytes | bytearray):
-        raise _Refused("holds an array of something other than bytes")
+        raise Refused("holds an array of something other than bytes")
     if not all(isinstance(size, int) and size >= 0 for size in shape):
-        raise _Refused(f"holds an array of shape {shape}")
+        raise Refused(f"holds an array of shape {shape}")
     if math.prod(shape) * kind.itemsize != len(content):
-        raise _Refused(f"holds {len(content)} bytes for an array of shape {list(shape)}")
+        raise Refused(f"holds {len(content)} bytes for an array of shape {list(shape)}")
     # astype copies: an array on top of bytes would be read-only.
     return np.frombuffer(content, kind).reshape(shape, order=order).astype(kind.newbyteorder("="))
 
@@ -172,18 +172,18 @@ def _scalar(dtype: Any, content: Any) -> _Array:
 def _encoded(text: str, encoding: str) -> bytes:
     """Return the bytes that protocol 2 stores as latin-1 text."""
     if encoding not in ("latin1", "latin-1"):
-        raise _Refused(f"encodes text as '{encoding}'")
+        raise Refused(f"encodes text as '{encoding}'")
     return text.encode("latin1")
 
 
 def _no_bytes(*arguments: Any) -> bytes:
     """Return empty bytes, which protocol 2 stores as a call of ``bytes()``."""
     if arguments:
-        raise _Refused("makes bytes of something else")
+        raise Refused("makes bytes of something else")
     return b""
 
 
-class _Record:
+class Record:
     """Something beside the weights, of which nothing is kept."""
 
     __slots__ = ()
@@ -191,7 +191,7 @@ class _Record:
     def __init__(self, *_: object) -> None:
         """Take any arguments."""
 
-    def __new__(cls, *_: object) -> "_Record":
+    def __new__(cls, *_: object) -> "Record":
         """Take any arguments."""
         return super().__new__(cls)
 
@@ -212,10 +212,10 @@ def _tensor(
     storage: Any, offset: int, size: tuple[int, ...], stride: tuple[int, ...], *_: object
 ) -> _Array:
     if not isinstance(storage.value, torch.TypedStorage):
-        raise _Refused("holds a tensor without numbers")
+        raise Refused("holds a tensor without numbers")
     numbers = torch.empty(0, dtype=storage.value.dtype).set_(storage.value)
     if math.prod(size) > numbers.numel():
-        raise _Refused(f"holds {numbers.numel()} numbers for a tensor of shape {list(size)}")
+        raise Refused(f"holds {numbers.numel()} numbers for a tensor of shape {list(size)}")
     array = _Array()
     array.value = numbers.as_strided(size, stride, offset)
     return array
@@ -226,7 +226,7 @@ def _parameter(tensor: _Array, *_: object) -> _Array:
 
 
 def _kind(*_: object) -> None:
-    raise _Refused("makes an array without its content")
+    raise Refused("makes an array without its content")
 
 
 # numpy's names are those before version 2; `find_class` translates numpy 2's numpy._core.
@@ -268,7 +268,7 @@ OF_TORCH_FILES: list[Callable[..., Any] | tuple[Callable[..., Any], str]] = [
     ),
     (_kind, "numpy.ndarray"),
     (_Dtype, "numpy.dtype"),
-    *((_Record, ".".join(record)) for record in RECORDS),
+    *((Record, ".".join(record)) for record in RECORDS),
 ]
 
 
@@ -297,7 +297,7 @@ def _finished(held: Any, done: dict[int, tuple[Any, Any]]) -> Any:
     result = held
     if isinstance(held, _Array) and held.value is not None:
         result = _value(held)
-    elif isinstance(held, _Record):
+    elif isinstance(held, Record):
         result = None
     elif isinstance(held, _Dtype):
         result = held.made()
@@ -305,14 +305,14 @@ def _finished(held: Any, done: dict[int, tuple[Any, Any]]) -> Any:
         _finish_attributes(held, done)
         for key, value in held.items():
             if not isinstance(key, PLAIN):
-                raise _Refused("names something by other than text or a number")
+                raise Refused("names something by other than text or a number")
             held[key] = _finished(value, done)
     elif isinstance(held, list):
         held[:] = [_finished(item, done) for item in held]
     elif isinstance(held, tuple):
         result = tuple(_finished(item, done) for item in held)
     elif not isinstance(held, PLAIN):
-        raise _Refused("holds a function or a class")
+        raise Refused("holds a function or a class")
     done[id(held)] = held, result
     return result
 
@@ -321,5 +321,5 @@ def _finish_attributes(held: dict[Any, Any], done: dict[int, tuple[Any, Any]]) -
     attributes = vars(held) if isinstance(held, OrderedDict) else {}
     for name in attributes:
         if name != "_metadata":
-            raise _Refused(f"sets the attribute '{name}' of a dictionary")
+            raise Refused(f"sets the attribute '{name}' of a dictionary")
         attributes[name] = _finished(attributes[name], done)

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from videottt.core.errors import InputError
-from videottt.models.pickles import OF_TORCH_FILES, finished_value, read_pickle
+from videottt.models.pickles import OF_TORCH_FILES, Record, Refused, finished_value, read_pickle
+from videottt.models.wrapped_names import unwrapped
 
 logger = logging.getLogger(__name__)
 
@@ -23,13 +24,7 @@ ENVELOPES = (
     "model", "state_dict", "model_state_dict", "model_state", "weights", "params", "net", "network",
     "module", "ema_state_dict", "state_dict_ema", "model_ema", "ema_model", "ema",
 )  # fmt: skip
-# Prefixes of names: of torch's wrappers for parallel training, compiling and averaging, and of the
-# attribute that holds the network in a training program.
-PREFIXES = (
-    "module.", "_orig_mod.", "model.", "net.", "network.", "ema_model.", "ema.", "averaged_model.",
-    "backbone.",
-)  # fmt: skip
-DEEPEST = 6  # most prefixes of a name
+DEEPEST = 6  # most envelopes in envelopes
 # First bytes of files that torch saved: a zip archive, or before torch 1.6 a number in a pickle.
 ZIP = b"PK\x03\x04"
 OLD_TORCH = b"\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19"
@@ -43,8 +38,8 @@ def read_tensors(
 
     The file's first bytes decide how it is read: as safetensors, as a file saved by torch (its
     tensors and arrays only), or as a pickle of arrays (see `videottt.models.pickles`). No code in a
-    file is run. Weights are taken out of `ENVELOPES`, what is no weight is ignored, and `PREFIXES`
-    are removed from the names until `is_known`, or while all names have one.
+    file is run. Weights are taken out of `ENVELOPES`, and what is no weight is ignored. Wrappers
+    are removed from the names (see `videottt.models.wrapped_names`).
 
     Args:
         path: of the file; its name does not matter.
@@ -52,15 +47,16 @@ def read_tensors(
             weights without the prefix, such as those of a loss, are left out.
 
     Raises:
-        InputError: the file is absent, has another format, holds no tensors by name, or holds
-            weights that are not finite.
+        InputError: the file is absent, has another format, holds no tensors by name, holds several
+            networks none of which is the main one, has names of which only some have a prefix, or
+            holds weights that are not finite.
     """
     if not path.is_file():
         raise InputError(f"{path}: no such file of weights; check the path")
     with path.open("rb") as file:
         start = file.read(16)
     if start[8:9] == b"{":
-        return _checked(_unprefixed(_read_safetensors(path), is_known, path), path)
+        return _checked(unwrapped(_read_safetensors(path), is_known, path), path)
     torch_saved = is_of_torch(start)
     if not torch_saved and start[:1] in (b"<", b"v", b""):
         raise InputError(
@@ -68,7 +64,7 @@ def read_tensors(
             "pointer in place of the file); download it again"
         )
     held = _read_torch(path) if torch_saved else read_pickle(path)
-    return _checked(_unprefixed(_tensors(held, path), is_known, path), path)
+    return _checked(unwrapped(_tensors(held, path), is_known, path), path)
 
 
 def is_of_torch(start: bytes) -> bool:
@@ -89,15 +85,20 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
 def _read_torch(path: Path) -> Any:
     try:
         with torch.serialization.safe_globals(OF_TORCH_FILES):
-            return torch.load(path, map_location="cpu", weights_only=True)
+            held = torch.load(path, map_location="cpu", weights_only=True)
+        if isinstance(held, Record):
+            raise Refused("holds arguments, a path or a time alone")
     # On other content the unpickler can raise any exception.
     except Exception as error:
         asked = re.search(r"GLOBAL (\S+)", str(error))
         reason = f"it asks for '{asked[1]}'" if asked else type(error).__name__
+        if isinstance(error, Refused):
+            reason = f"it {error}"
         raise InputError(
             f"{path}: holds no weights that can be read safely ({reason}); take a file of weights "
             "only, without other objects: torch.save(model.state_dict(), ...)"
         ) from None
+    return held
 
 
 def _tensors(held: Any, path: Path) -> dict[str, Tensor]:
@@ -111,8 +112,9 @@ def _tensors(held: Any, path: Path) -> dict[str, Tensor]:
         for name, value in values.items()
         if isinstance(name, str) and isinstance(value, Tensor | np.ndarray | int | float)
     }
-    # Such as the epoch, or the number of models that are averaged.
-    weights = {name: each for name, each in found.items() if each.ndim or "." in name}
+    # Beside names of layers, a number is the epoch, or the number of models that are averaged.
+    layered = any("." in name for name in found)
+    weights = {n: each for n, each in found.items() if each.ndim or "." in n or not layered}
     if not weights:
         name, value = next(iter(values.items()))
         raise InputError(
@@ -128,21 +130,43 @@ def _tensors(held: Any, path: Path) -> dict[str, Tensor]:
 
 
 def _state_dict(held: Any, path: Path, depth: int = DEEPEST) -> dict[Any, Any] | None:
-    """Return the dictionary of weights in a file's content, None if there is none."""
+    """Return the dictionary of weights in a file's content, None if there is none.
+
+    Raises:
+        InputError: several unknown entries of the file have weights.
+    """
     if not isinstance(held, dict) or not depth:
         return None
     weights = [str(name) for name, value in held.items() if _is_weight(value)]
     # Where there are envelopes, arrays beside them are of something else.
     if any("." in name for name in weights):
         return held
-    found = {
-        name: inner
-        for name in ENVELOPES
-        if (inner := _state_dict(held.get(name), path, depth - 1)) is not None
-    }
+    known = [name for name in ENVELOPES if isinstance(held.get(name), dict)]
+    found = _envelopes(held, known, path, depth)
+    if not found and depth == DEEPEST:
+        found = _envelopes(held, [name for name in held if name not in known], path, depth)
+        # Weights of a network have names with a dot; states of an optimizer, for one, do not.
+        found = {name: each for name, each in found.items() if any("." in str(n) for n in each)}
+        if len(found) > 1:
+            raise InputError(
+                f"{path}: has the weights of several networks, {', '.join(map(repr, found))}; save "
+                "the state_dict() of the one that is meant"
+            )
     if len(found) > 1:
         logger.info("%s: has weights as %s; the first are taken", path, " and ".join(found))
     return next(iter(found.values()), held if weights else None)
+
+
+def _envelopes(
+    held: dict[Any, Any], names: list[Any], path: Path, depth: int
+) -> dict[str, dict[Any, Any]]:
+    """Return, of entries by name, those that have weights, once each: a file may share them."""
+    distinct = {id(held[name]): name for name in reversed(names) if isinstance(name, str)}
+    return {
+        name: inner
+        for name in reversed(distinct.values())
+        if (inner := _state_dict(held[name], path, depth - 1)) is not None
+    }
 
 
 def _innermost(held: Any) -> Any:
@@ -163,38 +187,6 @@ def _checked(tensors: dict[str, Tensor], path: Path) -> dict[str, Tensor]:
         if not tensor.isfinite().all():
             raise InputError(f"{path}: the weights '{name}' are not finite; download it again")
     return tensors
-
-
-def _unprefixed(
-    tensors: dict[str, Tensor], is_known: Callable[[str], bool], path: Path
-) -> dict[str, Tensor]:
-    """Remove the prefixes of names, as `read_tensors` says."""
-    candidates = [tensors]
-    for _ in range(DEEPEST):
-        for candidate in candidates:
-            if any(map(is_known, candidate)):
-                if len(candidate) < len(tensors):
-                    left = len(tensors) - len(candidate)
-                    logger.info("%s: left out %d weights that are not of the network", path, left)
-                return candidate
-        candidates = [
-            shorter
-            for candidate in candidates
-            for prefix in PREFIXES
-            if (shorter := _without(prefix, candidate))
-        ]
-    while prefix := next((p for p in PREFIXES if all(n.startswith(p) for n in tensors)), None):
-        tensors = _without(prefix, tensors)
-    return tensors
-
-
-def _without(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return the tensors whose names have a prefix, without it."""
-    return {
-        name.removeprefix(prefix): tensor
-        for name, tensor in tensors.items()
-        if name.startswith(prefix) and name != prefix
-    }
 
 
 def misfit(path: Path, network: str, reason: object) -> InputError:

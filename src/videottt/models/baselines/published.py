@@ -13,7 +13,9 @@ from videottt.models.weights import MEND, read_tensors
 COUNTER = "num_batches_tracked"
 
 
-def read_published(path: Path, is_known: Callable[[str], bool]) -> dict[str, Tensor]:
+def read_published(
+    path: Path, is_known: Callable[[str], bool] = lambda name: False
+) -> dict[str, Tensor]:
     """Return the tensors of a published file by name, on the CPU; no code in the file is run.
 
     Floating-point tensors are converted to float32.

@@ -81,7 +81,7 @@ def import_checkpoint(
             f"{path}: only models with a Swin encoder are imported, and '{model}' has another; its "
             "encoder takes published weights by itself when it is trained"
         )
-    layout, theirs = _recognised(read_tensors(path, _is_mark), path)
+    layout, theirs = _recognised(read_tensors(path, _is_known), path)
     tensors, unknown = _renamed(theirs, layout)
     has_head = any(name.startswith("head.") for name in tensors)
     has_decoder = any(name.startswith("decoder.") for name in tensors)
@@ -131,9 +131,9 @@ def _no_model(path: Path, error: Exception) -> InputError:
     )
 
 
-def _is_mark(name: str) -> bool:
-    """Return whether a layout is recognised by a name."""
-    return any(layout.current_name(name) == layout.mark for layout in LAYOUTS)
+def _is_known(name: str) -> bool:
+    """Return whether a layout has a name."""
+    return any(layout.ours(layout.current_name(name)) for layout in LAYOUTS)
 
 
 def _recognised(tensors: dict[str, Tensor], path: Path) -> tuple[Layout, dict[str, Tensor]]:
