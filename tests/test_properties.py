@@ -36,9 +36,9 @@ from videottt.core.segments import VOID, instances_from, instances_of, panoptic_
 from videottt.data.check.files import read_header
 from videottt.data.fetch.catalogue import Unpacking, read_sources
 from videottt.data.fetch.unpacking import unpack
+from videottt.data.films.containers import declared_size
 from videottt.data.layouts import coco_instances, coco_panoptic, coco_videos, kitti_step
-from videottt.data.layouts.containers import declared_size
-from videottt.data.layouts.images import FORMATS, image_size, read_image, read_upright
+from videottt.data.pictures.images import FORMATS, image_size, read_image, read_pages
 from videottt.models.checkpoint import load_checkpoint, save_checkpoint
 from videottt.models.pickles import read_pickle
 from videottt.report.tables.reading import read_metrics
@@ -299,7 +299,7 @@ def test_a_picture_is_read_or_refused_whatever_is_damaged(tmp_path, kind):
     @given(spoilt(pictured(kind)))
     def search(content):
         path.write_bytes(content)
-        for read in (read_image, read_upright, image_size, read_header):
+        for read in (read_image, lambda each: list(read_pages(each)), image_size, read_header):
             unless_refused(lambda read=read: read(path))
 
     search()

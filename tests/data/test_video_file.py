@@ -1,4 +1,5 @@
 import contextlib
+import dataclasses
 import os
 import subprocess
 import tracemalloc
@@ -9,10 +10,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from support import DATA, SPACE
+from support import DATA, SPACE, store_frames
 from videottt.core.errors import InputError
+from videottt.data.films.ffmpeg_decoder import Picture
+from videottt.data.films.times import timed
+from videottt.data.ingest import sampled
 from videottt.data.layouts import layout_named
 from videottt.data.layouts.video_file import find_source, frames_expected, read_video
+from videottt.store.frames import FrameStore
 
 # Every frame has its own grey: 16, 18, 20, ...
 GREYS = "nullsrc=s=64x48:r=25:d=1,format=gray,geq=lum=16+2*N"
@@ -40,6 +45,12 @@ def complaint(path):
             pass
     assert str(path) in str(caught.value)
     return str(caught.value)
+
+
+def run_command(line):
+    """Run the command that ends a complaint."""
+    command = line.partition(": ffmpeg ")[2]
+    subprocess.run(f"{imageio_ffmpeg.get_ffmpeg_exe()} -v error {command}", shell=True, check=True)
 
 
 # Frames
@@ -90,17 +101,251 @@ def test_time_stamps_are_as_exact_after_ten_hours(tmp_path):
     assert np.allclose(seconds, np.arange(10) / 25 + 36000 * (np.arange(10) >= 3), atol=1e-3)
 
 
-def test_equal_time_stamps_are_refused(tmp_path):
-    source = "testsrc=s=16x16:r=25:d=0.4,settb=1/1000,setpts=40*min(N\\,6)"
+@pytest.mark.parametrize(
+    # In periods. The stamp of frame 7 or the last one is that of the frame before, or far back.
+    "stamps",
+    ["N-eq(N,7)", "N-5*eq(N,7)", "N-eq(N,7)+9000", "N-eq(N,24)"],
+)
+def test_a_wrong_time_stamp_is_mended_and_the_others_stay(tmp_path, caplog, stamps):
+    source = f"testsrc=s=16x16:r=25:d=1,settb=1/1000,setpts='40*({stamps})'"
     path = made(tmp_path / "v.mkv", source, "-fps_mode", "passthrough", *LOSSLESS)
-    assert "at frame 7 (0.24 s, then 0.24 s)" in complaint(path)
+    seconds = [frame.timestamp for frame in read_video(path)]
+    assert np.allclose(seconds, np.arange(25) / 25, atol=1e-6)
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert "1 time stamps are missing, repeated or go back" in caplog.text
 
 
-def test_pixels_that_are_not_square_are_logged(tmp_path, caplog):
-    path = made(tmp_path / "v.mkv", "testsrc=s=64x48:r=5:d=0.4,setsar=4/3", *LOSSLESS)
+@pytest.mark.parametrize(
+    ("stamps", "times"),
+    [
+        ([0, 1, 2, 900, 901, 5, 6, 7, 8, 9, 10], range(11)),
+        ([900, 1, 2, 3], range(4)),
+        ([None, 1, 2, None, None, 5], range(6)),
+        ([0, 1, 1, 1, 4, 900], [0, 1, 2, 3, 4, 900]),
+        # The clock starts again.
+        ([*range(12), *range(12), *range(12)], range(36)),
+    ],
+)
+def test_right_time_stamps_never_change(stamps, times):
+    pictures = iter([Picture(np.empty(0), stamp, None) for stamp in stamps])
+    assert [time for time, _ in timed(Path("v.mkv"), pictures)] == pytest.approx(list(times))
+
+
+def test_joined_films_go_on(tmp_path, caplog):
+    path = made(tmp_path / "v.mkv", GREYS, *LOSSLESS)
+    path.write_bytes(2 * path.read_bytes())
+    frames = list(read_video(path))
+    assert np.allclose([frame.timestamp for frame in frames], np.arange(50) / 25, atol=2e-3)
+    assert "starts again 1 time(s)" in caplog.text
+
+
+def test_time_stamps_that_stand_still_are_refused_with_a_command_that_makes_new_ones(tmp_path):
+    source = "testsrc=s=16x16:r=25:d=1,settb=1/1000,setpts=0"
+    path = made(tmp_path / "v.mkv", source, "-fps_mode", "passthrough", *LOSSLESS)
+    line = complaint(path)
+    assert "24 of the first 25 are missing, repeated or go back" in line
+    run_command(line)
+    seconds = [frame.timestamp for frame in read_video(tmp_path / "v_new.mp4")]
+    assert np.allclose(seconds, np.arange(25) / 25)
+
+
+def test_a_stream_without_time_stamps_has_those_of_its_rate(tmp_path):
+    path = made(tmp_path / "v.h264", "testsrc=s=64x48:r=30:d=1", *H264[:4])
+    seconds = [frame.timestamp for frame in read_video(path)]
+    assert np.allclose(seconds, np.arange(30) / 30, atol=1e-3)
+
+
+# Shape
+
+
+def copied(source, target, *options):
+    """Copy a video without decoding it; the options are of the input."""
+    return ffmpeg(*options, "-i", source, "-c", "copy", target)
+
+
+TURNS = {
+    "90": (("-display_rotation", 90), lambda image: np.rot90(image)),
+    "180": (("-display_rotation", 180), lambda image: np.rot90(image, 2)),
+    "270": (("-display_rotation", 270), lambda image: np.rot90(image, 3)),
+    "upside down": (("-display_vflip",), lambda image: image[::-1]),
+    "mirrored": (("-display_hflip",), lambda image: image[:, ::-1]),
+    "90, then mirrored": (
+        ("-display_rotation", 90, "-display_hflip"), lambda image: np.rot90(image)[:, ::-1],
+    ),
+    "270, then mirrored": (
+        ("-display_rotation", 270, "-display_hflip"), lambda image: np.rot90(image, 3)[:, ::-1],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("turn", TURNS)
+@pytest.mark.parametrize("suffix", [".mkv", ".mov"])
+def test_a_turned_or_mirrored_video_is_read_upright(tmp_path, suffix, turn):
+    upright = made(tmp_path / f"upright{suffix}", PATTERN, "-frames:v", 3, "-c:v", "png")
+    options, expected = TURNS[turn]
+    path = copied(upright, tmp_path / f"turned{suffix}", *options)
+    frames = list(zip(read_video(upright), read_video(path), strict=True))
+    for stored, shown in frames:
+        assert np.array_equal(shown.image, expected(stored.image))
+        assert shown.timestamp == stored.timestamp
+    assert len(frames) == 3
+    assert frames_expected(tmp_path, "test", "turned") == 3
+
+
+def oriented(path, degrees):
+    """Make a stream whose frames themselves tell how to turn them."""
+    tell = f"h264_metadata=display_orientation=insert:rotate={degrees}"
+    return made(path, "testsrc=s=96x64:r=25:d=0.2", *H264[:4], "-crf", 1, "-bsf:v", tell)
+
+
+def test_a_turn_may_begin_in_the_middle_unless_the_size_changes(tmp_path):
+    upright, over, aside = (
+        oriented(tmp_path / f"{degrees}.h264", degrees) for degrees in (0, 180, 90)
+    )
+    plain = [frame.image.astype(int) for frame in read_video(upright)]
+    for turned, count in ((over, 2), (aside, 1)):
+        for frame, image in zip(read_video(turned), plain, strict=True):
+            assert np.abs(frame.image - np.rot90(image, count)).mean() < 3
+    path = tmp_path / "both.h264"
+    path.write_bytes(upright.read_bytes() + over.read_bytes())
+    for frame, image in zip(read_video(path), plain + plain, strict=True):
+        expected = image if int(frame.name) < len(plain) else np.rot90(image, 2)
+        assert np.abs(frame.image - expected).mean() < 3
+    path.write_bytes(upright.read_bytes() + aside.read_bytes())
+    line = complaint(path)
+    assert "changes from 96x64 to 64x96 at frame 5" in line
+    run_command(line)
+    assert len(list(read_video(tmp_path / "both_new.mp4"))) == 10
+
+
+def test_an_odd_angle_is_applied(tmp_path):
+    upright = made(tmp_path / "upright.mkv", PATTERN, *LOSSLESS)
+    path = copied(upright, tmp_path / "odd.mkv", "-display_rotation", 30)
+    frames = list(read_video(path))
+    assert np.allclose([frame.timestamp for frame in frames], np.arange(50) / 25)
+    image = frames[0].image
+    assert image.shape == (64, 96, 3)
+    assert image[[0, 0, -1, -1], [0, -1, 0, -1]].max() < 5
+    assert image.mean() > 50
+
+
+@pytest.mark.parametrize(
+    ("suffix", "options", "aspect"),
+    [
+        (".mkv", ("-vf", "setsar=4/3", *LOSSLESS), 4 / 3),
+        (".mp4", ("-vf", "setsar=16/15", *H264), 16 / 15),
+        (".mov", ("-vf", "setsar=10/11", "-c:v", "prores_ks"), 10 / 11),
+        (".avi", ("-vf", "setsar=2", "-c:v", "mpeg4"), 2),
+        (".mp4", ("-vf", "setsar=1", "-c:v", "mpeg4"), 1),
+    ],
+)
+def test_the_shape_of_pixels_travels_with_the_frames(tmp_path, caplog, suffix, options, aspect):
+    path = made(tmp_path / f"v{suffix}", "testsrc=s=64x48:r=5:d=2", *options)
+    turned = copied(path, tmp_path / "turned.mkv", "-display_rotation", 90)
     with caplog.at_level("INFO"):
-        assert next(read_video(path)).image.shape == (48, 64, 3)
-    assert "not square (4:3)" in caplog.text
+        frames = list(read_video(path))
+    assert {(frame.image.shape, frame.pixel_aspect) for frame in frames} == {((48, 64, 3), aspect)}
+    assert ("not square" in caplog.text) == (aspect != 1)
+    frame = next(read_video(turned))
+    assert (frame.image.shape, frame.pixel_aspect) == ((64, 48, 3), pytest.approx(1 / aspect))
+    stored = store_frames(tmp_path / "x.h5", sampled(iter(frames), 2), fps=None)
+    with FrameStore(stored) as store:
+        assert (len(store), store.pixel_aspect) == (4, aspect)
+
+
+def test_the_container_decides_on_the_shape_of_pixels(tmp_path):
+    square = made(tmp_path / "v.mp4", "testsrc=s=96x64:r=5:d=1,setsar=1", *H264)
+    for suffix in (".mp4", ".mkv"):
+        path = ffmpeg("-i", square, "-c", "copy", "-aspect", "3:1", tmp_path / f"wide{suffix}")
+        assert next(read_video(path)).pixel_aspect == 2
+
+
+def test_a_shape_of_pixels_that_cannot_be_is_square(tmp_path, caplog):
+    path = made(tmp_path / "v.avi", "testsrc=s=96x64:r=5:d=1,setsar=1/50", "-c:v", "mpeg4")
+    assert next(read_video(path)).pixel_aspect == 1
+    assert "1:50, which cannot be" in caplog.text
+    frames = [dataclasses.replace(frame, pixel_aspect=0.02) for frame in read_video(path)]
+    with pytest.raises(InputError, match=r"cannot have an aspect of 0\.02"):
+        FrameStore(store_frames(tmp_path / "x.h5", frames, fps=None))
+
+
+# Tracks and colours
+
+RED, BLUE, LARGE = "color=red:s=96x64:r=10:d=0.5", "color=blue:s=96x64", "color=lime:s=128x96"
+SECOND = ("-disposition:v:0", 0, "-disposition:v:1", "default")
+NEITHER = ("-disposition:v:0", 0, "-disposition:v:1", 0)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "options", "sources", "colour"),
+    [
+        (".mp4", (*H264[:4], *SECOND), (RED, BLUE), (0, 0, 255)),
+        (".mkv", (*LOSSLESS, *SECOND), (RED, BLUE), (0, 0, 255)),
+        (".mkv", (*LOSSLESS, *SECOND), (LARGE, BLUE), (0, 0, 255)),
+        (".mkv", (*LOSSLESS, *NEITHER), (RED, BLUE), (255, 0, 0)),
+        (".mkv", (*LOSSLESS, *NEITHER), (RED, LARGE), (0, 255, 0)),
+        (".ts", ("-c:v", "mpeg2video"), (BLUE, LARGE), (0, 255, 0)),
+    ],
+)
+def test_of_several_tracks_the_one_is_read_that_players_show(
+    tmp_path, caplog, suffix, options, sources, colour
+):
+    inputs = [
+        part
+        for source in sources
+        for part in ("-f", "lavfi", "-i", source if source == RED else f"{source}:r=10:d=1")
+    ]
+    path = ffmpeg(*inputs, "-map", 0, "-map", 1, *options, tmp_path / f"v{suffix}")
+    with caplog.at_level("INFO"):
+        frames = list(read_video(path))
+    assert "has 2 video tracks; reads track" in caplog.text
+    assert np.abs(np.median(frames[0].image, axis=(0, 1)) - colour).max() <= 3
+    assert len(frames) == (5 if colour == (255, 0, 0) else 10)
+    expected = frames_expected(tmp_path, "test", "v")
+    # The header has one length for all tracks, and may not have the rate of each.
+    assert expected in (None, 10)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_a_cover_beside_a_film_is_not_read(tmp_path, suffix):
+    cover = made(tmp_path / "cover.jpg", "testsrc=s=640x480:r=1:d=1", "-frames:v", 1)
+    if suffix == ".mkv":
+        about = ("-metadata:s:t", "mimetype=image/jpeg", "-metadata:s:t", "filename=cover.jpg")
+        path = made(tmp_path / "v.mkv", RED, "-attach", cover, *about, *LOSSLESS)
+    else:
+        codecs = ("-c:v:0", "copy", "-c:v:1", "libx264", "-disposition:v:0", "attached_pic")
+        inputs = ("-i", cover, "-f", "lavfi", "-i", RED, "-map", 0, "-map", 1)
+        path = ffmpeg(*inputs, *codecs, tmp_path / "v.mp4")
+    assert [frame.image.shape for frame in read_video(path)] == [(64, 96, 3)] * 5
+
+
+@pytest.mark.parametrize(
+    ("size", "matrix", "tag", "levels", "suffix", "options"),
+    [
+        ("1280x720", "bt709", "unknown", "tv", ".mp4", H264[2:4]),
+        ("1280x536", "bt709", "unknown", "tv", ".webm", ("-c:v", "libvpx")),
+        ("640x640", "bt709", "unknown", "tv", ".ts", ("-c:v", "mpeg2video")),
+        ("720x576", "bt601", "unknown", "tv", ".mp4", H264[2:4]),
+        ("640x480", "bt601", "unknown", "tv", ".avi", ("-c:v", "mpeg4")),
+        ("1280x720", "bt601", "smpte170m", "tv", ".mp4", H264[2:4]),
+        ("1280x720", "bt601", "bt470bg", "pc", ".avi", ("-c:v", "mjpeg")),
+        ("1280x720", "bt2020", "bt2020nc", "tv", ".mkv", H264[2:4]),
+        ("1280x720", "bt709", "bt709", "pc", ".mp4", H264[2:4]),
+        ("640x480", "bt709", "bt709", "tv", ".mp4", H264[2:4]),
+    ],
+)
+def test_colours_without_a_tag_are_those_of_their_size(
+    tmp_path, size, matrix, tag, levels, suffix, options
+):
+    pixels = "yuvj420p" if levels == "pc" else "yuv420p"
+    source = (
+        f"color=c=0xC87828:s={size}:r=5:d=0.2,format=rgb24,scale=out_color_matrix={matrix}:"
+        f"out_range={levels}:flags=accurate_rnd,format={pixels},"
+        f"setparams=colorspace={tag}:range={levels}"
+    )
+    path = made(tmp_path / f"v{suffix}", source, *options, "-q:v", 1, "-b:v", "5M")
+    image = next(read_video(path)).image
+    assert np.abs(np.median(image, axis=(0, 1)) - (200, 120, 40)).max() <= 2
 
 
 def test_the_length_is_estimated_from_the_header(tmp_path):
@@ -240,18 +485,6 @@ def test_damage_in_the_middle_is_noticed(tmp_path):
     assert "truncated or damaged" in complaint(path)
 
 
-def test_a_turned_video_is_refused_with_a_command_that_turns_it(tmp_path):
-    upright = made(tmp_path / "upright.mp4", PATTERN, *H264)
-    turn = ("-display_rotation", 90, "-i", upright, "-c", "copy")
-    path = ffmpeg(*turn, tmp_path / "turned clip.mp4")
-    line = complaint(path)
-    assert "rotation of 90 degrees" in line
-    command = line.partition(": ffmpeg ")[2]
-    subprocess.run(f"{imageio_ffmpeg.get_ffmpeg_exe()} -v error {command}", shell=True, check=True)
-    frames = list(read_video(tmp_path / "turned clip_new.mp4"))
-    assert [frame.image.shape for frame in frames] == [(96, 64, 3)] * 50
-
-
 def test_a_change_of_size_is_refused(tmp_path):
     form = ("-pix_fmt", "yuv420p", "-c:v", "libx264", "-f", "h264")
     parts = [
@@ -328,9 +561,9 @@ def test_images_of_any_8_bit_mode_become_rgb(tmp_path, mode):
     assert (next(read_video(tmp_path)).image == np.full((4, 8, 3), 255)).all()
 
 
-def test_images_of_16_bits_and_broken_ones_are_refused(tmp_path):
-    Image.fromarray(np.full((4, 8), 40000, np.uint16)).save(tmp_path / "0.png")
-    with pytest.raises(InputError, match="more than 8 bits"):
+def test_images_of_32_bits_and_broken_ones_are_refused(tmp_path):
+    Image.fromarray(np.full((4, 8), 40000, np.int32)).save(tmp_path / "0.png", format="TIFF")
+    with pytest.raises(InputError, match="of 32 bits; convert it to 8 or 16 bits"):
         next(read_video(tmp_path))
     (tmp_path / "0.png").write_bytes(b"\x89PNG but not really")
     with pytest.raises(InputError, match=r"0\.png: not a readable image"):
@@ -338,6 +571,33 @@ def test_images_of_16_bits_and_broken_ones_are_refused(tmp_path):
 
 
 # Real videos
+
+
+@pytest.mark.shared_data
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [
+        ("decord_rotation_0.mov", (320, 568)),
+        ("decord_rotation_90.mov", (568, 320)),
+        ("decord_rotation_180.mov", (320, 568)),
+        ("decord_rotation_270.mov", (568, 320)),
+        ("moviepy_fire2_rotated180_vfr.mp4", (720, 1280)),
+        ("nasa_13013.mp4", (270, 480)),
+        ("unordered.mov", (50, 50)),
+    ],
+)
+def test_real_videos_are_read_as_ffmpeg_shows_them(name, size):
+    path = DATA / "videos/odd" / name
+    if not path.is_file():
+        pytest.skip(f"no {path}: set VIDEOTTT_SHARED_DATA to the folder that has it")
+    frame = next(read_video(path))
+    assert frame.image.shape == (*size, 3)
+    matrix = "bt709" if name.startswith("moviepy") else "auto"
+    flags = "bicubic+accurate_rnd+full_chroma_int+full_chroma_inp+bitexact"
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-i", path, "-frames:v", "1"]
+    command += ["-vf", f"scale=in_color_matrix={matrix}:flags={flags},format=rgb24"]
+    shown = subprocess.run([*command, "-f", "rawvideo", "-"], check=True, capture_output=True)
+    assert np.array_equal(frame.image, np.frombuffer(shown.stdout, np.uint8).reshape(*size, 3))
 
 
 @pytest.mark.shared_data

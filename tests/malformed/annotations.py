@@ -32,6 +32,10 @@ def annotated(place=0, **changes):
     return instances(lambda document: document["annotations"][place].update(changes))
 
 
+def all_annotated(**changes):
+    return instances(lambda document: [each.update(changes) for each in document["annotations"]])
+
+
 def imaged(**changes):
     return instances(lambda document: document["images"][1].update(changes))
 
@@ -42,6 +46,10 @@ def runs(counts, size=(4, 6)):
 
 def polygon(*numbers):
     return annotated(segmentation=[list(numbers)])
+
+
+def polygons(*numbers):
+    return all_annotated(segmentation=[list(numbers)])
 
 
 def segment(place, **changes):
@@ -57,6 +65,7 @@ def deep(content):
 
 NAN = float("nan")
 IN, OF = r"instances_val2017\.json", r"annotation 7"
+NO_MASK = rf"none of its 4 objects has a mask \(first: {OF}\); add a 'segmentation' of polygons"
 CASES = cases("COCO", [
     ("truncated JSON", instances(text=lambda content: content[:-40]),
      rf"{IN}: not a readable JSON file \(.+\); restore it"),
@@ -71,7 +80,7 @@ CASES = cases("COCO", [
     ("an image that is a number", instances(lambda d: d["images"].insert(0, 3)),
      rf"{IN}: entry 0 of 'images': 'height' is missing or not an integer; add it"),
     ("an annotation that is a text", instances(lambda d: d["annotations"].append("x")),
-     rf"{IN}: an entry of 'annotations': 'id' is missing or not an integer"),
+     rf"{IN}: entry 4 of 'annotations': 'image_id' is missing or not an integer or a text; add"),
     ("a height that is NaN", imaged(height=NAN),
      rf"{IN}: entry 1 of 'images': 'height' is missing or not"),
     ("a height that is text", imaged(height="4"),
@@ -82,16 +91,28 @@ CASES = cases("COCO", [
      rf"{IN}: .*'\.\./\.\./secret\.jpg' leads outside its folder; give"),
     ("a file with an absolute name", imaged(file_name="/etc/secret.jpg"),
      rf"{IN}: .*'/etc/secret\.jpg' leads outside its folder; give"),
+    ("a file outside its folder on Windows", imaged(file_name="..\\..\\secret.jpg"),
+     rf"{IN}: .*secret\.jpg' leads outside its folder; give"),
+    ("a file on a drive", imaged(file_name="C:\\secret.jpg"),
+     rf"{IN}: .*secret\.jpg' leads outside its folder; give"),
+    ("a file on the web", imaged(file_name="https://example.org/x.jpg"),
+     rf"{IN}: .* 'https://example\.org/x\.jpg' is an address; give the name of its file in"),
     ("an image twice", instances(lambda d: d["images"].append(dict(d["images"][0]))),
      rf"{IN}: image 2 .* has this id too; give every image a unique id"),
     ("an annotation twice", instances(lambda d: d["annotations"].append(d["annotations"][0])),
      rf"{IN}: {OF} is listed twice; give every annotation a unique id"),
-    ("an annotation of no image", annotated(image_id=99),
-     rf"{IN}: {OF} belongs to image 99, which is not in 'images'; add that image or remove"),
+    ("annotations of no image", all_annotated(image_id=99),
+     rf"{IN}: none of its 4 annotations belongs to an image of 'images', .* 99; add the images or"),
+    ("an id that is true", annotated(id=True),
+     rf"{IN}: entry 0 of 'annotations': 'id' is missing or not an integer or a text; add it"),
+    ("an id that is a list", imaged(id=[1]),
+     rf"{IN}: entry 1 of 'images': 'id' is missing or not an integer or a text; add it"),
     ("an unknown category", annotated(category_id=99),
      rf"{IN}: {OF} has category 99, which is not among the 3 of .*; add it to 'categories'"),
-    ("a category that is text", annotated(category_id="3"),
-     rf"{IN}: {OF}: 'category_id' is missing or not an integer; add it"),
+    ("a category that is a name", annotated(category_id="car"),
+     rf"{IN}: {OF} has category 'car', which is not among the 3 of .*; add it to 'categories'"),
+    ("a category that is a list", annotated(category_id=[3]),
+     rf"{IN}: {OF}: 'category_id' is missing or not an integer or a text; add it"),
     ("a category that is no class", instances(lambda d: d["categories"][1].update(name="cart")),
      rf"{IN}: {OF} has category 3 'cart', which is no class of the data set; .*mean 'car'"),
     ("a category twice", instances(lambda d: d["categories"].append(d["categories"][0])),
@@ -102,16 +123,16 @@ CASES = cases("COCO", [
      rf"{IN}: {OF}: 'iscrowd' is '0', but must be 0 or 1; correct it"),
     ("a thing that is text", instances(lambda d: d["categories"][1].update(isthing="0")),
      rf"{IN}: category 3: 'isthing' is '0', but must be 0 or 1; correct it"),
-    ("no segmentation", annotated(segmentation=None),
+    ("no segmentation at all", all_annotated(segmentation=None), rf"{IN}: {NO_MASK}"),
+    ("a segmentation that is a number", annotated(segmentation=7),
      rf"{IN}: {OF} has no 'segmentation' of polygons or run lengths; add it"),
-    ("a polygon of three numbers", polygon(1, 2, 3),
-     rf"{IN}: {OF} has a polygon of 3 numbers; it needs an even number of at least 6"),
+    ("polygons of three numbers", polygons(1, 2, 3), rf"{IN}: {NO_MASK}"),
     ("a polygon of text", polygon("a", "b", "c", "d", "e", "f"),
-     rf"{IN}: {OF} has a polygon of 6 numbers"),
-    ("a polygon with NaN", polygon(0, 0, 6, NAN, 6, 4),
-     rf"{IN}: {OF} has a polygon with a corner far from its image of 6x4; correct it"),
+     rf"{IN}: {OF} has a polygon of 6 values that are not all numbers; correct or remove it"),
+    ("polygons with NaN", polygons(0, 0, 6, NAN, 6, 4), rf"{IN}: {NO_MASK}"),
+    ("polygons that are lines", polygons(0, 0, 3, 2, 6, 4), rf"{IN}: {NO_MASK}"),
     ("a polygon far away", polygon(0, 0, 1e300, 0, 6, 4), rf"{IN}: {OF} .*corner far from"),
-    ("no polygon", annotated(segmentation=[]), rf"{IN}: {OF} has no polygon; add one or remove"),
+    ("no polygon at all", all_annotated(segmentation=[]), rf"{IN}: {NO_MASK}"),
     ("run lengths of another size", runs([24], (6, 4)),
      rf"{IN}: {OF} has run lengths of size \[6, 4\], but its image has \[4, 6\].*; make the mask"),
     ("negative run lengths", runs([30, -6]), rf"{IN}: {OF} has run lengths that do not add up to"),

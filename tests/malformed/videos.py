@@ -52,6 +52,11 @@ def playlist(address):
     )
 
 
+def still():
+    return encoded(*PICTURES, "-vf", "setpts=0", "-fps_mode", "passthrough", "-c:v", "ffv1",
+                   suffix=".mkv")  # fmt: skip
+
+
 def endless_box():
     return struct.pack(">I4sQ", 1, b"mdat", 2**62) + bytes(64)
 
@@ -94,6 +99,8 @@ CASES = cases("video", [
      r"clip\.mp4: is no video that ffmpeg can read"),
     ("a list of files to join", video(lambda: b"ffconcat version 1.0\nfile /etc/passwd\n"),
      r"clip\.mp4: is no video that ffmpeg can read"),
+    ("time that stands still", video(still, ".mkv"),
+     r"clip\.mkv: its time stamps cannot be used: 9 of the first 10 .*ffmpeg -i .*setpts=N"),
     ("a box of 4 EiB", video(endless_box), r"clip\.mp4: is truncated or damaged \(80 of \d+ bytes"),
     ("missing", place("nothing"), r"clip: no such video, of any suffix; valid names: out"),
     ("an empty folder", place("folder"), r"clip: holds no frame \(\.png, .*\)"),

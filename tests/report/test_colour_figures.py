@@ -52,10 +52,10 @@ def coloured(t, method, size=SIZE):
     return found.clip(0, 255).astype(np.uint8)
 
 
-def store(path, images, *, fps=10.0, seconds=None):
+def store(path, images, *, fps=10.0, seconds=None, pixel_aspect=1.0):
     times = [None] * len(images) if seconds is None else seconds
     frames = [
-        SourceFrame(f"{t:03}", each, timestamp=time)
+        SourceFrame(f"{t:03}", each, timestamp=time, pixel_aspect=pixel_aspect)
         for t, (each, time) in enumerate(zip(images, times, strict=True))
     ]
     about = {"dataset": "toy", "video": "a", "fps": fps, "classes": ()}
@@ -384,6 +384,69 @@ def test_frames_of_a_variable_rate_are_shown_at_their_times(tmp_path):
     output = film(tmp_path, [3.0, 3.12, 3.32, 4.34, 4.62])
     np.testing.assert_allclose(levels(output), [0, 20, *[40] * 5, 60, 80], atol=2)
     assert decoded(output)[0]["duration"] == pytest.approx(9 / 5)
+
+
+@pytest.mark.parametrize("pause", [12.0, 3600.0, 1e9])
+def test_a_long_pause_is_cut_and_told(tmp_path, caplog, pause):
+    before, after = [5.0, 5.2, 5.4], [5.4 + pause, 5.6 + pause]
+    output = film(tmp_path, [*before, *after])
+    # The frame before the pause is shown for 10 s, at 5 pictures a second.
+    np.testing.assert_allclose(levels(output), [0, 20, *[40] * 50, 60, 80], atol=2)
+    assert "1 pause(s) between frames are cut to 10 s each, with any sound" in caplog.text
+    assert f"makes it {pause - 10:.0f} s shorter" in caplog.text
+
+
+def test_a_slow_film_has_no_pauses(tmp_path, caplog):
+    output = film(tmp_path, [0, 60, 120, 180])
+    np.testing.assert_allclose(levels(output), [0, 20, 40, 60], atol=2)
+    assert not caplog.records
+
+
+def test_sound_is_cut_where_the_pictures_are(tmp_path):
+    beeps = "between(t,0.6,0.8)+between(t,15,16)+between(t,40.6,40.8)+between(t,71,71.2)"
+    sound = tmp_path / "s.mkv"
+    ffmpeg("-f", "lavfi", "-i", f"aevalsrc='({beeps})*sin(2*PI*500*t)':d=80:s=44100", sound)
+    # Of the pauses of 39.4 and 30 s, the first 10 s are left.
+    seconds = [0, 0.2, 0.4, 0.6, 40, 40.2, 40.4, 40.6, 40.8, 70.8, 71, 71.2]
+    output = film(tmp_path, seconds, "--sound", sound)
+    heard = np.flatnonzero(np.abs(waves(output)) > 0.2) / 8000
+    parts = np.split(heard, np.flatnonzero(np.diff(heard) > 0.1) + 1)
+    earlier = np.array([0, 29.4, 29.4 + 20])
+    starts, ends = (np.array([part[place] for part in parts]) for place in (0, -1))
+    np.testing.assert_allclose(starts, [0.6, 40.6, 71] - earlier, atol=0.02)
+    np.testing.assert_allclose(ends, [0.8, 40.8, 71.2] - earlier, atol=0.02)
+    assert len(waves(output)) / 8000 == pytest.approx(len(levels(output)) / 5, abs=0.05)
+
+
+def test_the_sound_is_that_of_the_default_track(tmp_path):
+    low, high = (("-f", "lavfi", "-i", f"sine=f={tone}:d=2") for tone in (300, 1200))
+    chosen = ("-map", 0, "-map", 1, "-disposition:a:0", 0, "-disposition:a:1", "default")
+    ffmpeg(*low, *high, *chosen, tmp_path / "s.mkv")
+    output = film(tmp_path, [t / 10 for t in range(10)], "--sound", tmp_path / "s.mkv")
+    tone = np.abs(np.fft.rfft(waves(output)[800:7200])).argmax() * 8000 / 6400
+    assert tone == pytest.approx(1200, abs=10)
+
+
+@pytest.mark.parametrize(
+    ("aspect", "named"), [(4 / 3, "SAR 4:3 DAR 28:15"), (10 / 11, "SAR 10:11 DAR 14:11")]
+)
+def test_films_have_the_shape_of_the_source(made, tmp_path, aspect, named):
+    """The film has pixels of its shape; beside each other, panels have square ones."""
+    size = (30, 42)
+    images = [image(t, size) for t in range(3)]
+    store(tmp_path / "a.h5", images, pixel_aspect=aspect)
+    for method in (FIXED, ONLINE):
+        predictions(tmp_path / f"{method}.h5", images, method)
+    output = str(tmp_path / "film.mp4")
+    main([*files(tmp_path, "render-prediction"), "--output", output])
+    assert f"42x30 [{named}]" in streams(output)
+    output = str(tmp_path / "beside.mp4")
+    main([*files(tmp_path, "render-video"), "--unscored", "--output", output])
+    assert "SAR" not in streams(output)
+    height, width = decoded(output)[1][0].shape[:2]
+    panel = (width - 2 * 4) / 3
+    bar = round(1.75 * 16)
+    assert panel / (height - bar) == pytest.approx(42 / 30 * aspect, rel=0.01)
 
 
 @pytest.mark.parametrize("start", [0.0, 0.25])

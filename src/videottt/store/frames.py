@@ -14,7 +14,8 @@ Layout of format version 5, for T frames of at most H x W pixels::
     /labels/instances  group                masks that overlap (the form InstanceLists of
                                             layers.py); only if the source has them
     attributes         format, version, dataset, video, fps, classes (JSON), things (JSON),
-                       provenance (JSON)
+                       provenance (JSON); pixel_aspect, the width of a pixel divided by its
+                       height, only if it is not 1
 
 A store is written once, completely or not at all, and read lazily: no function here loads a whole
 video. No other module knows this format.
@@ -44,7 +45,7 @@ from videottt.core.segments import (
 from videottt.store.hdf5 import StoredFile, attributes_of, new_file, write_attributes
 from videottt.store.layers import InstanceLists, check_prediction
 from videottt.store.maps import check_complete, check_maps, create_maps
-from videottt.store.source_frame import SourceFrame, check_image, check_labels
+from videottt.store.source_frame import SourceFrame, check_image, check_labels, is_plausible_aspect
 
 FORMAT = "videottt frames"
 VERSION = 5
@@ -116,6 +117,8 @@ def write_frames(
             things=json.dumps(space.things),
             provenance=json.dumps(provenance, sort_keys=True),
         )
+        if first is not None and first.pixel_aspect != 1:
+            write_attributes(file, pixel_aspect=first.pixel_aspect)
         return len(names)
 
 
@@ -183,6 +186,7 @@ class FrameStore(StoredFile):
         labelled: bool [T], whether frame t has labels.
         sizes: int64 [T, 2], height and width of frame t.
         size: (H, W) of all frames of a video; of stills, the size of their canvas.
+        pixel_aspect: width of a pixel divided by its height, when the video is shown.
 
     Raises:
         InputError: the file is absent, is no frame store, has an unknown version, or lacks
@@ -196,6 +200,7 @@ class FrameStore(StoredFile):
             self.dataset: str = attributes["dataset"]
             self.video: str = attributes["video"]
             self.fps = float(attributes["fps"])
+            self.pixel_aspect = float(attributes.get("pixel_aspect", 1.0))
             self.space = stored_space(attributes["classes"], attributes["things"])
             self.timestamps: np.ndarray = self._file["timestamps"][:]
             self.names: list[str] = list(map(os.fsdecode, self._file["names"][:]))
@@ -227,6 +232,8 @@ class FrameStore(StoredFile):
             )
         if not 0 < self.fps < np.inf or not np.isfinite(self.timestamps).all():
             raise ValueError("its rate or a time stamp is not a valid number")
+        if not is_plausible_aspect(self.pixel_aspect):
+            raise ValueError(f"its pixels cannot have an aspect of {self.pixel_aspect}")
         if (self.sizes < 1).any() or (self.sizes > self.size).any():
             raise ValueError("the size of a frame is not within that of the store")
 

@@ -1,6 +1,7 @@
 """Define one frame as a layout reads it, and check it before it is stored."""
 
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 
@@ -8,6 +9,7 @@ from videottt.core.errors import InputError
 from videottt.core.segments import VOID, ClassSpace, Instances
 
 LAST_INSTANCE = 65535  # the largest uint16
+MOST_STRETCHED = 8  # of pixels; the most that formats in use have is 2
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,7 @@ class SourceFrame:
         instance: uint16 [H, W], instance id, 0 = none; None if the source has no instance map.
         instances: masks of the objects, which may overlap; None if the source has no such masks.
         timestamp: seconds in the source; None if the source has no time stamps.
+        pixel_aspect: width of a pixel divided by its height, when the source is shown.
     """
 
     name: str
@@ -29,6 +32,12 @@ class SourceFrame:
     instance: np.ndarray | None = None
     instances: Instances | None = None
     timestamp: float | None = None
+    pixel_aspect: float = 1.0
+
+
+def is_plausible_aspect(pixel_aspect: float | Fraction) -> bool:
+    """Return whether the pixels of a video can have an aspect; those of known formats have."""
+    return 1 / MOST_STRETCHED <= pixel_aspect <= MOST_STRETCHED
 
 
 def check_image(

@@ -1,26 +1,16 @@
 """Check the image files of a frame by their headers and last bytes."""
 
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from PIL import Image
-
 from videottt.core.errors import InputError
-from videottt.data.layouts.images import FORMATS, faults_of
-from videottt.data.layouts.listing import FrameFiles, size_text
+from videottt.data.layouts.listing import FrameFiles, LabelMap, size_text
+from videottt.data.pictures import images
+from videottt.data.pictures.images import Header, check_whole, read_map, several
 
 # Format -> the last bytes of a complete file.
 ENDS = {"PNG": b"IEND\xaeB`\x82", "JPEG": b"\xff\xd9"}
 LONGEST_END = max(map(len, ENDS.values()))
-
-
-@dataclass(frozen=True)
-class Header:
-    """The header of an image file: size (H, W) and Pillow's mode."""
-
-    size: tuple[int, int]
-    mode: str
 
 
 def read_header(path: Path) -> Header:
@@ -29,24 +19,20 @@ def read_header(path: Path) -> Header:
     Raises:
         InputError: the file is missing, empty, truncated or no image.
     """
-    with faults_of(path), path.open("rb") as file:
-        length = os.fstat(file.fileno()).st_size
-        if not length:
-            raise InputError(f"{path}: is empty; restore it from the data set")
-        with Image.open(file, formats=FORMATS) as picture:
-            header = Header((picture.height, picture.width), picture.mode)
-            end = ENDS.get(picture.format or "", b"")
-            file.seek(max(length - LONGEST_END, 0))
-            if not file.read().endswith(end):
-                # Other data may follow a complete image, so only decoding it tells.
-                file.seek(0)
-                _decode(path)
+    if path.is_file() and not path.stat().st_size:
+        raise InputError(f"{path}: is empty; restore it from the data set")
+    header = images.read_header(path)
+    end = ENDS.get(header.format)
+    if end is None or not _last_bytes(path).endswith(end):
+        # Other data may follow a complete image, so only decoding it tells.
+        check_whole(path)
     return header
 
 
-def _decode(path: Path) -> None:
-    with Image.open(path, formats=FORMATS) as picture:
-        picture.load()
+def _last_bytes(path: Path) -> bytes:
+    with path.open("rb") as file:
+        file.seek(max(path.stat().st_size - LONGEST_END, 0))
+        return file.read()
 
 
 @dataclass
@@ -70,10 +56,10 @@ def check_files(frame: FrameFiles) -> Checked:
     try:
         header = read_header(frame.image)
         checked.size = header.size
-        if header.mode.startswith(("I", "F")):
-            checked.problems.append(
-                f"{frame.image}: has more than 8 bits a channel; convert it to 8 bits"
-            )
+        if fault := header.fault:
+            checked.problems.append(f"{frame.image}: {fault}")
+        if header.pages > 1:
+            checked.problems.append(f"{frame.image}: {several(header.pages)}")
         if frame.size not in (None, header.size):
             checked.problems.append(
                 f"{frame.image}: is {size_text(header.size)}, but the annotations say "
@@ -83,14 +69,20 @@ def check_files(frame: FrameFiles) -> Checked:
         checked.problems.append(str(error))
     for label_map in frame.maps:
         try:
-            header = read_header(label_map.path)
+            checked.map_sizes[label_map.path] = _size_of_map(label_map)
         except InputError as error:
             checked.problems.append(str(error))
-            continue
-        checked.map_sizes[label_map.path] = header.size
-        if header.mode not in label_map.modes:
-            checked.problems.append(
-                f"{label_map.path}: is a label map of mode {header.mode}, expected "
-                f"{' or '.join(label_map.modes)}; restore it from the data set"
-            )
     return checked
+
+
+def _size_of_map(label_map: LabelMap) -> tuple[int, int]:
+    """Return the size (H, W) of a label map.
+
+    Raises:
+        InputError: the file cannot be used.
+    """
+    header = read_header(label_map.path)
+    if header.mode not in label_map.modes or header.pages > 1:
+        # Other modes are read if they change no value, which only decoding tells.
+        read_map(label_map.path, label_map.modes)
+    return header.size

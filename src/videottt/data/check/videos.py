@@ -10,7 +10,7 @@ from videottt.data.check.findings import Findings, of_files, of_frames, of_video
 from videottt.data.check.reports import VideoReport
 from videottt.data.layouts import Layout, layout_named
 from videottt.data.layouts.listing import size_text
-from videottt.data.layouts.video_file import find_source
+from videottt.data.layouts.video_file import find_source, is_film
 
 # A video file whose length is off by more than this factor is another video, or a part of it.
 OFF = 2.0
@@ -83,7 +83,7 @@ def _examine(
     if layout.list_frames:
         listing = layout.list_frames(*place, settings.space)
         return of_files(listing, span, settings.space, sample, video)
-    if settings.layout == "video_file" and (source := find_source(root, video)).is_file():
+    if settings.layout == "video_file" and is_film(source := find_source(root, video)):
         return of_video_file(source, layout.frames_expected and layout.frames_expected(*place))
     return of_frames(layout.read(*place, settings.space), span, settings.space)
 

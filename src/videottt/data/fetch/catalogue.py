@@ -15,6 +15,7 @@ import yaml
 from videottt.core.annotations import Count
 from videottt.core.errors import InputError, nearest
 from videottt.core.settings import build_settings, settings
+from videottt.data.beside import SIDECARS, is_hidden
 
 DOWNLOADS = "downloads"  # below data_root
 ACCESS = ("open", "cityscapes", "by_hand")
@@ -87,8 +88,7 @@ class Source:
         """Return the first file or folder of `provides` that exists, or None."""
         for name in self.provides:
             pattern = data_root / name
-            paths = sorted(pattern.parent.glob(pattern.name)) if "*" in name else [pattern]
-            for path in paths:
+            for path in _matching(pattern) if "*" in name else [pattern]:
                 if _is_present(path):
                     return path
         return None
@@ -218,10 +218,16 @@ def _is_place(name: object) -> bool:
     return bool(path.parts) and not path.is_absolute() and ".." not in path.parts
 
 
+def _matching(pattern: Path) -> list[Path]:
+    """Return the paths that a pattern of names matches, but for hidden files and sidecars."""
+    paths = sorted(pattern.parent.glob(pattern.name))
+    return [p for p in paths if not is_hidden(p.name) and p.suffix.lower() not in SIDECARS]
+
+
 def _is_present(path: Path) -> bool:
     """Return whether a path is a file, or a folder with at least one entry that is not hidden."""
     if not path.is_dir():
         return path.is_file()
     # Unlike Path.iterdir, scandir does not list a million names first.
     with os.scandir(path) as entries:
-        return any(not entry.name.startswith(".") for entry in entries)
+        return any(not is_hidden(entry.name) for entry in entries)

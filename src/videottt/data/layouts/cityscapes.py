@@ -1,6 +1,7 @@
 """Read Cityscapes as its archives unpack; the stills of a split are one "video" of its name.
 
-``leftImg8bit/<video>/<city>/<name>_leftImg8bit.png`` and, in ``gtFine/<video>/<city>/``,
+``leftImg8bit/<video>/<city>/<name>_leftImg8bit.png``, or another picture of that name, and, in
+``gtFine/<video>/<city>/``,
 
 * ``<name>_gtFine_labelTrainIds.png``: classes, 255 = void, made by csCreateTrainIdLabelImgs;
 * ``<name>_gtFine_labelIds.png``: label ids, from which the classes are computed if the file above
@@ -20,12 +21,20 @@ import numpy as np
 
 from videottt.core.errors import InputError, nearest
 from videottt.core.segments import VOID, ClassSpace
-from videottt.data.layouts.images import read_image, read_map
+from videottt.data.beside import is_hidden
 from videottt.data.layouts.kitti_step import check_classes
-from videottt.data.layouts.listing import FrameFiles, LabelMap, Listing, check_size, paired
+from videottt.data.layouts.listing import (
+    FrameFiles,
+    LabelMap,
+    Listing,
+    check_size,
+    doubled,
+    paired,
+)
+from videottt.data.pictures.images import STILLS, check_read, read_image, read_map
 from videottt.store.source_frame import SourceFrame
 
-IMAGE = "_leftImg8bit.png"
+IMAGE = "_leftImg8bit"
 TRAIN_IDS, LABEL_IDS, INSTANCE_IDS = (
     f"_gtFine_{kind}.png" for kind in ("labelTrainIds", "labelIds", "instanceIds")
 )
@@ -62,25 +71,34 @@ def list_frames(root: Path, split: str, video: str, space: ClassSpace) -> Listin
         InputError: there is no image.
     """
     folder, labels = root / "leftImg8bit" / video, root / "gtFine" / video
-    images = sorted(folder.glob(f"*/*{IMAGE}"))
+    pictures = [path for path in _in_cities(folder) if path.stem.endswith(IMAGE)]
+    check_read(pictures)
+    images = [path for path in pictures if path.suffix.lower() in STILLS]
     if not images:
-        beside = [path.name for path in folder.parent.glob("*") if path.is_dir()]
+        beside = [p.name for p in folder.parent.glob("*") if p.is_dir() and not is_hidden(p.name)]
         hint = nearest(video, beside) if beside else "check data_root in config.yaml"
-        raise InputError(f"{folder}: holds no image <city>/<name>{IMAGE}; {hint}")
+        raise InputError(f"{folder}: holds no image <city>/<name>{IMAGE}.png; {hint}")
+    twice = doubled(images)
     if not labels.is_dir():
         unlabelled = [_files(image, None, None, space) for image in images]
-        return Listing(unlabelled, stills=True)
-    maps = sorted(labels.glob("*/*.png"))
+        return Listing(unlabelled, twice, stills=True)
+    maps = [path for path in _in_cities(labels) if path.suffix == ".png"]
     semantic, label_problems = _label_maps(images, labels, maps)
     instances, instance_problems = _instance_maps(images, labels, maps)
     frames = [_files(*files, space) for files in zip(images, semantic, instances, strict=True)]
-    return Listing(frames, label_problems + instance_problems, stills=True)
+    return Listing(frames, twice + label_problems + instance_problems, stills=True)
+
+
+def _in_cities(folder: Path) -> list[Path]:
+    """Return the files in the folders of a folder, but for hidden ones, sorted."""
+    files = folder.glob("*/*")
+    return sorted(p for p in files if not (is_hidden(p.name) or is_hidden(p.parent.name)))
 
 
 def _beside(images: list[Path], labels: Path, ending: str) -> list[Path]:
     """Return the path of the label file of each image, whether it exists or not."""
     return [
-        labels / image.parent.name / (image.name.removesuffix(IMAGE) + ending) for image in images
+        labels / image.parent.name / (image.stem.removesuffix(IMAGE) + ending) for image in images
     ]
 
 
@@ -115,7 +133,7 @@ def _files(
     maps = [LabelMap(semantic, ("L",))] if semantic else []
     # Older versions of Pillow call 16 bits "I".
     maps += [LabelMap(instances, ("I;16", "I"))] if instances else []
-    name = image.name.removesuffix(IMAGE)
+    name = image.stem.removesuffix(IMAGE)
     load = functools.partial(_read_frame, name, image, tuple(maps), space)
     return FrameFiles(name, image, load, tuple(maps))
 

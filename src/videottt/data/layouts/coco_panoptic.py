@@ -6,7 +6,6 @@ or ``panoptic_<video>/``, a PNG for each image, whose pixels are segment ids: R 
 """
 
 import itertools
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -14,24 +13,33 @@ import numpy as np
 
 from videottt.core.errors import InputError
 from videottt.core.segments import VOID, ClassSpace
+from videottt.data.beside import is_hidden
 from videottt.data.layouts.coco import (
     Categories,
     CocoImage,
-    Entry,
     categories_of,
-    field,
-    file_field,
-    flag,
-    image_of,
     images_of,
-    read_document,
+    with_images,
 )
-from videottt.data.layouts.images import read_map
+from videottt.data.layouts.coco_entries import (
+    Entry,
+    Id,
+    field,
+    file_name,
+    flag,
+    identity,
+    integer,
+    is_file,
+    read_document,
+    stored_map,
+    warn_of_left_out,
+    without_suffix,
+)
 from videottt.data.layouts.listing import FrameFiles, LabelMap, Listing
+from videottt.data.pictures.images import STILLS, read_map
 from videottt.store.source_frame import LAST_INSTANCE, SourceFrame
 
 LAST_SEGMENT = 2**24 - 1  # the largest id in three bytes
-PICTURES = (".png", ".jpg", ".jpeg")
 
 
 def read(root: Path, split: str, video: str, space: ClassSpace) -> Iterator[SourceFrame]:
@@ -57,11 +65,11 @@ def list_frames(root: Path, split: str, video: str, space: ClassSpace) -> Listin
     """
     source = root / "annotations" / f"panoptic_{video}.json"
     document = read_document(source)
-    images = images_of(document, source)
-    annotations = annotations_of(document, images, source)
-    categories = categories_of(document, space, source)
     beside = root / "annotations" / f"panoptic_{video}"
     maps = beside if beside.is_dir() else root / f"panoptic_{video}"
+    images = images_of(document, source, root / video)
+    annotations = annotations_of(document, images, source, maps)
+    categories = categories_of(document, space, source)
     frames = [
         files_of(image, root / video, annotations.get(image.id), maps, categories)
         for image in images.values()
@@ -73,13 +81,18 @@ def files_of(
     image: CocoImage, folder: Path, annotation: Entry | None, maps: Path, categories: Categories
 ) -> FrameFiles:
     """Return the files of one image: the image in `folder`, and its map of segments in `maps`."""
-    labels = () if annotation is None else (LabelMap(maps / annotation["file_name"], ("RGB",)),)
+    path = None if annotation is None else stored_map(maps, annotation["file_name"])
 
     def load() -> SourceFrame:
         pixels = image.read(folder)
-        return SourceFrame(image.name, pixels, *labels_of(image, annotation, maps, categories))
+        if annotation is None or path is None:
+            return SourceFrame(image.name, pixels)
+        height, width = pixels.shape[:2]
+        labels = labels_of(image, (height, width), annotation, path, categories)
+        return SourceFrame(image.name, pixels, *labels)
 
-    return FrameFiles(image.name, folder / image.file_name, load, labels, image.size)
+    labels = () if path is None else (LabelMap(path, ("RGB",)),)
+    return FrameFiles(image.name, image.path(folder), load, labels, image.size)
 
 
 def strays(frames: Sequence[FrameFiles], *folders: Path) -> list[Path]:
@@ -87,57 +100,67 @@ def strays(frames: Sequence[FrameFiles], *folders: Path) -> list[Path]:
     images = {frame.image for frame in frames}
     maps = {label_map.path for frame in frames for label_map in frame.maps}
     files = {path for folder in folders if folder.is_dir() for path in folder.iterdir()}
-    return sorted(path for path in files - images - maps if path.suffix.lower() in PICTURES)
+    return sorted(
+        path
+        for path in files - images - maps
+        if path.suffix.lower() in STILLS and not is_hidden(path.name)
+    )
 
 
-def annotations_of(document: Entry, images: dict[int, CocoImage], source: Path) -> dict[int, Entry]:
-    """Return the annotation of each image that has one, by the image's id.
+def annotations_of(
+    document: Entry, images: dict[Id, CocoImage], source: Path, maps: Path
+) -> dict[Id, Entry]:
+    """Return the annotation of each image that has one, by the image's id; warn of those left out.
 
     Raises:
-        InputError: an annotation belongs to no image, or two share an image or a file.
+        InputError: no annotation belongs to an image, or two share an image or a file in `maps`.
     """
-    annotation_of: dict[int, Entry] = {}
-    owners: dict[str, int] = {}
-    for number, annotation in enumerate(document["annotations"]):
-        where = f"{source}: entry {number} of 'annotations'"
-        name = file_field(annotation, where)
-        image = image_of(annotation, images, f"{where} ('{name}')")
+    annotation_of: dict[Id, Entry] = {}
+    owners: dict[str, Id] = {}
+    pairs, left_out = with_images(document, images, source)
+    for place, annotation, image in pairs:
+        name = file_name(annotation, maps, f"{source}: entry {place} of 'annotations'")
         if image.id in annotation_of:
             other = annotation_of[image.id]["file_name"]
             raise InputError(
                 f"{image.where} has two annotations, '{other}' and '{name}'; remove one"
             )
-        if name in owners:
+        owner = owners.setdefault(without_suffix(name), image.id)
+        if owner != image.id:
             raise InputError(
-                f"{image.where} and image {owners[name]} both name the map '{name}'; give each "
-                "image a map"
+                f"{image.where} and image {owner!r} both name the map '{name}'; give each image a "
+                "map"
             )
-        annotation_of[image.id] = annotation
-        owners[name] = image.id
+        annotation_of[image.id] = {**annotation, "file_name": name}
+    warn_of_left_out(source, left_out)
     return annotation_of
 
 
 def labels_of(
-    image: CocoImage, annotation: Entry | None, folder: Path, categories: Categories
-) -> tuple[np.ndarray | None, np.ndarray | None]:
-    """Read the class map and the instance map of an image from its PNG in `folder`.
+    image: CocoImage, size: tuple[int, int], annotation: Entry, path: Path, categories: Categories
+) -> tuple[np.ndarray, np.ndarray]:
+    """Read the class map and the instance map of an image from its PNG.
+
+    Args:
+        image: the image.
+        size: (H, W) of its pixels.
+        annotation: its entry.
+        path: the PNG.
+        categories: the meaning of ``category_id``.
 
     Returns:
-        uint8 [H, W], 255 = void, and uint16 [H, W], 0 = none; None twice without an annotation.
+        uint8 [H, W], 255 = void, and uint16 [H, W], 0 = none.
 
     Raises:
         InputError: the PNG is missing, unreadable or does not fit the annotation.
     """
-    if annotation is None:
-        return None, None
-    path = folder / annotation["file_name"]
-    if not os.path.isfile(path):
+    if not is_file(path):
         raise InputError(
-            f"{path}: this map of segments of image {image.id} in {image.source} is missing; "
+            f"{path}: this map of segments of image {image.id!r} in {image.source} is missing; "
             "restore it from the data set or remove the annotation"
         )
     colours = read_map(path, ("RGB",)).astype(np.uint32)
-    image.check_size(path, colours)
+    image.check_size(path, colours, size)
     ids = colours[..., 0] + 256 * colours[..., 1] + 65536 * colours[..., 2]
     segments = field(annotation, "segments_info", list, image.where)
     return decode(ids, segments, categories, path)
@@ -164,11 +187,11 @@ def decode(
     Raises:
         InputError: the segments differ from those of the map, or an entry is invalid.
     """
-    numbers = [field(entry, "id", int, f"{path}: an entry of its segments") for entry in segments]
-    for number, count in zip(*np.unique(numbers, return_counts=True), strict=True):
-        if count > 1 or not 0 < number <= LAST_SEGMENT:
+    numbers = [integer(entry, "id", f"{path}: an entry of its segments") for entry in segments]
+    for segment, count in zip(*np.unique(numbers, return_counts=True), strict=True):
+        if count > 1 or not 0 < segment <= LAST_SEGMENT:
             raise InputError(
-                f"{path}: segment {number} is {count} times in {categories.source}; segment ids "
+                f"{path}: segment {segment} is {count} times in {categories.source}; segment ids "
                 f"are 1..{LAST_SEGMENT}, each once in an image; correct them"
             )
     # A table of all ids takes little memory: the system allocates only the pages that are written.
@@ -176,10 +199,10 @@ def decode(
     place_of[numbers] = np.arange(1, len(numbers) + 1)
     places = place_of[ids]
     pixels = np.bincount(places.ravel(), minlength=len(numbers) + 1)
-    for number, count in zip(numbers, pixels[1:], strict=True):
+    for segment, count in zip(numbers, pixels[1:], strict=True):
         if not count:
             raise InputError(
-                f"{path}: segment {number} of {categories.source} has no pixel; restore the map "
+                f"{path}: segment {segment} of {categories.source} has no pixel; restore the map "
                 "or remove the segment"
             )
     stray = ids[(places == 0) & (ids != 0)]
@@ -188,14 +211,15 @@ def decode(
             f"{path}: segment {stray[0]} has pixels, but is not in {categories.source}; add it "
             "there or make its pixels black (void)"
         )
+    numbered = dict(zip(numbers, segments, strict=True))
     classes = [
         categories.index(
-            field(entry, "category_id", int, f"{path}: segment {number}"),
-            f"{path}: segment {number}",
+            identity(entry, "category_id", f"{path}: segment {segment}"),
+            f"{path}: segment {segment}",
         )
-        for number, entry in zip(numbers, segments, strict=True)
+        for segment, entry in numbered.items()
     ]
-    instances = _instances(segments, classes, categories.space, path)
+    instances = _instances(numbered, classes, categories.space, path)
     return (
         np.array([VOID, *classes], np.uint8)[places],
         np.array([0, *instances], np.uint16)[places],
@@ -203,22 +227,27 @@ def decode(
 
 
 def _instances(
-    segments: list[Entry], classes: list[int], space: ClassSpace, path: Path
+    segments: dict[int, Entry], classes: list[int], space: ClassSpace, path: Path
 ) -> list[int]:
     """Return the instance number of each segment."""
-    given = [segment.get("instance_id") for segment in segments]
+    given = [
+        None
+        if entry.get("instance_id") is None
+        else integer(entry, "instance_id", f"{path}: segment {segment}")
+        for segment, entry in segments.items()
+    ]
     free = (number for number in itertools.count(1) if number not in given)
     owners: dict[tuple[int, int], int] = {}
     numbers = []
-    for segment, index, number in zip(segments, classes, given, strict=True):
+    for (segment, entry), index, number in zip(segments.items(), classes, given, strict=True):
         thing = index != VOID and space.classes[index] in space.things
-        where = f"{path}: segment {segment['id']}"
-        crowd = flag(segment, "iscrowd", where) and thing
+        where = f"{path}: segment {segment}"
+        crowd = flag(entry, "iscrowd", where) and thing
         if index == VOID or crowd:
             number = 0
         elif number is None:
             number = next(free) if thing or (index, 0) in owners else 0
-        if type(number) is not int or not int(thing and not crowd) <= number <= LAST_INSTANCE:
+        if not int(thing and not crowd) <= number <= LAST_INSTANCE:
             raise InputError(
                 f"{where} has instance_id {number}; it must be 1..{LAST_INSTANCE}, or 0 for stuff"
             )
@@ -227,6 +256,6 @@ def _instances(
                 f"{where} has instance_id {number}, as segment {owners[index, number]} of its "
                 "class has; give each segment a unique one"
             )
-        owners[index, number] = segment["id"]
+        owners[index, number] = segment
         numbers.append(number)
     return numbers

@@ -1,7 +1,7 @@
 """Read and write COCO Videos in the layout of the paper's authors; most frames have no labels.
 
-* ``raw_images/<video>/*.png``: all frames, in the order of their names, which end in ``_`` and the
-  number of the frame;
+* ``raw_images/<video>/*.png``, or other pictures: all frames, in the order of their names, which
+  end in ``_`` and the number of the frame;
 * ``annotations/train/<video>.json``: labels in COCO's panoptic format. The authors' code does not
   use the files of ``annotations/val/``;
 * ``panoptic_images/<video>/<frame>.png``: segment ids, R + 256 G + 65536 B;
@@ -9,6 +9,7 @@
 """
 
 import colorsys
+import dataclasses
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -20,10 +21,11 @@ from scipy import ndimage
 from videottt.core.errors import InputError
 from videottt.core.files import write_text
 from videottt.core.segments import VOID, ClassSpace, panoptic_from
-from videottt.data.layouts.coco import Entry, categories_of, images_of, read_document
+from videottt.data.layouts.coco import categories_of, images_of
+from videottt.data.layouts.coco_entries import Entry, read_document
 from videottt.data.layouts.coco_panoptic import annotations_of, files_of, strays
-from videottt.data.layouts.images import list_images, read_image
-from videottt.data.layouts.listing import FrameFiles, Listing
+from videottt.data.layouts.listing import FrameFiles, Listing, doubled
+from videottt.data.pictures.images import list_stills, read_image
 from videottt.store.source_frame import SourceFrame
 
 DOCUMENTS = ("train", "val")
@@ -52,13 +54,13 @@ def list_frames(root: Path, split: str, video: str, space: ClassSpace) -> Listin
         InputError: there is no frame.
     """
     folder, maps = root / "raw_images" / video, root / "panoptic_images" / video
-    paths = list_images(folder, (".png",))
-    problems = _gaps(paths)
+    paths = list_stills(folder)
+    problems = doubled(paths) or _gaps(paths)
     source = root / "annotations" / "train" / f"{video}.json"
     try:
         document = read_document(source)
-        images = images_of(document, source)
-        annotations = annotations_of(document, images, source)
+        images = images_of(document, source, folder)
+        annotations = annotations_of(document, images, source, maps)
         categories = categories_of(document, space, source)
     except InputError as error:
         return Listing([_unlabelled(path) for path in paths], [*problems, error])
@@ -72,12 +74,12 @@ def list_frames(root: Path, split: str, video: str, space: ClassSpace) -> Listin
     frames = []
     for path in paths:
         image = of_name.get(path.stem)
-        annotation = None if image is None else annotations.get(image.id)
-        frames.append(
-            _unlabelled(path)
-            if image is None
-            else files_of(image, folder, annotation, maps, categories)
-        )
+        if image is None:
+            frames.append(_unlabelled(path))
+            continue
+        # The JSON file may give the name another suffix.
+        stored = dataclasses.replace(image, file_name=path.name)
+        frames.append(files_of(stored, folder, annotations.get(image.id), maps, categories))
     return Listing(frames, problems, strays(frames, maps))
 
 

@@ -13,11 +13,10 @@ import numpy as np
 
 from videottt.core.errors import InputError
 from videottt.core.segments import VOID, ClassSpace
-from videottt.data.layouts.images import image_size, read_image
+from videottt.data.beside import is_hidden
 from videottt.data.layouts.listing import FrameFiles, Listing
+from videottt.data.pictures.images import STILLS, UNREAD, check_read, image_size, read_image
 from videottt.store.source_frame import SourceFrame
-
-SUFFIXES = (".jpeg", ".jpg", ".png")
 
 
 def read(root: Path, split: str, video: str, space: ClassSpace) -> Iterator[SourceFrame]:
@@ -124,18 +123,25 @@ def fingerprint(path: Path) -> str:
 
 def _listed(folder: Path) -> list[tuple[str, int]]:
     """Return the sorted relative paths of all images in a folder, with their sizes in bytes."""
-    images = []
+    images, unread = [], []
     open_folders = [folder] if folder.is_dir() else []
     while open_folders:
         with os.scandir(open_folders.pop()) as entries:
             for entry in entries:
+                suffix = os.path.splitext(entry.name)[1].lower()
+                if is_hidden(entry.name):
+                    continue
                 if entry.is_dir():
                     open_folders.append(Path(entry.path))
-                elif entry.name.lower().endswith(SUFFIXES):
+                elif suffix in STILLS:
                     images.append((os.path.relpath(entry.path, folder), entry.stat().st_size))
+                elif suffix in UNREAD:
+                    unread.append(Path(entry.path))
+    if unread:
+        check_read([*unread, *(folder / name for name, _ in images)])
     if not images:
         raise InputError(
-            f"{folder}: holds no image ({', '.join(SUFFIXES)}); unpack ImageNet there, or correct "
-            "data_root in config.yaml"
+            f"{folder}: holds no image (.jpeg, .jpg, .png and other pictures); unpack ImageNet "
+            "there, or correct data_root in config.yaml"
         )
     return sorted(images)

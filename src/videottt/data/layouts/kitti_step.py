@@ -23,7 +23,7 @@ from PIL import Image
 
 from videottt.core.errors import InputError
 from videottt.core.segments import VOID, ClassSpace
-from videottt.data.layouts.images import list_images, read_image, read_map
+from videottt.data.beside import is_hidden
 from videottt.data.layouts.listing import (
     FrameFiles,
     LabelMap,
@@ -32,6 +32,7 @@ from videottt.data.layouts.listing import (
     paired,
     size_text,
 )
+from videottt.data.pictures.images import list_images, list_stills, read_image, read_map
 from videottt.store.source_frame import SourceFrame
 
 CITYSCAPES = (
@@ -60,7 +61,7 @@ def list_frames(root: Path, split: str, video: str, space: ClassSpace) -> Listin
     Raises:
         InputError: there is no frame.
     """
-    images, missing, problems = _numbered(list_images(_folder_of_frames(root, split, video)))
+    images, missing, problems = _numbered(list_stills(_folder_of_frames(root, split, video)))
     maps = root / "panoptic_maps" / split / video
     if not images or not maps.parent.is_dir():
         return Listing([_files(image) for image in images], problems)
@@ -125,7 +126,7 @@ def _stated_sizes(
 
     The files are optional, but if one exists, every frame must have one.
     """
-    present = set(folder.glob(f"*{STATED}"))
+    present = {path for path in folder.glob(f"*{STATED}") if not is_hidden(path.name)}
     if not present:
         return [None] * len(images), []
     present -= set(_beside(missing, folder, STATED))

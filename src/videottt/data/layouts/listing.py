@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from videottt.core.errors import InputError
-from videottt.data.layouts.images import natural_order
+from videottt.data.pictures.images import natural_order
 from videottt.store.source_frame import SourceFrame
 
 
@@ -99,6 +99,16 @@ def paired(
         for path in sorted(existing.difference(files))
     ]
     return [path if path in existing else None for path in files], problems
+
+
+def doubled(images: Sequence[Path]) -> list[InputError]:
+    """Return an error for each image that differs from another by its suffix alone."""
+    first: dict[Path, Path] = {}
+    return [
+        InputError(f"{image}: has the same name as {other.name}; keep one of them")
+        for image in images
+        if (other := first.setdefault(image.with_suffix(""), image)) is not image
+    ]
 
 
 def check_size(path: Path, labels: np.ndarray, pixels: np.ndarray) -> None:

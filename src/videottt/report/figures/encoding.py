@@ -5,6 +5,7 @@ import subprocess
 import tempfile
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 import ffmpeg
@@ -14,6 +15,11 @@ from ffmpeg.nodes import FilterableStream
 
 from videottt.core.errors import InputError
 from videottt.core.files import complete_file
+from videottt.data.films.ffmpeg_decoder import described
+from videottt.data.films.tracks import heard_track
+
+# Of an aspect; H.264 stores its terms in 16 bits.
+LARGEST_TERM = 1000
 
 
 @dataclass(frozen=True)
@@ -24,11 +30,13 @@ class Sound:
         path: of the video, which may be without sound.
         start: seconds, on the video's clock, of the first picture.
         length: seconds of all pictures.
+        cuts: start and end, in seconds after `start`, of the parts without pictures.
     """
 
     path: Path
     start: float
     length: float
+    cuts: tuple[tuple[float, float], ...] = ()
 
 
 def encode_video(
@@ -37,6 +45,7 @@ def encode_video(
     size: tuple[int, int],
     fps: float,
     sound: Sound | None = None,
+    pixel_aspect: float = 1.0,
 ) -> None:
     """Write an H.264 video that plays everywhere; equal pictures give equal bytes.
 
@@ -45,7 +54,8 @@ def encode_video(
         pictures: uint8 [height, width, 3], RGB; read one by one.
         size: (height, width), both even.
         fps: frames a second.
-        sound: its first track, if any, is added as AAC; None adds no sound.
+        sound: the track that players take, if any, is added as AAC; None adds no sound.
+        pixel_aspect: width of a pixel divided by its height, for players.
 
     Raises:
         InputError: the video with the sound is absent, or ffmpeg fails; the message has the last
@@ -58,7 +68,9 @@ def encode_video(
         files = [] if sound is None else [opened.enter_context(sound.path.open("rb")).fileno()]
         audio, options = ([], {}) if sound is None else _audio(sound, *files)
         part = opened.enter_context(complete_file(path))
-        status, said = _fed(_command(part, size, fps, audio, options), pictures, files)
+        status, said = _fed(
+            _command(part, size, fps, pixel_aspect, audio, options), pictures, files
+        )
         if status:
             beside = "" if sound is None else f" beside the sound of {sound.path}"
             raise InputError(f"{path}{beside}: ffmpeg failed with status {status}: {said}")
@@ -102,6 +114,7 @@ def _command(
     path: Path,
     size: tuple[int, int],
     fps: float,
+    pixel_aspect: float,
     audio: Sequence[FilterableStream],
     options: Mapping[str, object],
 ) -> list[str]:
@@ -119,6 +132,9 @@ def _command(
         .filter("scale", out_color_matrix="bt709", out_range="tv", flags="accurate_rnd+bitexact")
         .filter("setparams", **named)
     )
+    if pixel_aspect != 1:
+        aspect = Fraction(pixel_aspect).limit_denominator(LARGEST_TERM)
+        pictures = pictures.filter("setsar", str(aspect), max=LARGEST_TERM)
     result: list[str] = (
         ffmpeg.output(
             pictures,
@@ -152,10 +168,29 @@ def _audio(sound: Sound, descriptor: int) -> tuple[list[FilterableStream], dict[
         "ac": 2,
         # Fills gaps with silence, also before a late start. Trims instead of seeking, because not
         # every format seeks exactly.
-        "af": f"atrim=start={sound.start:.6f},asetpts=PTS-{sound.start:.6f}/TB,"
+        "af": f"atrim=start={sound.start:.6f},asetpts=PTS-{sound.start:.6f}/TB,{_cut(sound)}"
         "aresample=async=1:first_pts=0",
         "t": f"{sound.length:.6f}",
         "map_chapters": -1,
         "flags:a": "+bitexact",
     }
-    return [source["a:0?"]], options
+    track = heard_track(described(sound.path))
+    # Without a track, ffmpeg tells whether the file is a silent video or none.
+    return [source["a:0?" if track is None else str(track)]], options
+
+
+def _cut(sound: Sound) -> str:
+    """Return the filters that leave out the parts without pictures, and close the gaps."""
+    if not sound.cuts:
+        return ""
+    inside = _sum([f"gte(t,{start:.6f})*lt(t,{end:.6f})" for start, end in sound.cuts])
+    earlier = _sum([f"gte(T,{end:.6f})*{end - start:.6f}" for start, end in sound.cuts])
+    return f"aselect='not({inside})',asetpts='PTS-({earlier})/TB',"
+
+
+def _sum(terms: Sequence[str]) -> str:
+    """Return a sum in balanced brackets, because ffmpeg limits the depth of an expression."""
+    if len(terms) == 1:
+        return terms[0]
+    middle = len(terms) // 2
+    return f"({_sum(terms[:middle])}+{_sum(terms[middle:])})"

@@ -9,7 +9,7 @@ import numpy as np
 from videottt.report.figures.encoding import encode_video
 from videottt.report.figures.opened import open_predictions
 from videottt.report.figures.pairing import as_image, check_images
-from videottt.report.figures.timing import file_with_sound, shown_frames, sound_of
+from videottt.report.figures.timing import file_with_sound, reported, shown_frames, sound_of
 from videottt.store.frames import FrameStore
 from videottt.store.predictions import PredictionReader
 
@@ -19,9 +19,10 @@ logger = logging.getLogger(__name__)
 def render_film(
     store: FrameStore, predictions: PredictionReader, path: Path, sound: Path | None = None
 ) -> None:
-    """Write the predicted images of a video as a video of the same size, rate and length.
+    """Write the predicted images of a video as a video of the same size, shape, rate and length.
 
-    Odd edges are made even by repeating the last row or column, because H.264 needs even ones.
+    Long pauses are cut, see `shown_frames`. Odd edges are made even by repeating the last row or
+    column, because H.264 needs even ones.
 
     Args:
         store: the frames and their times.
@@ -43,7 +44,8 @@ def render_film(
             yield from [picture] * count
 
     size = (height + height % 2, width + width % 2)
-    encode_video(path, pictures(), size, store.fps, sound_of(store, sound))
+    drawn = reported(pictures(), store, path)
+    encode_video(path, drawn, size, store.fps, sound_of(store, sound), store.pixel_aspect)
 
 
 def render_prediction(

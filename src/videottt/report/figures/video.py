@@ -15,7 +15,7 @@ from videottt.report.figures.opened import PairFiles, open_pair
 from videottt.report.figures.overlay import Overlay, captions, laid_over
 from videottt.report.figures.pairing import check_same_video, distinct
 from videottt.report.figures.panels import Picture, pictures_of, quality_text
-from videottt.report.figures.timing import file_with_sound, shown_frames, sound_of
+from videottt.report.figures.timing import file_with_sound, reported, shown_frames, sound_of
 from videottt.report.figures.view import TaskView
 from videottt.store.predictions import PredictionReader
 
@@ -44,13 +44,20 @@ class _Panel:
 
 
 class _Layout:
-    """The places of panels, whose size is the frame's times a factor, whole if it enlarges."""
+    """The places of panels, whose size is the frame's times a factor, whole if it enlarges.
 
-    def __init__(self, size: tuple[int, int], columns: int, rows: int) -> None:
+    Panels have the shape of the frame as players show it, so that texts on them do too.
+    """
+
+    def __init__(self, size: tuple[int, int], columns: int, rows: int, pixel_aspect: float) -> None:
         self.whole = -(-MIN_PANEL_WIDTH // size[1])
+        self.pixel_aspect = pixel_aspect
         room = (edge / count for edge, count in zip(LARGEST, (rows, columns), strict=True))
-        self.factor = min(self.whole, *(part / edge for part, edge in zip(room, size, strict=True)))
-        self.panel = (round(size[0] * self.factor), round(size[1] * self.factor))
+        # Enlarged, so that no pixel is lost.
+        shape = (size[0] * max(1.0, 1 / pixel_aspect), size[1] * max(1.0, pixel_aspect))
+        fitting = min(self.whole, *(part / edge for part, edge in zip(room, shape, strict=True)))
+        self.panel = (round(shape[0] * fitting), round(shape[1] * fitting))
+        self.factor = fitting * max(1.0, 1 / pixel_aspect)  # of the height
         self.large = (size[0] * self.whole, size[1] * self.whole)
         font_size = max(16, self.panel[1] // 40)
         self.font = ImageFont.load_default(size=font_size)
@@ -88,12 +95,14 @@ class _Layout:
 
         def measure(text: str) -> tuple[float, float]:
             width = draw.textlength(text, font=self.name_font)
-            return width + 2 * margin, self.name_size + margin
+            # Captions are placed on square pixels, before they are stretched.
+            return (width + 2 * margin) / self.pixel_aspect, self.name_size + margin
 
         for name in captions(overlay, self.factor, measure):
-            right, bottom = name.left + name.width, name.top + name.height
-            draw.rectangle((name.left, name.top, right, bottom), BAR)
-            middle = ((name.left + right) / 2, (name.top + bottom) / 2)
+            left, right = (edge * self.pixel_aspect for edge in (name.left, name.left + name.width))
+            bottom = name.top + name.height
+            draw.rectangle((left, name.top, right, bottom), BAR)
+            middle = ((left + right) / 2, (name.top + bottom) / 2)
             draw.text(middle, name.text, INK, self.name_font, anchor="mm")
 
     def _bar(self, panel: _Panel) -> Image.Image:
@@ -125,8 +134,9 @@ def render_video(
 ) -> None:
     """Write a video of the input, the ground truth if any, and the predictions of two methods.
 
-    Frames are read, drawn and encoded one by one. The result lasts as long as the video; a video of
-    fewer than `MIN_FPS` frames a second is shown faster, unless it has a sound.
+    Frames are read, drawn and encoded one by one. The result lasts as long as the video, but for
+    long pauses, which are cut, see `shown_frames`; a video of fewer than `MIN_FPS` frames a second
+    is shown faster, unless it has a sound.
 
     Args:
         view: of the video.
@@ -144,7 +154,8 @@ def render_video(
     readers = distinct(fixed, predictions)
     fps = max(store.fps, MIN_FPS) if sound is None else store.fps
     panels = 1 + bool(view.known.any()) + len(readers)
-    layout = _Layout(store.size, *((2, 2) if panels == 4 else (panels, 1)))
+    grid = (2, 2) if panels == 4 else (panels, 1)
+    layout = _Layout(store.size, *grid, store.pixel_aspect)
     speed = "" if fps == store.fps else f", shown at {MIN_FPS:g} fps"
 
     def pictures() -> Iterator[np.ndarray]:
@@ -154,7 +165,8 @@ def render_video(
             panels_of_frame = _panels(view, readers, labels, index, note, objects)
             yield from [layout.drawn(panels_of_frame)] * count
 
-    encode_video(path, pictures(), layout.size, fps, sound_of(store, sound))
+    drawn = reported(pictures(), store, path)
+    encode_video(path, drawn, layout.size, fps, sound_of(store, sound))
 
 
 def _panels(

@@ -23,18 +23,32 @@ import imageio_ffmpeg
 import numpy as np
 
 from videottt.core.errors import InputError
+from videottt.data.films.tracks import Track, shown_track, tracks
+from videottt.data.films.transport_stream import is_joined
 
 logger = logging.getLogger(__name__)
 
-_COMPLAINT = re.compile(r"^(?:\[[^]]* @ 0x[0-9a-f]+\] )*\[(error|fatal|panic)\] (.*)")
+_PARTS = r"^(?:\[[^]]* @ 0x[0-9a-f]+\] )*"
+# The order of time stamps is nothing to the pipe, and is checked elsewhere.
+_COMPLAINT = re.compile(
+    _PARTS + r"\[(error|fatal|panic)\] (?!Application provided invalid, non monoton)(.*)"
+)
+# Of the complaints, and of the warnings, only these tell that a frame is missing or concealed.
+_DAMAGE = re.compile(
+    _PARTS + r"\[(?:warning|error)\] (.*corrupt decoded frame.*|Error while decoding .*"
+    r"|Decoding error.*|Error submitting .*to .*decoder.*|Error during demuxing.*|fd:: .*)"
+)
+_INCOMPLETE = re.compile(_PARTS + r"\[warning\] (.*corrupt input packet.*)")
 # Only ffmpeg's own lines begin like this; lines of a file's metadata are indented.
 _SHOWINFO = re.compile(r"^\[Parsed_showinfo_\d+ @ 0x[0-9a-f]+\] \[info\] +(.*)")
-_TIME_BASE = re.compile(r"config in time_base: (\d+)/(\d+)")
+# ffmpeg's warning of an odd angle does not end its line.
+_TIME_BASE = re.compile(
+    r"^(?:\[Parsed_showinfo_\d+ @ 0x[0-9a-f]+\] \[info\] +|If you want to help, .*)"
+    r"config in time_base: (\d+)/(\d+)"
+)
 _FRAME = re.compile(r"n: *(\d+) pts: *(-?\d+|NOPTS) .* sar:(\d+)/(\d+) s:(\d+)x(\d+) ")
-_TURNED = re.compile(r"side data - .*displaymatrix: rotation of (-?[\d.]+)")
 _DECODED = re.compile(r"Input stream #0:\d+ \(video\): .*; (\d+) frames decoded")
 _DURATION = re.compile(r"^\[info\]   Duration: (\d+):(\d+):([\d.]+),", re.MULTILINE)
-_RATE = re.compile(r"^\[info\]   Stream #0:.* Video: .* ([\d.]+) fps,", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -43,23 +57,22 @@ class Picture:
 
     Attributes:
         pixels: uint8 [H, W, 3], RGB.
-        timestamp: time stamp in seconds, from the beginning of the file.
+        timestamp: time stamp in seconds, from the beginning of the file; None if it is missing.
         aspect: width of a pixel divided by its height; None if the file does not tell.
     """
 
     pixels: np.ndarray
-    timestamp: float
+    timestamp: float | None
     aspect: Fraction | None
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Timestamp:
     """The time stamp and the form of one frame, as ffmpeg reports them."""
 
-    ticks: int | None
+    seconds: float | None
     aspect: Fraction | None
     size: tuple[int, int]
-    turned: float = 0.0
 
 
 @dataclass
@@ -68,35 +81,45 @@ class _Report:
 
     Attributes:
         timestamps: one entry for each frame, in their order, then None.
-        time_base: seconds of a tick.
         opened: whether ffmpeg could open the file.
         decoded: number of frames that the decoder has delivered; None until ffmpeg reports it.
+        joined: whether packets may be called corrupt only because segments were joined.
+        damage: the first sign that a frame is missing or damaged.
         complaints: the first errors.
         count: number of errors.
     """
 
     timestamps: SimpleQueue[_Timestamp | None] = field(default_factory=SimpleQueue)
-    time_base: Fraction = Fraction(0)
     opened: bool = False
     decoded: int | None = None
+    joined: bool = False
+    damage: str | None = None
     complaints: list[str] = field(default_factory=list)
     count: int = 0
 
 
 def decode(path: Path) -> Generator[Picture]:
-    """Yield every frame of a video as it is stored: never dropped, repeated, rotated or scaled.
+    """Yield every frame of a video, upright: never dropped, repeated or scaled.
 
-    Closing the iterator early ends ffmpeg. The same file and ffmpeg give the same pictures.
+    Frames are turned and mirrored as the display matrix says. Of several video tracks, the one is
+    read that ffmpeg shows. Closing the iterator early ends ffmpeg. The same file and ffmpeg give
+    the same pictures.
 
     Raises:
-        InputError: ffmpeg cannot be run; the file is no video, has no frame, is truncated or
-            damaged, or has a rotation in its metadata; or a frame changes the size or has no time
-            stamp.
+        InputError: ffmpeg cannot be run; the file is no video, has no frame, or is truncated or
+            damaged; or a frame changes the size.
     """
+    found = tracks(described(path))
+    track = shown_track(found)
+    if track is not None and len(found) > 1:
+        logger.info(
+            "%s: has %d video tracks; reads track %d (%s), as players do",
+            path, len(found), track.index, _size(track.size),
+        )  # fmt: skip
     with contextlib.ExitStack() as stack:
         source = stack.enter_context(path.open("rb"))
-        process = stack.enter_context(_started(_decoding(), source, path))
-        report = _Report()
+        process = stack.enter_context(_started(_decoding(track), source, path))
+        report = _Report(joined=is_joined(path))
         reader = threading.Thread(target=_follow, args=(process.stderr, report), daemon=True)
         reader.start()
         # Run in reverse order: ffmpeg is killed, then the reader ends, then the pipes are closed.
@@ -107,11 +130,13 @@ def decode(path: Path) -> Generator[Picture]:
         stream = cast(io.BufferedReader, process.stdout)
         while (pixels := _read_picture(stream)) is not None:
             timestamp = report.timestamps.get()
-            if timestamp is None:
+            if timestamp is None or report.damage:
                 break
             _check_form(path, delivered, timestamp, pixels.shape[:2])
-            yield Picture(pixels, _timestamp(path, delivered, timestamp, report), timestamp.aspect)
+            yield Picture(pixels, timestamp.seconds, timestamp.aspect)
             delivered += 1
+        if report.damage:
+            process.kill()
         status = process.wait()
         reader.join()
         _check_end(path, status, report, delivered)
@@ -123,14 +148,23 @@ def estimated_frames(path: Path) -> int | None:
     Raises:
         InputError: ffmpeg cannot be run.
     """
-    command = _compiled(_opened().output("-", format="null", t=0), "info")
-    with path.open("rb") as source, _started(command, source, path) as process:
-        log = process.communicate()[1].decode(errors="replace")
-    duration, rate = _DURATION.search(log), _RATE.search(log)
-    if duration is None or rate is None:
+    description = described(path)
+    duration, track = _DURATION.search(description), shown_track(tracks(description))
+    if duration is None or track is None or track.rate is None:
         return None
     hours, minutes, seconds = map(float, duration.groups())
-    return round((hours * 3600 + minutes * 60 + seconds) * float(rate[1]))
+    return round((hours * 3600 + minutes * 60 + seconds) * track.rate)
+
+
+def described(path: Path) -> str:
+    """Return what ffmpeg says about a file and its tracks without decoding it.
+
+    Raises:
+        InputError: ffmpeg cannot be run.
+    """
+    command = _compiled(_opened().output("-", format="null", t=0), "info")
+    with path.open("rb") as source, _started(command, source, path) as process:
+        return process.communicate()[1].decode(errors="replace")
 
 
 def _opened() -> ffmpeg.nodes.FilterableStream:
@@ -139,14 +173,15 @@ def _opened() -> ffmpeg.nodes.FilterableStream:
     Other protocols are disabled, so that a playlist cannot make ffmpeg read another file.
     """
     bitexact = {"flags:v": "+bitexact"}
-    return ffmpeg.input("fd:", protocol_whitelist="fd", noautorotate=None, threads=1, **bitexact)
+    return ffmpeg.input("fd:", protocol_whitelist="fd", threads=1, **bitexact)
 
 
-def _decoding() -> list[str]:
+def _decoding(track: Track | None) -> list[str]:
     flags = "bicubic+accurate_rnd+full_chroma_int+full_chroma_inp+bitexact"
-    pictures = (
-        # Capital V excludes the cover pictures of music.
-        _opened()["V:0"].filter("showinfo", checksum=0).filter("scale", flags=flags)
+    # Capital V excludes the cover pictures of music. ffmpeg turns pictures before the first filter.
+    pictures = _opened()["V:0" if track is None else str(track.index)]
+    pictures = pictures.filter("showinfo", checksum=0).filter(
+        "scale", flags=flags, in_color_matrix=track.colour_matrix if track else "auto"
     )
     return _compiled(
         pictures.filter("format", "rgb24").output(
@@ -159,8 +194,8 @@ def _decoding() -> list[str]:
 
 
 def _compiled(output: ffmpeg.nodes.OutputStream, level: str) -> list[str]:
-    # Without -xerror ffmpeg would fill damaged parts of a frame with grey and go on.
-    options = ["-nostdin", "-nostats", "-xerror", "-v", f"repeat+level+{level}"]
+    # Not -xerror, which takes the counters of joined segments, that start again, for damage.
+    options = ["-nostdin", "-nostats", "-max_error_rate", "0", "-v", f"repeat+level+{level}"]
     try:
         executable = imageio_ffmpeg.get_ffmpeg_exe()
     except RuntimeError as error:
@@ -194,8 +229,11 @@ def _read_picture(stream: io.BufferedReader) -> np.ndarray | None:
 
 def _follow(stream: BinaryIO, report: _Report) -> None:
     """Parse the log of ffmpeg until it ends."""
-    timestamp = None
+    timestamp, time_base = None, Fraction(0)
     for line in (raw.decode(errors="replace").rstrip("\r\n") for raw in stream):
+        damage = _DAMAGE.match(line) or (None if report.joined else _INCOMPLETE.match(line))
+        if damage and not report.damage:
+            report.damage = damage[1]
         shown = _SHOWINFO.match(line)
         frame = _FRAME.match(shown[1]) if shown else None
         # A frame may have several lines: they end with the next frame or another part's line.
@@ -203,13 +241,11 @@ def _follow(stream: BinaryIO, report: _Report) -> None:
             report.timestamps.put(timestamp)
             timestamp = None
         if frame:
-            ticks = None if frame[2] == "NOPTS" else int(frame[2])
+            seconds = None if frame[2] == "NOPTS" else float(int(frame[2]) * time_base)
             aspect = Fraction(int(frame[3]), int(frame[4])) if int(frame[4]) else None
-            timestamp = _Timestamp(ticks, aspect or None, size=(int(frame[6]), int(frame[5])))
-        elif shown and (turned := _TURNED.match(shown[1])) and timestamp is not None:
-            timestamp.turned = float(turned[1])
-        elif shown and (base := _TIME_BASE.match(shown[1])):
-            report.time_base = Fraction(int(base[1]), int(base[2]))
+            timestamp = _Timestamp(seconds, aspect or None, size=(int(frame[6]), int(frame[5])))
+        elif base := _TIME_BASE.match(line):
+            time_base = Fraction(int(base[1]), int(base[2]))
         elif complaint := _COMPLAINT.match(line):
             report.count += 1
             report.complaints += [complaint[2]] if len(report.complaints) < 10 else []
@@ -222,27 +258,14 @@ def _follow(stream: BinaryIO, report: _Report) -> None:
     report.timestamps.put(None)
 
 
-def _timestamp(path: Path, index: int, timestamp: _Timestamp, report: _Report) -> float:
-    if timestamp.ticks is None:
-        raise InputError(
-            f"{path}: frame {index} has no time stamp; re-encode the video to give each frame one: "
-            f"{re_encoding(path, '-fps_mode cfr')}"
-        )
-    return float(timestamp.ticks * report.time_base)
-
-
 def _check_form(path: Path, index: int, timestamp: _Timestamp, size: tuple[int, int]) -> None:
-    if timestamp.turned:
-        raise InputError(
-            f"{path}: is stored turned or mirrored (rotation of {timestamp.turned:g} degrees in "
-            f"its metadata); re-encode it, which makes it upright: {re_encoding(path)}"
-        )
     # ffmpeg still writes later pictures in the first size, which would distort them.
     if timestamp.size != size:
+        area = f"{size[1]}:{size[0]}"
+        fitted = f"scale={area}:force_original_aspect_ratio=decrease,pad={area}:-1:-1"
         raise InputError(
             f"{path}: its size changes from {_size(size)} to {_size(timestamp.size)} at frame "
-            f"{index}; cut it there, or make it one size: "
-            + re_encoding(path, f"-vf scale={size[1]}:{size[0]}")
+            f"{index}; cut it there, or make it one size: " + re_encoding(path, f"-vf {fitted}")
         )
 
 
@@ -253,7 +276,7 @@ def _size(size: tuple[int, int]) -> str:
 def _check_end(path: Path, status: int, report: _Report, delivered: int) -> None:
     """Raise an InputError if ffmpeg has not decoded the whole video."""
     errors = "; ".join(report.complaints)
-    first = report.complaints[0] if report.complaints else f"no message, exit status {status}"
+    first = report.damage or next(iter(report.complaints), f"no message, exit status {status}")
     if "matches no streams" in errors:
         raise InputError(
             f"{path}: has no video track, only sound, a cover picture or subtitles; give a file "
@@ -276,7 +299,7 @@ def _check_end(path: Path, status: int, report: _Report, delivered: int) -> None
             f"{path}: has a video track, but not a single frame can be read ({first}); get a "
             "whole copy"
         )
-    if status:
+    if report.damage or status:
         raise InputError(damaged(path, f"after {delivered} frames ffmpeg says '{first}'"))
     if report.decoded != delivered:
         raise InputError(damaged(path, f"{report.decoded} frames decoded, {delivered} delivered"))

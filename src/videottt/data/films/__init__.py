@@ -1,0 +1,1 @@
+"""Read video files: whether they are whole, which track is shown, its pictures and their times."""
