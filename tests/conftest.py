@@ -85,3 +85,14 @@ def sources(tmp_path, monkeypatch):
     users = {PAIR["username"]: PAIR["password"]}
     with Loopback(served, {3: "city.zip"}, users) as server:
         yield SourceList(tmp_path, server)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Keep names of files that are no text out of reports, which other processes cannot take."""
+    report = yield
+    report.sections = [
+        (name, content.encode(errors="backslashreplace").decode())
+        for name, content in report.sections
+    ]
+    return report

@@ -20,6 +20,7 @@ from torch import Tensor
 from videottt.core.errors import InputError
 from videottt.core.frame_result import FrameResult
 from videottt.core.ids import TASKS, JobKey, check_known
+from videottt.core.paths import named_path, with_name
 from videottt.core.segments import ClassSpace
 from videottt.core.settings import merged, with_values
 from videottt.core.shipped import shipped
@@ -61,7 +62,7 @@ def load(
         InputError: the file is absent or no checkpoint, it cannot do the task, or the device cannot
             be used.
     """
-    path = checkpoint_named(checkpoint)
+    path = checkpoint_named(named_path(checkpoint))
     with _gradients():
         read = load_checkpoint(path)
     name = trained_task(read, path) if task is None else task
@@ -150,7 +151,7 @@ class Model:
             name, values = "", dataclasses.asdict(method)
         else:
             # Not what `videottt run` falls back to: many folders have a config.yaml of their own.
-            file = shipped("config.yaml") if config is None else Path(config)
+            file = shipped("config.yaml") if config is None else named_path(config)
             found = settings_for(
                 self._checkpoint, self._path, self._task, method, config=file, study=study
             )
@@ -255,8 +256,8 @@ def read_video(path: FilePath, fps: float | None = None) -> Iterator[np.ndarray]
     """Yield the frames of a video file or of a folder of images, one by one, as they are read.
 
     The frames are those of `videottt ingest` and `videottt run`. Memory does not grow with the
-    length. Images of a folder come in the natural order of their names (2 before 10), upright as
-    their EXIF data say.
+    length. Frames are upright; pixels that are not square stay as they are stored. Images of a
+    folder come in the natural order of their names, 2 before 10, and each page of one is a frame.
 
     Args:
         path: anything that ffmpeg reads, or a folder of images.
@@ -268,11 +269,11 @@ def read_video(path: FilePath, fps: float | None = None) -> Iterator[np.ndarray]
 
     Raises:
         InputError: at once, there is no such video or `fps` is not above 0; while reading, the
-            video is damaged, stored on its side, or changes its size.
+            video is damaged, changes its size, or has mostly unusable time stamps.
     """
     if fps is not None and not (fps > 0 and math.isfinite(fps)):
         raise InputError(f"fps: is {fps}, but must be a number above 0; correct it")
-    place = Path(path)
+    place = with_name(named_path(path))
     frames = video_file.read(place.parent, "", place.name, ClassSpace(()))
     return (frame.image for frame in (frames if fps is None else sampled(frames, fps)))
 

@@ -56,7 +56,8 @@ def test_a_video_is_predicted_and_shown_beside_the_model_that_does_not_learn(
     said = streams_in(tmp_path / "side_by_side.mp4")
     assert "Video: h264" in said
     assert "Audio: aac" in said
-    names = {"frames.h5", "without_learning.h5", "online_ttt_mae,window=2.h5", "side_by_side.mp4"}
+    names = {"frames.h5", "without_learning.h5", "online_ttt_mae,window=2.h5", "side_by_side.mp4",
+             "source.json"}  # fmt: skip
     assert {path.name for path in tmp_path.iterdir()} == names
     capfd.readouterr()
 

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 
+import pandas as pd
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -17,7 +18,7 @@ from support import ROOT
 from verbs import FIXED, ingesting, predict, refused
 from videottt.cli import main
 from videottt.core.errors import InputError
-from videottt.core.files import complete_file, write_text
+from videottt.core.files import complete_file, write_csv, write_text
 
 SOURCE = ROOT / "src/videottt"
 LOCKS = """
@@ -252,3 +253,11 @@ def test_a_file_system_without_locks(
         )  # fmt: skip
         assert ("hdf5_locking: 'off'" in found.stderr) is not works, found.stderr
         assert found.returncode == (0 if works and command[0] == "ingest" else 2)
+
+
+def test_names_that_are_no_text_are_written_as_text(tmp_path):
+    path = tmp_path / "caf\udce9.csv"
+    write_text(path, "caf\udce9, café")
+    assert path.read_bytes() == "caf\\udce9, café".encode()
+    write_csv(path, pd.DataFrame({"video": ["caf\udce9", "café"], "value": [1, 2]}))
+    assert pd.read_csv(path).video.tolist() == ["caf\\udce9", "café"]

@@ -132,7 +132,8 @@ def test_a_video_is_run_with_the_defaults_of_the_wheel(installed, folder):
         "--override", quick, "--device", "cpu", "--output", "out",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    names = {"frames.h5", "without_learning.h5", "online_ttt_mae.h5", "side_by_side.mp4"}
+    names = {"frames.h5", "without_learning.h5", "online_ttt_mae.h5", "side_by_side.mp4",
+             "source.json"}  # fmt: skip
     assert {path.name for path in (folder / "out").iterdir()} == names
 
 

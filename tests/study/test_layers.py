@@ -1,6 +1,7 @@
 """A user's file on top of the defaults, and what entries extend."""
 
 import json
+from pathlib import Path
 
 import jsonschema
 import pytest
@@ -108,6 +109,9 @@ def test_a_whole_configuration_comes_back_through_a_users_file(config):
         ("datasets: {camvid: {splits: {0016: [a]}}}", "the name 14 is no text; put it in quotes"),
         ("methods: {tent: {label: Tent, tasks: [x, semantic]}}", "methods.tent.tasks.0: 'x'"),
         ("studies: [demo]", "mine.yaml: studies: must be entries by name"),
+        ("data_root: ~", "mine.yaml: data_root: is null, which a lone ~ means in YAML"),
+        ("data_root: ~nobody-here/data", "mine.yaml: data_root: ~nobody-here/data: '~nobody-here'"),
+        ("sources: https://x.org/a.yaml", "mine.yaml: sources: https://x.org/a.yaml: is an addr"),
     ],
 )
 def test_a_mistake_names_the_file_and_the_key(text, message):
@@ -115,6 +119,21 @@ def test_a_mistake_names_the_file_and_the_key(text, message):
         read(text)
     assert message in str(caught.value)
     assert len(str(caught.value).splitlines()) == 1
+
+
+def test_places_below_the_home_folder_are_named_as_in_a_shell(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    text = """
+        data_root: ~/data/
+        sources: "~"
+        container: ~/videottt.sif
+    """
+    config = read(text)
+    places = ("/home/me/data", "/home/me", "/home/me/videottt.sif")
+    assert (config["data_root"], config["sources"], config["container"]) == places
+    config = read("{data_root: ./~, container: 'docker://x.org/y'}")
+    assert config["data_root"] == str(Path.cwd() / "~")
+    assert config["container"] == "docker://x.org/y"
 
 
 def test_a_mistake_in_a_default_names_its_file(monkeypatch):

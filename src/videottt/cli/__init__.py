@@ -3,15 +3,17 @@
 import argparse
 import ast
 import importlib
+import io
 import logging
 import os
+import select
 import signal
 import sys
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
 import videottt
 from videottt.cli.extras import advice
@@ -95,9 +97,34 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     Bad input, or a library that is not installed, is one line on standard error and exit status 2.
     A job that was asked to stop and has saved its state is one line and exit status 75: the same
-    command goes on from there.
+    command goes on from there. Where nobody reads the output any more, as after ``| head -1``, the
+    end is silent, as of a program that SIGPIPE ends.
     """
-    arguments = sys.argv[1:] if arguments is None else arguments
+    # Names of files may have bytes that are no text.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        try:
+            _main(sys.argv[1:] if arguments is None else arguments)
+        finally:
+            # Python itself would do it too late to say what went wrong.
+            if sys.stdout is not None:
+                sys.stdout.flush()
+    except OSError as error:
+        unread = isinstance(error, BrokenPipeError)
+        status = 128 + signal.SIGPIPE if unread else _complain(f"standard output: {error.strerror}")
+        if sys.stdout is not None:
+            # For what is left to write.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(status)
+
+
+def _main(arguments: Sequence[str]) -> None:
+    """Run one verb, and end with its exit status.
+
+    Raises:
+        BrokenPipeError: nobody reads the output.
+    """
     verb = arguments[0] if arguments else "--help"
     if verb in ("-h", "--help"):
         print(help_text())
@@ -142,6 +169,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             raise
         sys.exit(_complain(f"not enough memory ({error}); take a device with more of it"))
     except OSError as error:
+        if isinstance(error, BrokenPipeError) and sys.stdout is not None and _is_unread(sys.stdout):
+            raise
         where = f"{error.filename}: " if error.filename else ""
         sys.exit(_complain(f"{where}{error.strerror or error}"))
 
@@ -194,6 +223,13 @@ class _OneLine(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:
         return visible(super().formatMessage(record))
+
+
+def _is_unread(stream: TextIO) -> bool:
+    """Return whether those who read a stream have left."""
+    poll = select.poll()
+    poll.register(stream, 0)
+    return any(event & select.POLLERR for _, event in poll.poll(0))
 
 
 def _complain(message: str) -> int:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from videottt.core.errors import InputError
+from videottt.core.paths import named_path
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -20,12 +21,16 @@ Settings = TypeVar("Settings", bound="DataclassInstance")
 def settings(text: str) -> dict[str, Any]:
     """Read a JSON object from the command line, or from a file if the text starts with '@'."""
     try:
-        value = _parsed(Path(text[1:]).read_text() if text.startswith("@") else text)
+        value = _parsed(_content(text[1:]) if text.startswith("@") else text)
     except (OSError, ValueError, RecursionError) as error:
         raise argparse.ArgumentTypeError(f"not a JSON object: {error}") from None
     if not isinstance(value, dict):
         raise argparse.ArgumentTypeError("not a JSON object: write {...}")
     return value
+
+
+def _content(name: str) -> str:
+    return named_path(name).read_text(encoding="utf-8")
 
 
 def products(text: str) -> list[dict[str, list[Any]]]:
@@ -79,10 +84,10 @@ def expanded(paths: list[str], of: list[dict[str, list[Any]]] | None) -> list[Pa
         InputError: a path has a name in braces without values.
     """
     if of is None:
-        return [Path(path) for path in paths]
+        return list(map(named_path, paths))
     try:
         return [
-            Path(path.format(**dict(zip(values, chosen, strict=True))))
+            named_path(path.format(**dict(zip(values, chosen, strict=True))))
             for path in paths
             for values in of
             for chosen in itertools.product(*values.values())
@@ -99,7 +104,9 @@ def names(text: str) -> list[str]:
 def add_saving(parser: argparse.ArgumentParser) -> None:
     """Add the arguments that say where and how often a job saves its state."""
     parser.add_argument(
-        "--state", type=Path, help="folder of the state to resume from; by default no state is kept"
+        "--state",
+        type=named_path,
+        help="folder of the state to resume from; by default no state is kept",
     )
     parser.add_argument("--save-every", type=float, default=60.0, help="seconds between two states")
 
@@ -108,7 +115,7 @@ def add_config(parser: argparse.ArgumentParser) -> None:
     """Add the argument that names a user's file of settings."""
     parser.add_argument(
         "--config",
-        type=Path,
+        type=named_path,
         help="YAML file of settings, read in place of config.yaml of this folder; the defaults of "
         "workflow/config/ are below it",
     )

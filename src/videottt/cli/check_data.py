@@ -9,9 +9,10 @@ Example:
 
 import argparse
 import sys
-from pathlib import Path
 
 from videottt.cli.arguments import add_config, settings
+from videottt.core.errors import visible
+from videottt.core.paths import named_path
 from videottt.core.shipped import shipped
 
 
@@ -20,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("dataset", help="id of a data set")
     add_config(parser)
     parser.add_argument(
-        "--data-root", type=Path, help="folder of all data, instead of the one in config.yaml"
+        "--data-root", type=named_path, help="folder of all data, instead of the one in config.yaml"
     )
     parser.add_argument(
         "--settings",
@@ -29,13 +30,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "things, fps, canvas, scored, spans",
     )
     parser.add_argument(
-        "--published", default=shipped("workflow/resources/published.yaml"), type=Path,
+        "--published", default=shipped("workflow/resources/published.yaml"), type=named_path,
         help="YAML with the published facts about data sets",
     )  # fmt: skip
     parser.add_argument(
         "--sample", default=8, type=int, help="frames of each video to read in full"
     )
-    parser.add_argument("--output", type=Path, help="CSV of the findings, one row a video")
+    parser.add_argument("--output", type=named_path, help="CSV of the findings, one row a video")
 
 
 def run(options: argparse.Namespace) -> None:
@@ -57,6 +58,6 @@ def run(options: argparse.Namespace) -> None:
     print(report_text(reports))
     problems = problems_in(reports)
     for problem in problems:
-        print(f"problem: {problem}", file=sys.stderr)
+        print(visible(f"problem: {problem}"), file=sys.stderr)
     if problems:
         sys.exit(1)

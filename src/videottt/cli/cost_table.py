@@ -1,10 +1,10 @@
 """Write seconds a frame and memory of every method as CSV, Markdown and LaTeX."""
 
 import argparse
-from pathlib import Path
 
 from videottt.cli.arguments import from_options, names, settings
 from videottt.cli.report_arguments import add_files, add_metrics
+from videottt.core.paths import named_path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -12,7 +12,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_metrics(parser)
     parser.add_argument("--methods", required=True, type=names, help="ids in the order of rows")
     parser.add_argument("--labels", required=True, type=settings, help="JSON: method id -> label")
-    parser.add_argument("--paper", required=True, type=Path, help="CSV of the paper's table 1")
+    parser.add_argument(
+        "--paper", required=True, type=named_path, help="CSV of the paper's table 1"
+    )
     add_files(parser, "csv", "markdown", "latex")
 
 

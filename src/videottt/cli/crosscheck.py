@@ -9,6 +9,7 @@ from pathlib import Path
 
 from videottt.cli.arguments import expanded, products, settings
 from videottt.core.errors import InputError
+from videottt.core.paths import named_path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,8 +24,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--predictions-of", type=settings, default={}, metavar="JSON",
         help="{method: whose predictions are scored as its}, with --of",
     )  # fmt: skip
-    parser.add_argument("--csv", required=True, type=Path, help="one row a number")
-    parser.add_argument("--markdown", required=True, type=Path)
+    parser.add_argument("--csv", required=True, type=named_path, help="one row a number")
+    parser.add_argument("--markdown", required=True, type=named_path)
 
 
 def run(options: argparse.Namespace) -> None:

@@ -5,17 +5,17 @@ gradients of both losses, and one step along, against and at random.
 """
 
 import argparse
-from pathlib import Path
 
 from videottt.cli.arguments import add_device, from_options
 from videottt.cli.job_arguments import add_stream
+from videottt.core.paths import named_path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the verb's arguments."""
     add_stream(parser)
     parser.add_argument(
-        "--stills", nargs="*", default=[], type=Path,
+        "--stills", nargs="*", default=[], type=named_path,
         help="frame stores or folders of the training stills, to reconstruct them, too",
     )  # fmt: skip
     parser.add_argument(
@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--random-steps", type=int, default=3, help="random steps of a frame (default: 3)"
     )
     add_device(parser)
-    parser.add_argument("--output", required=True, type=Path)
+    parser.add_argument("--output", required=True, type=named_path)
 
 
 def run(options: argparse.Namespace) -> None:

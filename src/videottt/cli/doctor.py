@@ -12,10 +12,13 @@ import argparse
 import sys
 from pathlib import Path
 
+from videottt.core.paths import named_path
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the verb's arguments."""
-    parser.add_argument("--results", type=Path, default=Path("results"), help="folder for results")
+    folder = Path("results")
+    parser.add_argument("--results", type=named_path, default=folder, help="folder for results")
 
 
 def run(options: argparse.Namespace) -> None:

@@ -5,13 +5,14 @@ Example:
 """
 
 import argparse
-from pathlib import Path
+
+from videottt.core.paths import named_path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the verb's arguments."""
-    parser.add_argument("--checkpoint", required=True, type=Path)
-    parser.add_argument("--output", required=True, type=Path, help="pickle for detectron2")
+    parser.add_argument("--checkpoint", required=True, type=named_path)
+    parser.add_argument("--output", required=True, type=named_path, help="pickle for detectron2")
 
 
 def run(options: argparse.Namespace) -> None:

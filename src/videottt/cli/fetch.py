@@ -7,8 +7,8 @@ Example:
 """
 
 import argparse
-from pathlib import Path
 
+from videottt.core.paths import named_path
 from videottt.core.shipped import shipped
 
 
@@ -17,16 +17,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", help="id in the list of sources, such as kitti_step_labels")
     parser.add_argument(
         "--sources",
-        type=Path,
+        type=named_path,
         default=shipped("workflow/resources/datasets.yaml"),
         help="list of sources",
     )
-    parser.add_argument("--data-root", required=True, type=Path, help="folder of all data")
+    parser.add_argument("--data-root", required=True, type=named_path, help="folder of all data")
     parser.add_argument(
         "--mirror", help="address of a server that has the same files and is asked first"
     )
     parser.add_argument("--offline", action="store_true", help="touch no network")
-    parser.add_argument("--output", required=True, type=Path, help="record to write, JSON")
+    parser.add_argument("--output", required=True, type=named_path, help="record to write, JSON")
 
 
 def run(options: argparse.Namespace) -> None:

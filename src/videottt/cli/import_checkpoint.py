@@ -6,15 +6,15 @@ Example:
 """
 
 import argparse
-from pathlib import Path
 
 from videottt.cli.arguments import settings
+from videottt.core.paths import named_path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the verb's arguments."""
     parser.add_argument(
-        "--from", dest="source", required=True, type=Path, metavar="FILE",
+        "--from", dest="source", required=True, type=named_path, metavar="FILE",
         help="Mask2Former (detectron2 or Hugging Face), the authors' release, or Swin Transformer",
     )  # fmt: skip
     parser.add_argument(
@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seed", type=int, default=0, help="seed of the weights that the file lacks"
     )
-    parser.add_argument("--output", required=True, type=Path)
+    parser.add_argument("--output", required=True, type=named_path)
 
 
 def run(options: argparse.Namespace) -> None:

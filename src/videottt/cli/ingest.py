@@ -6,9 +6,9 @@ Example:
 """
 
 import argparse
-from pathlib import Path
 
 from videottt.cli.arguments import settings
+from videottt.core.paths import named_path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,14 +16,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dataset", required=True)
     parser.add_argument("--split", required=True)
     parser.add_argument("--video", required=True)
-    parser.add_argument("--root", required=True, type=Path, help="folder of the data set")
+    parser.add_argument("--root", required=True, type=named_path, help="folder of the data set")
     parser.add_argument(
         "--settings",
         required=True,
         type=settings,
         help="JSON: layout; optional classes, things, fps, canvas, first and last frame name",
     )
-    parser.add_argument("--output", required=True, type=Path)
+    parser.add_argument("--output", required=True, type=named_path)
 
 
 def run(options: argparse.Namespace) -> None:

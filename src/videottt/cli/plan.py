@@ -9,12 +9,12 @@ Examples:
 """
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 import yaml
 
 from videottt.core.errors import InputError
+from videottt.core.paths import named_path
 from videottt.core.shipped import shipped
 
 
@@ -34,14 +34,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--configfile",
         nargs="+",
-        type=Path,
+        type=named_path,
         default=[],
         help="YAML files on top of config.yaml, like snakemake's --configfile",
     )
-    parser.add_argument("--output", type=Path, help="also write the plan here, as CSV")
+    parser.add_argument("--output", type=named_path, help="also write the plan here, as CSV")
     parser.add_argument(
         "--workflow",
-        type=Path,
+        type=named_path,
         default=shipped("workflow"),
         help="folder of the Snakefile (default: the one that ships with the package)",
     )

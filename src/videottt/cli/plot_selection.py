@@ -1,15 +1,17 @@
 """Plot the trials from which the hyper-parameters of each method were selected."""
 
 import argparse
-from pathlib import Path
 
 from videottt.cli.arguments import from_options, names
 from videottt.cli.report_arguments import add_files, add_labels
+from videottt.core.paths import named_path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the verb's arguments."""
-    parser.add_argument("--grids", required=True, nargs="+", type=Path, help="CSV of `select`")
+    parser.add_argument(
+        "--grids", required=True, nargs="+", type=named_path, help="CSV of `select`"
+    )
     parser.add_argument("--methods", required=True, type=names, help="ids, one a grid")
     parser.add_argument("--task", required=True, help="task whose metric was maximised")
     add_labels(parser)

@@ -1,16 +1,16 @@
 """Plot reconstruction, loss and metric over the gradient steps on single frames."""
 
 import argparse
-from pathlib import Path
 
 from videottt.cli.arguments import from_options
 from videottt.cli.report_arguments import add_files, add_frames, add_unscored
+from videottt.core.paths import named_path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the verb's arguments."""
     add_frames(parser)
-    parser.add_argument("--traces", required=True, type=Path, help="file of `trace`")
+    parser.add_argument("--traces", required=True, type=named_path, help="file of `trace`")
     add_unscored(parser)
     add_files(parser, "png", "pdf")
 

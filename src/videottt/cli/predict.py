@@ -5,10 +5,10 @@ of this verb that it runs, with all their settings.
 """
 
 import argparse
-from pathlib import Path
 
 from videottt.cli.arguments import add_device, add_saving, from_options
 from videottt.cli.job_arguments import add_stream
+from videottt.core.paths import named_path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,7 +19,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_device(parser)
     add_saving(parser)
-    parser.add_argument("--output", required=True, type=Path, help="predictions to write, HDF5")
+    parser.add_argument(
+        "--output", required=True, type=named_path, help="predictions to write, HDF5"
+    )
 
 
 def run(options: argparse.Namespace) -> None:

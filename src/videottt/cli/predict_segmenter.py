@@ -2,10 +2,10 @@
 
 import argparse
 import functools
-from pathlib import Path
 
 from videottt.cli.arguments import from_options
 from videottt.cli.job_arguments import add_fixed_job
+from videottt.core.paths import named_path
 
 # Ids of videottt.models.baselines.segmenters, which a parser need not import torch for.
 NETWORKS = ("segformer_b4", "deeplabv3plus_r101")
@@ -17,7 +17,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--method", required=True, help="id of the method, for the result's attributes"
     )
-    parser.add_argument("--weights", required=True, type=Path, help="as its authors published them")
+    parser.add_argument(
+        "--weights", required=True, type=named_path, help="as its authors published them"
+    )
     parser.add_argument(
         "--shortest-edge", required=True, type=int, help="shortest edge of a frame, in pixels"
     )

@@ -2,15 +2,15 @@
 
 import argparse
 import functools
-from pathlib import Path
 
 from videottt.cli.arguments import from_options
 from videottt.cli.job_arguments import add_fixed_job
+from videottt.core.paths import named_path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the verb's arguments."""
-    parser.add_argument("--weights", required=True, type=Path,
+    parser.add_argument("--weights", required=True, type=named_path,
                         help="the published colorization_release_v2-9b330a0b.pth")  # fmt: skip
     add_fixed_job(parser)
 

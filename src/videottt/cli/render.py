@@ -8,9 +8,9 @@ Example:
 """
 
 import argparse
-from pathlib import Path
 
 from videottt.cli.arguments import settings
+from videottt.core.paths import named_path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='JSON: size, seed, frames and, for a video, phases [{"place", "light"}]; '
         "optional layout, label_every, classes, things",
     )
-    parser.add_argument("--output", required=True, type=Path, help="folder to write")
+    parser.add_argument("--output", required=True, type=named_path, help="folder to write")
 
 
 def run(options: argparse.Namespace) -> None:

@@ -1,11 +1,11 @@
 """Add the arguments of the verbs that write tables, figures and videos."""
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from videottt.cli.arguments import names, settings
 from videottt.core.errors import InputError
+from videottt.core.paths import named_path
 from videottt.core.settings import build_settings
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def add_metrics(parser: argparse.ArgumentParser) -> None:
     """Add the table of metrics."""
-    parser.add_argument("--metrics", required=True, type=Path, help="CSV of `aggregate`")
+    parser.add_argument("--metrics", required=True, type=named_path, help="CSV of `aggregate`")
 
 
 def add_methods(parser: argparse.ArgumentParser) -> None:
@@ -42,20 +42,24 @@ def add_paper(parser: argparse.ArgumentParser) -> None:
 def add_files(parser: argparse.ArgumentParser, *kinds: str) -> None:
     """Add an output file of each kind."""
     for kind in kinds:
-        parser.add_argument(f"--{kind}", required=True, type=Path)
+        parser.add_argument(f"--{kind}", required=True, type=named_path)
 
 
 def add_pair(parser: argparse.ArgumentParser) -> None:
     """Add a video and its predictions with and without learning."""
     add_frames(parser)
-    parser.add_argument("--fixed", required=True, type=Path, help="predictions without learning")
-    parser.add_argument("--predictions", required=True, type=Path, help="predictions of the method")
+    parser.add_argument(
+        "--fixed", required=True, type=named_path, help="predictions without learning"
+    )
+    parser.add_argument(
+        "--predictions", required=True, type=named_path, help="predictions of the method"
+    )
     add_labels(parser)
 
 
 def add_frames(parser: argparse.ArgumentParser) -> None:
     """Add a video."""
-    parser.add_argument("--frames", required=True, type=Path, help="frame store of the video")
+    parser.add_argument("--frames", required=True, type=named_path, help="frame store of the video")
 
 
 def add_unscored(parser: argparse.ArgumentParser) -> None:
@@ -68,9 +72,11 @@ def add_unscored(parser: argparse.ArgumentParser) -> None:
 
 def add_film(parser: argparse.ArgumentParser) -> None:
     """Add the video to write, and the source of its sound."""
-    parser.add_argument("--sound", type=Path, help="the source video, for its sound if it has any; "
-                        "with or without its suffix")  # fmt: skip
-    parser.add_argument("--output", required=True, type=Path, help="mp4")
+    parser.add_argument(
+        "--sound", type=named_path, help="the source video, for its sound if it has any; with or "
+        "without its suffix",
+    )  # fmt: skip
+    parser.add_argument("--output", required=True, type=named_path, help="mp4")
 
 
 def labels(text: str) -> dict[str, str]:

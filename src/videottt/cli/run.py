@@ -12,14 +12,14 @@ Examples:
 """
 
 import argparse
-from pathlib import Path
 
 from videottt.cli.arguments import add_config, add_device, from_options, settings
+from videottt.core.paths import named_path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the verb's arguments."""
-    parser.add_argument("video", type=Path, help="a video file, or a folder of images")
+    parser.add_argument("video", type=named_path, help="a video file, or a folder of images")
     parser.add_argument(
         "--task",
         help="semantic, instance, panoptic or colorization; by default the task that the "
@@ -27,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--checkpoint",
+        type=named_path,
         help="file of a checkpoint (TTT-MAE needs one of joint training), or the id of one that "
         "ships with videottt: videottt list checkpoints; by default the one for the task",
     )
@@ -56,7 +57,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--seed", type=int, default=0, help="seed of every random draw (default: 0)"
     )
     add_device(parser)
-    parser.add_argument("--output", type=Path, help="folder; by default results/own/<name>/<task>")
+    parser.add_argument(
+        "--output", type=named_path, help="folder; by default results/own/<name>/<task>"
+    )
 
 
 def run(options: argparse.Namespace) -> None:

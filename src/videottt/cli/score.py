@@ -1,15 +1,15 @@
 """Compare predictions with labels and write the statistics that every metric is made of."""
 
 import argparse
-from pathlib import Path
 
 from videottt.cli.arguments import from_options, settings
+from videottt.core.paths import named_path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the verb's arguments."""
-    parser.add_argument("--frames", required=True, type=Path)
-    parser.add_argument("--predictions", required=True, type=Path)
+    parser.add_argument("--frames", required=True, type=named_path)
+    parser.add_argument("--predictions", required=True, type=named_path)
     parser.add_argument("--split", required=True)
     parser.add_argument("--method", help="id for the scores; by default that of the predictions")
     parser.add_argument("--job", default={}, type=settings, help="JSON: {dataset, task, method, "
@@ -17,13 +17,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--iteration", default="last", type=_iteration,
                         help="of an offline method: a number of updates, last, oracle (the best by "
                         "these very scores) or selected (in --selection)")  # fmt: skip
-    parser.add_argument("--selection", type=Path, help="JSON that `videottt select` wrote")
+    parser.add_argument("--selection", type=named_path, help="JSON that `videottt select` wrote")
     parser.add_argument("--networks", default={}, type=settings,
                         help="for colorization, JSON: {inception or alexnet: file of its weights}; "
                         "scores of an absent network are NaN")  # fmt: skip
     parser.add_argument("--device", default="auto", help="device of the networks")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--output", required=True, type=Path)
+    parser.add_argument("--output", required=True, type=named_path)
 
 
 def _iteration(text: str) -> int | str:

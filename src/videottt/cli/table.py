@@ -1,11 +1,11 @@
 """Write a table of a study as CSV, Markdown and LaTeX."""
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from videottt.cli.arguments import from_options, settings
 from videottt.cli.report_arguments import add_files, add_metrics, add_paper
+from videottt.core.paths import named_path
 
 if TYPE_CHECKING:
     from videottt.report.tables.layout import Layout
@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--layout", required=True, type=_layout,
                         help="JSON of the rows and of what gains are over")  # fmt: skip
     parser.add_argument(
-        "--paper", nargs="*", default=[], type=Path, help="CSV of published numbers"
+        "--paper", nargs="*", default=[], type=named_path, help="CSV of published numbers"
     )
     add_paper(parser)
     add_files(parser, "csv", "markdown", "latex")

@@ -5,15 +5,15 @@ output holds their inner products, from which `plot-theory` computes every estim
 """
 
 import argparse
-from pathlib import Path
 
 from videottt.cli.arguments import add_device, from_options, settings
+from videottt.core.paths import named_path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the verb's arguments."""
-    parser.add_argument("--frames", required=True, type=Path, help="frame store of the video")
-    parser.add_argument("--checkpoint", required=True, type=Path, help="joint checkpoint")
+    parser.add_argument("--frames", required=True, type=named_path, help="frame store of the video")
+    parser.add_argument("--checkpoint", required=True, type=named_path, help="joint checkpoint")
     parser.add_argument("--task", required=True)
     parser.add_argument("--settings", required=True, type=settings, help="JSON: of the method")
     parser.add_argument("--seed", required=True, type=int)
@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--point-draws", type=int, default=4, help="draws of the task's points")
     parser.add_argument("--dimension", type=int, default=16384, help="length of a sketch")
     add_device(parser)
-    parser.add_argument("--output", required=True, type=Path)
+    parser.add_argument("--output", required=True, type=named_path)
 
 
 def run(options: argparse.Namespace) -> None:

@@ -1,10 +1,10 @@
 """Learn from single frames of a video, each from the checkpoint, and save every step."""
 
 import argparse
-from pathlib import Path
 
 from videottt.cli.arguments import add_device, from_options
 from videottt.cli.job_arguments import add_stream
+from videottt.core.paths import named_path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--steps", type=_count, default=20, help="gradient steps on each frame")
     add_device(parser)
-    parser.add_argument("--output", required=True, type=Path)
+    parser.add_argument("--output", required=True, type=named_path)
 
 
 def _indices(text: str) -> list[int]:

@@ -8,9 +8,9 @@ Example:
 """
 
 import argparse
-from pathlib import Path
 
 from videottt.cli.arguments import add_device, add_saving, from_options, settings
+from videottt.core.paths import named_path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--frames",
         required=True,
         nargs="+",
-        type=Path,
+        type=named_path,
         help="frame stores of stills, or folders of images, which have no labels",
     )
     parser.add_argument("--task", required=True)
@@ -41,12 +41,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="id of the checkpoint: two stages with one seed see other samples and masks",
     )
     parser.add_argument(
-        "--initial", type=Path, help="checkpoint whose encoder and head the training starts from"
+        "--initial",
+        type=named_path,
+        help="checkpoint whose encoder and head the training starts from",
     )
     add_device(parser)
     add_saving(parser)
-    parser.add_argument("--history", required=True, type=Path, help="CSV of the losses")
-    parser.add_argument("--output", required=True, type=Path)
+    parser.add_argument("--history", required=True, type=named_path, help="CSV of the losses")
+    parser.add_argument("--output", required=True, type=named_path)
 
 
 def run(options: argparse.Namespace) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _FREE = "free space or choose another place"
 _ALLOW = "make it writable or choose another place"
-_NO_LOCKS = "set hdf5_locking: 'off' in config.yaml, or HDF5_USE_FILE_LOCKING=FALSE"
+_NO_LOCKS = "set HDF5_USE_FILE_LOCKING=FALSE, or of a study hdf5_locking: 'off' in config.yaml"
 # Number of a system error -> how to mend it.
 _MENDING = {
     errno.ENOSPC: _FREE,
@@ -138,9 +138,12 @@ def nearest_folder(path: Path) -> Path:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write `text` to `path`, completely or not at all."""
+    """Write `text` to `path`, completely or not at all.
+
+    Bytes of a file's name that are no text are written as `core.errors.visible` shows them.
+    """
     with complete_file(path) as part:
-        part.write_text(text, encoding="utf-8")
+        part.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def write_csv(path: Path, table: "pd.DataFrame", number_form: str | None = None) -> None:
@@ -152,7 +155,9 @@ def write_csv(path: Path, table: "pd.DataFrame", number_form: str | None = None)
         number_form: format of numbers with a fraction, as ``%.6g``; None writes all digits.
     """
     with complete_file(path) as part:
-        table.to_csv(part, index=False, na_rep="NaN", float_format=number_form)
+        table.to_csv(
+            part, index=False, na_rep="NaN", float_format=number_form, errors="backslashreplace"
+        )
 
 
 def sha256(path: Path) -> str:

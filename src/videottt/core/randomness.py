@@ -25,7 +25,9 @@ DrawKey = tuple[str | int, ...]
 def seed_of(*key: str | int) -> int:
     """Return a 63-bit seed that depends on every part of `key` and on their order."""
     text = "\x1f".join(f"{type(part).__name__}:{part}" for part in key)
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
+    # As a frame store has the name of a video, some bytes of which may be no text.
+    content = text.encode(errors="backslashreplace")
+    return int.from_bytes(hashlib.sha256(content).digest()[:8], "big") >> 1
 
 
 def generator(*key: str | int) -> "torch.Generator":

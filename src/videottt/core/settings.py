@@ -10,12 +10,14 @@ import functools
 import json
 import typing
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, TypeVar, dataclass_transform
 
 from pydantic import Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as checked_dataclass
 
 from videottt.core.annotations import CONFIG, bare, below, is_class, some_of
+from videottt.core.errors import visible
 from videottt.core.refusals import Problem, Refused, refusal, unknown
 
 Kind = TypeVar("Kind")
@@ -84,6 +86,7 @@ def _checked(kind: Any, values: Any) -> Any:
     if not isinstance(values, dict):
         raise Refused((), f"is {values!r}, but must be settings by name; write {{...}}")
     _check_names(values)
+    _check_texts(values)
     if dataclasses.is_dataclass(kind):
         # Of a plain dataclass, pydantic would ignore them.
         known = [field.name for field in dataclasses.fields(kind)]
@@ -108,6 +111,23 @@ def _check_names(values: Any, place: tuple[str, ...] = ()) -> None:
     elif isinstance(values, list | tuple):
         for value in values:
             _check_names(value, place)
+
+
+def _check_texts(values: Any, place: tuple[str, ...] = ()) -> None:
+    """Refuse texts that are no Unicode: the name of a file may have bytes that are no UTF-8."""
+    if isinstance(values, dict):
+        for name, value in values.items():
+            _check_texts(name, place)
+            _check_texts(value, (*place, name))
+    elif isinstance(values, list | tuple):
+        for value in values:
+            _check_texts(value, place)
+    elif isinstance(values, str | Path) and not str(values).isprintable():
+        try:
+            str(values).encode()
+        except UnicodeEncodeError:
+            reason = f"'{visible(str(values))}' has bytes that are no UTF-8; rename the file"
+            raise Refused(place, reason) from None
 
 
 @functools.cache

@@ -12,6 +12,7 @@ import yaml
 
 from videottt.core.annotations import Count
 from videottt.core.errors import InputError
+from videottt.core.paths import named_path
 from videottt.core.settings import build_settings, settings
 
 SITE = "slurm.yaml"
@@ -103,7 +104,7 @@ def read_site() -> Site:
         InputError: one is named that is not there, or it says something that is not to be said.
     """
     named = os.environ.get(SITE_VARIABLE)
-    path = Path(named or SITE)
+    path = named_path(named or SITE)
     if not path.exists() and not named:
         return Site()
     try:

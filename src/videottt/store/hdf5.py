@@ -72,11 +72,12 @@ def write_attributes(file: h5py.File, **attributes: Any) -> None:
     """Write attributes: numbers, lists of numbers, or text.
 
     Text is stored with a fixed length: HDF5 keeps no checksum of variable-length text, and damage
-    there makes HDF5 read for ever.
+    there makes HDF5 read for ever. Bytes of a file's name that are no text are stored as
+    `core.errors.visible` shows them, so that whatever is read is text.
     """
     for name, value in attributes.items():
         if isinstance(value, str):
-            content = value.encode()
+            content = value.encode(errors="backslashreplace")
             kind = h5py.string_dtype("utf-8", max(len(content), 1))
             file.attrs.create(name, content, dtype=kind)
         else:
@@ -162,7 +163,7 @@ def _unreadable(path: Path, error: OSError) -> InputError:
     if "unable to lock file" in str(error):
         return InputError(
             f"{path}: cannot be locked ({_line(error)}); if this file system has no locks, set "
-            "hdf5_locking: 'off' in config.yaml, or HDF5_USE_FILE_LOCKING=FALSE"
+            "HDF5_USE_FILE_LOCKING=FALSE, or of a study hdf5_locking: 'off' in config.yaml"
         )
     return InputError(f"{path}: not a readable HDF5 file ({_line(error)}); make it again")
 

@@ -164,7 +164,7 @@ def method_of(config: Config, text: str) -> MethodId:
     Raises:
         InputError: there is no such method, or the changes are not written as ``setting=value``.
     """
-    check_known(text.split(",")[0], config["methods"], "method", "config.yaml")
+    check_known(text.split(",")[0], config["methods"], "method", "the configuration")
     return MethodId.parse(text)
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import yaml
 
 from videottt.core.errors import InputError
+from videottt.core.paths import named_path
 from videottt.study.config import Config
 from videottt.study.layers import complete
 from videottt.study.validation import validate
@@ -21,7 +22,7 @@ def read_config(path: Path | None = None) -> Config:
     Raises:
         InputError: the file cannot be read, or says something that is not allowed.
     """
-    file = path or USERS_FILE
+    file = USERS_FILE if path is None else named_path(path)
     own = {} if path is None and not file.exists() else _read(file)
     layers = complete(own, str(file))
     validate(layers)

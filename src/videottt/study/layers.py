@@ -20,6 +20,7 @@ from typing import Any
 import yaml
 
 from videottt.core.errors import InputError, nearest
+from videottt.core.paths import HOME, named_path
 from videottt.core.settings import without_nulls
 from videottt.core.shipped import shipped
 from videottt.settings.config import ConfigFile
@@ -32,6 +33,8 @@ EXTENDING = ("methods", "datasets", "studies")
 EXTENDS = "extends"
 # Of a study that only others extend.
 ABSTRACT = "abstract"
+# Settings of the machine that are files or folders.
+PLACES = ("data_root", "sources")
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,8 @@ def complete(own: Config, name: str = "config.yaml") -> Layers:
         if isinstance(dataset, dict) and isinstance(dataset.get("classes"), str):
             config["datasets"][entry] = _with_classes(config, entry, dataset, name)
     # A null that removes something may also find nothing to remove.
-    return Layers(without_nulls(ConfigFile, config), name, own, files, parents)
+    whole = _machine_defaults() | without_nulls(ConfigFile, config)
+    return Layers(whole | _places(whole, own, name), name, own, files, parents)
 
 
 def layered(below: Mapping[str, Any], above: Mapping[str, Any]) -> Config:
@@ -120,6 +124,37 @@ def _machine_defaults() -> Config:
         for field in dataclasses.fields(ConfigFile)
         if field.default is not dataclasses.MISSING
     }
+
+
+def _places(config: Config, own: Config, name: str) -> dict[str, str]:
+    """Return the files and folders that a configuration names, as any program takes them.
+
+    Raises:
+        InputError: one is null, or there is no such user or folder; see `core.paths`.
+    """
+    found = {}
+    for key in PLACES:
+        if key in own and own[key] is None:
+            raise InputError(
+                f"{name}: {key}: is null, which a lone ~ means in YAML; name a folder or a file, "
+                "such as ~/data"
+            )
+        value = config[key]
+        # An empty text, or none, is refused with all other settings.
+        if isinstance(value, str) and value:
+            found[key] = _place(value, f"{name}: {key}")
+    image = config["container"]
+    # It may also be the address of one.
+    if isinstance(image, str) and image.startswith(HOME):
+        found["container"] = _place(image, f"{name}: container")
+    return found
+
+
+def _place(value: str, where: str) -> str:
+    try:
+        return str(named_path(value))
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
 
 
 @functools.cache

@@ -3,18 +3,31 @@
 import contextlib
 import json
 import logging
+import os
 import shlex
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from videottt.core.ids import TASKS, check_known
+from videottt.core.paths import named_path
 from videottt.data.ingest import IngestSettings, ingest
+from videottt.data.layouts.video_file import is_film
 from videottt.models.checkpoint import Checkpoint, load_checkpoint
 from videottt.models.shipped_checkpoints import checkpoint_for, checkpoint_named
 from videottt.report.figures.film import render_prediction
 from videottt.report.figures.opened import PairFiles
 from videottt.report.figures.video import render_pair
+from videottt.runtime.claims import sole_writer
+from videottt.study.own_source import (
+    FRAMES,
+    check_same_video,
+    name_of,
+    note_source,
+    source_named,
+    source_of,
+)
 from videottt.study.stream_settings import settings_for, trained_task
 from videottt.ttt.job import StreamJob, predict_video
 
@@ -70,24 +83,31 @@ def run_own_video(own: OwnVideo) -> None:
     """Run one method on a user's video; no labels are needed.
 
     Writes, into the output folder: frames.h5, the predictions of the method and of the same model
-    without learning, side_by_side.mp4, and the film in colour where that is the task. Says of every
-    step the command that does the same by hand.
+    without learning, side_by_side.mp4, the film in colour where that is the task, and source.json,
+    which says of which video they are. Says of every step the command that does the same by hand.
 
     Raises:
-        InputError: the method does not exist for the task, no study has the checkpoint's model, or
-            a step cannot be done.
+        InputError: the output folder has the results of another video, the method does not exist
+            for the task, no study has the checkpoint's model, or a step cannot be done.
         Stopped: it was asked to stop; the same call goes on inside the video.
     """
     path = _checkpoint_file(own)
     checkpoint = load_checkpoint(path)
     task = own.task or trained_task(checkpoint, path)
     chosen = settings_for(checkpoint, path, task, own.method, config=own.config, study=own.study)
+    own = replace(own, video=source_named(named_path(own.video), own.fps))
     logger.info("settings of method '%s' in study '%s'", own.method, chosen.study)
 
-    folder = own.output or Path("results/own") / own.video.stem / task
+    default = Path("results/own") / name_of(own.video) / task
+    folder = default if own.output is None else named_path(own.output)
     folder.mkdir(parents=True, exist_ok=True)
-    frames = folder / "frames.h5"
-    _ingest(own, checkpoint, frames)
+    frames = folder / FRAMES
+    # So that of two videos that are run at once, one is told of the other.
+    with _removed_if_empty(folder / STATE), sole_writer(folder / STATE, frames):
+        source = source_of(own.video)
+        check_same_video(folder, own.video, source)
+        _ingest(own, checkpoint, frames)
+        note_source(folder, source)
     job = StreamJob(
         frames=frames,
         checkpoint=path,
@@ -108,11 +128,20 @@ def run_own_video(own: OwnVideo) -> None:
         override=_without_learning(job.override),
         output=folder / f"{FIXED}.h5",
     )
-    _predict(fixed)
-    _predict(job)
-    with contextlib.suppress(OSError):  # another run in the same folder may need it
-        (folder / STATE).rmdir()
+    with _removed_if_empty(folder / STATE):
+        _predict(fixed)
+        _predict(job)
     _render(own, job, fixed, chosen.label)
+
+
+@contextlib.contextmanager
+def _removed_if_empty(folder: Path) -> Iterator[None]:
+    """Remove a folder at the end of the block, if there is nothing in it."""
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):  # another run in the same folder may need it
+            folder.rmdir()
 
 
 def _checkpoint_file(own: OwnVideo) -> Path:
@@ -122,7 +151,7 @@ def _checkpoint_file(own: OwnVideo) -> Path:
         InputError: there is no such checkpoint, or none ships for the task.
     """
     if own.checkpoint is not None:
-        return checkpoint_named(own.checkpoint)
+        return checkpoint_named(named_path(own.checkpoint))
     task = own.task or DEFAULT_TASK
     check_known(task, TASKS, "task", "the command")
     path = checkpoint_for(task)
@@ -185,7 +214,7 @@ def _predict(job: StreamJob) -> None:
 
 def _render(own: OwnVideo, job: StreamJob, fixed: StreamJob, label: str) -> None:
     """Render the two predictions side by side, and the film in colour where that is the task."""
-    sound = own.video if own.video.is_file() else None
+    sound = own.video if is_film(own.video) else None
     shown: dict[str, object] = {"frames": job.frames, "predictions": job.output}
     if sound is not None:
         shown["sound"] = sound
@@ -210,4 +239,12 @@ def _say(verb: str, *flags: str, **values: object) -> None:
     """Log the command that does a step."""
     # With a "=", because a file's name may begin with a dash.
     words = [verb, *flags, *(f"--{name}={value}" for name, value in values.items())]
-    logger.info("videottt %s", shlex.join(words))
+    logger.info("videottt %s", " ".join(map(_quoted, words)))
+
+
+def _quoted(word: str) -> str:
+    """Return a word as bash takes it, in characters that a screen shows."""
+    if word.isprintable():
+        return shlex.quote(word)
+    shown = os.fsencode(word).decode("latin-1").encode("unicode_escape").decode()
+    return "$'" + shown.replace("'", r"\'") + "'"
