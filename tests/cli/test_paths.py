@@ -69,7 +69,8 @@ def test_a_file_whose_name_is_no_text_is_run_to_the_end(clips, run, tmp_path, ca
     assert (folder / "side_by_side.mp4").stat().st_size > 1000
     # In a form that bash reads.
     assert r" $'--video=caf\xe9.mp4' " in caplog.text
-    run(LATIN)
+    run(LATIN, "--output", os.fsdecode(b"\xe9t\xe9"))
+    assert (tmp_path / os.fsdecode(b"\xe9t\xe9") / "side_by_side.mp4").is_file()
 
 
 def test_pictures_of_any_name_are_frames_under_their_names(run, tmp_path, monkeypatch):

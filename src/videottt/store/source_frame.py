@@ -69,7 +69,7 @@ def check_image(
         raise InputError(
             f"{where} is {_size(frame.image.shape)} but '{first.name}' is "
             f"{_size(first.image.shape)}; all frames of a video must have one size: resize them "
-            "or split the video, or give stills a 'canvas' in config.yaml"
+            "or split the video (a data set of stills of several sizes needs a 'canvas')"
         )
 
 

@@ -72,7 +72,8 @@ def find_source(root: Path, video: str) -> Path:
     sources: list[Path] = next(filter(None, kinds), [])
     if not sources:
         others = {p.name if p.is_dir() else p.stem for p in beside if not is_hidden(p.name)}
-        hint = nearest(video, others) if others else f"put it there, as {video}.mp4 for example"
+        whole = video if Path(video).suffix.lower() in FILMS else f"{video}.mp4"
+        hint = nearest(video, others) if others else f"put it there, as {whole} for example"
         raise InputError(f"{root / video}: no such video, of any suffix; {hint}")
     if len(sources) > 1:
         names = ", ".join(p.name for p in sources)

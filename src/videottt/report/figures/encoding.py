@@ -1,6 +1,7 @@
 """Encode pictures as an mp4 file, one by one, with the bundled ffmpeg."""
 
 import contextlib
+import os
 import subprocess
 import tempfile
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -139,8 +140,9 @@ def _command(
         ffmpeg.output(
             pictures,
             *audio,
-            # Without "file:", a colon in the name would end the name of a protocol.
-            f"file:{path}",
+            # Without "file:", a colon in the name would end the name of a protocol. Some bytes of
+            # the name may be no text.
+            os.fsencode(f"file:{path}"),
             vcodec="libx264",
             crf=20,
             pix_fmt="yuv420p",
