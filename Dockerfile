@@ -1,7 +1,8 @@
 # The package and everything that a run needs, at the versions of requirements.lock:
 #   docker build --tag videottt .
-#   docker run --rm --user "$(id -u):$(id -g)" --volume "$PWD":/work videottt \
+#   docker run --rm --ipc host --user "$(id -u):$(id -g)" --volume "$PWD":/work videottt \
 #     snakemake --cores all --config study=demo
+# Without --ipc host, processes that load images have 64 MB to pass them on, and too little for NCCL.
 # apptainer.def builds the same image for Apptainer.
 FROM python:3.11-slim-bookworm
 

@@ -114,6 +114,7 @@ class Commands:
                 stderr=file,
                 env=self._environment,
                 process_group=0,
+                preexec_fn=heed_interrupts,
             )
         return Running(process.pid, log, process.wait)
 
@@ -121,6 +122,11 @@ class Commands:
         self._parent.stdin.write(json.dumps(request) + "\n")
         self._parent.stdin.flush()
         return int(self._parent.stdout.readline())
+
+
+def heed_interrupts() -> None:
+    """Let SIGINT end this process, also where it is ignored: in the background of a script."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def serve() -> list[str]:
@@ -145,6 +151,7 @@ def serve() -> list[str]:
 def _become(log: str) -> None:
     """Be a process as a shell would have started it."""
     os.setpgid(0, 0)
+    heed_interrupts()
     nothing = os.open(os.devnull, os.O_RDONLY)
     output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     for source, target in ((nothing, 0), (output, 1), (output, 2)):

@@ -198,6 +198,26 @@ def test_an_error_of_all_processes_is_reported_once(tmp_path):
     assert len(list(tmp_path.iterdir())) == 2
 
 
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (
+            "NCCL error in: NCCLUtils.cpp:94, unhandled system error\nLast error:\nError while "
+            "creating shared memory segment /dev/shm/nccl-x (size 9637888)",
+            r"^training: Error while creating shared memory segment .*; .*--ipc host",
+        ),
+        ("Connection closed by peer", "another process has ended or does not answer"),
+    ],
+)
+def test_why_processes_cannot_go_on_together_is_one_line(monkeypatch, said, told):
+    def fail(_):
+        raise RuntimeError(said)
+
+    monkeypatch.setattr("torch.distributed.all_reduce", fail)
+    with pytest.raises(InputError, match=told):
+        Processes(0, 2).sum(torch.zeros(1))
+
+
 def test_processes_that_differ_do_not_train_together(tmp_path):
     def work(processes):
         with pytest.raises(InputError, match="do not have the same state to resume from"):

@@ -1,6 +1,7 @@
 """Jobs on a machine with several GPUs, simulated by a fake driver."""
 
 import os
+import shutil
 import subprocess
 import sys
 
@@ -153,6 +154,34 @@ def test_an_allocation_of_slurm_has_leases_of_its_own(machine, holders, monkeypa
     assert outside.stdout.readline() == "GPU-aa11\n"
     monkeypatch.setenv("SLURM_JOB_ID", "7")
     assert holders.start().stdout.readline() == "GPU-aa11\n"
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_who_waits_for_a_gpu_outlives_the_folder_of_the_leases(machine, holders, tmp_path, again):
+    machine(MIXED[0])
+    first = holders.start()
+    assert first.stdout.readline() == "GPU-aa11\n"
+    waiting = holders.start()
+    assert f"by process {first.pid}" in waiting.stderr.readline()
+    folder = tmp_path / f"videottt-gpus-{os.getuid()}"
+    # As a cleaner of temporary files does; the one that waits then has the only lock there is.
+    shutil.rmtree(folder)
+    if again:
+        folder.mkdir(mode=0o700)
+    assert waiting.stdout.readline() == "GPU-aa11\n"
+    assert (folder / "GPU-aa11.0.lock").read_text() == f"{waiting.pid}\n"
+    assert first.poll() is None
+
+
+def test_without_any_folder_for_leases_the_mend_is_told(machine, monkeypatch):
+    machine(MIXED[0])
+
+    def nowhere():
+        raise FileNotFoundError("No usable temporary directory found")
+
+    monkeypatch.setattr("tempfile.gettempdir", nowhere)
+    with pytest.raises(InputError, match="temporary files can be written; set TMPDIR"):
+        gpus.lease_gpu()
 
 
 def test_leases_are_never_kept_in_a_folder_of_another_user(machine, tmp_path):

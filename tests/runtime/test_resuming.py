@@ -8,6 +8,9 @@ import io
 import json
 import os
 import pickle
+import re
+import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,6 +21,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from commands import heed_interrupts
+from videottt.core.errors import InputError
 from videottt.runtime.claims import sole_writer
 from videottt.runtime.interruption import Interruption, Stopped
 from videottt.runtime.saved_state import SavedState
@@ -174,7 +179,17 @@ def after_signals(*signals, every=1e9):
     return saves, None
 
 
-def test_signals_save_and_stop_between_two_steps_and_their_handlers_are_restored(monkeypatch):
+@pytest.fixture
+def heeded():
+    """Heed SIGINT, which is ignored where the tests are started in the background of a script."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_signals_save_and_stop_between_two_steps_and_their_handlers_are_restored(
+    monkeypatch, heeded
+):
     before = {n: signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)}
     assert after_signals() == ([], None)
     assert after_signals(every=0) == ([0, 1, 2], None)
@@ -190,6 +205,36 @@ def test_signals_save_and_stop_between_two_steps_and_their_handlers_are_restored
     assert after_signals() == ([], None)
     monkeypatch.delenv("SLURM_JOB_END_TIME")
     assert {number: signal.getsignal(number) for number in before} == before
+
+
+LOOPER = """
+import time
+from videottt.runtime.interruption import Interruption, Stopped
+with Interruption(1e9) as interruption:
+    print("begun", flush=True)
+    while not interruption.stop_asked():
+        time.sleep(0.01)
+print(interruption.stopped(), flush=True)
+"""
+
+
+@pytest.mark.parametrize("background", [False, True])
+def test_sigint_stops_a_job_but_not_in_the_background_of_a_script(background):
+    trap = 'trap "" INT; ' if background else ""
+    job = subprocess.Popen(
+        ["bash", "-c", f'{trap}exec "$0" -c "$1"', sys.executable, LOOPER],
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=heed_interrupts,
+    )
+    assert job.stdout.readline() == "begun\n"
+    ignored = re.search(r"SigIgn:\s+(\w+)", Path(f"/proc/{job.pid}/status").read_text())[1]
+    assert bool(int(ignored, 16) & 1 << signal.SIGINT - 1) == background
+    job.send_signal(signal.SIGINT)
+    if background:
+        job.send_signal(signal.SIGTERM)
+    told = job.communicate(timeout=60)[0]
+    assert (told, job.returncode) == (f"by {'SIGTERM' if background else 'SIGINT'}\n", 0)
 
 
 SOON, LATER, NEVER = 5, 3600, "N/A"
@@ -238,19 +283,24 @@ if [ $# -gt 1 ]; then rm "$1"; fi
 # One writer
 
 CLAIMER = """
-import sys, time
+import sys, types
 from pathlib import Path
 import logging
-from videottt.runtime.claims import sole_writer
+# Claims need no torch, which takes seconds to import.
+sys.modules["torch"] = types.ModuleType("torch")
+from videottt.runtime import claims
+claims.CLAIM, claims.POLL = float(sys.argv[3]), 0.2
 logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(message)s")
-with sole_writer(Path(sys.argv[1]), Path(sys.argv[2])) as waited:
+with claims.sole_writer(Path(sys.argv[1]), Path(sys.argv[2])) as waited:
     print("waited" if waited else "at once", flush=True)
     sys.stdin.readline()
+if sys.argv[4:] and not any(Path(sys.argv[1]).iterdir()):
+    Path(sys.argv[1]).rmdir()
 """
 
 
-def claimer(folder, target):
-    command = [sys.executable, "-c", CLAIMER, str(folder), str(target)]
+def claimer(folder, target, lease=60.0, *words):
+    command = [sys.executable, "-c", CLAIMER, str(folder), str(target), str(lease), *words]
     pipe = subprocess.PIPE
     return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
 
@@ -279,3 +329,97 @@ def test_a_second_process_waits_until_the_first_is_done_or_dead(tmp_path, end):
     assert not list((tmp_path / "state").iterdir())
     with sole_writer(tmp_path / "state", target) as waited:
         assert not waited
+
+
+@pytest.fixture
+def claimers(tmp_path):
+    started = []
+
+    def start(*words):
+        # Short, as a third of it passes between two looks at the claim.
+        started.append(claimer(tmp_path / "state", tmp_path / "out.h5", 3.0, *words))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+        for pipe in (process.stdin, process.stdout, process.stderr):
+            pipe.close()
+
+
+def end(process):
+    process.stdin.close()
+    assert process.wait(timeout=60) == 0
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_who_waits_goes_on_where_the_first_removed_the_folder_at_its_end(claimers, tmp_path, times):
+    # As `videottt run` does: unless another one has its claim there by now.
+    first = claimers("remove")
+    assert first.stdout.readline() == "at once\n"
+    waiting = [claimers("remove") for _ in range(times)]
+    for each in waiting:
+        assert f"is being made by process {first.pid} on " in each.stderr.readline()
+    end(first)
+    while waiting:
+        told = select.select([each.stdout for each in waiting], [], [], 60)[0]
+        (owner,) = [each for each in waiting if each.stdout in told]
+        assert owner.stdout.readline() == "waited\n"
+        end(owner)
+        waiting.remove(owner)
+    assert not (tmp_path / "state").exists()
+
+
+def test_a_claim_that_is_removed_with_its_folder_is_made_again_and_still_keeps_others_out(
+    claimers, tmp_path
+):
+    first = claimers()
+    assert first.stdout.readline() == "at once\n"
+    shutil.rmtree(tmp_path / "state")
+    assert "was removed while a job needs it, and is made again" in first.stderr.readline()
+    second = claimers()
+    assert f"is being made by process {first.pid} on " in second.stderr.readline()
+    end(first)
+    assert second.stdout.readline() == "waited\n"
+    end(second)
+    assert not list((tmp_path / "state").iterdir())
+
+
+def test_who_waits_takes_over_a_removed_claim_and_the_first_leaves_it(claimers, tmp_path):
+    first, second = claimers(), None
+    assert first.stdout.readline() == "at once\n"
+    second = claimers()
+    assert f"is being made by process {first.pid} on " in second.stderr.readline()
+    shutil.rmtree(tmp_path / "state")
+    assert second.stdout.readline() == "waited\n"
+    assert first.wait(timeout=60) == 75
+    assert "another process has taken over the target of this one" in first.stderr.read()
+    end(second)
+
+
+def test_a_folder_that_cannot_be_made_is_no_endless_wait(tmp_path):
+    (tmp_path / "file").write_text("")
+    for folder in (tmp_path / "file", tmp_path / "file/state"):
+        with (
+            pytest.raises(InputError, match="cannot save the state of a job here"),
+            sole_writer(folder, tmp_path / "out.h5"),
+        ):
+            pass
+
+
+def test_a_state_whose_folder_is_removed_meanwhile_is_saved_again(tmp_path, monkeypatch, caplog):
+    saved = saved_in(tmp_path)
+    assert saved.save({"done": 1})
+    replace = Path.replace
+
+    def removed_before(part, path):
+        shutil.rmtree(tmp_path / "state")
+        return replace(part, path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "replace", removed_before)
+        assert not saved.save({"done": 2})
+    assert "the state could not be saved, and the job goes on" in caplog.text
+    assert saved.save({"done": 3}, [["frame", 3]])
+    assert saved_in(tmp_path).load() == {"done": 3}

@@ -1,6 +1,7 @@
 """What `videottt doctor` says of machines and of clusters, whose commands are pretended."""
 
 import os
+from types import SimpleNamespace
 
 import pytest
 
@@ -9,6 +10,7 @@ from videottt.cli import main
 from videottt.study.doctor import BAD, GOOD, WARNING
 from videottt.study.doctor.machine import disk, gpus
 from videottt.study.doctor.slurm import Absent, ask, cluster
+from videottt.study.doctor.surroundings import surroundings
 
 SETTINGS = {
     "SLURM_VERSION": "23.11.4",
@@ -98,7 +100,7 @@ def test_a_controller_that_does_not_answer_is_told(examined, monkeypatch):
     assert (last.level, last.subject) == (BAD, "SLURM")
     assert "Unable to contact" in last.text
     for command in (("false",), ("no-such-command",), ("sh", "-c", "echo why >&2; exit 3")):
-        with pytest.raises(Absent, match=r"status 1|No such file|why"):
+        with pytest.raises(Absent, match=r"status 1|No such file|Permission|why"):
             ask(*command)
 
 
@@ -121,6 +123,66 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path):
     (found,) = disk(tmp_path / "file/results")
     assert found.level == BAD
     assert not [name for name in os.listdir(tmp_path) if name != "file"]
+
+
+def surroundings_found():
+    return {each.subject: each for each in surroundings()}
+
+
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [
+        ("HOME", "/proc/nobody"),
+        ("HOME", "{tmp}/file"),
+        ("XDG_CACHE_HOME", "{tmp}/file/cache"),
+        ("XDG_CACHE_HOME", "/proc/nobody"),
+    ],
+)
+def test_a_home_that_cannot_be_written_is_told_and_another_one_mends_it(
+    tmp_path, monkeypatch, name, place
+):
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    (tmp_path / "file").write_text("")
+    assert surroundings_found()["caches"].level == GOOD
+    assert (tmp_path / "home/.cache").is_dir()
+    monkeypatch.setenv(name, place.format(tmp=tmp_path))
+    found = surroundings_found()["caches"]
+    assert found.level == WARNING
+    assert found.text.startswith(place.format(tmp=tmp_path))
+    assert "export XDG_CACHE_HOME=" in found.text
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    assert surroundings_found()["caches"].level == GOOD
+
+
+def test_a_user_without_name_home_or_temporary_files_is_told(monkeypatch):
+    for name in ("HOME", "LOGNAME", "USER", "LNAME", "USERNAME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("os.getuid", lambda: 1234567)
+    monkeypatch.setattr("tempfile.tempdir", None)
+    monkeypatch.setattr("tempfile._candidate_tempdir_list", lambda: ["/proc/nowhere"])
+    found = surroundings_found()
+    for subject, mend in [("user", "LOGNAME"), ("HOME", "HOME"), ("temporary files", "TMPDIR")]:
+        assert (found[subject].level, f"export {mend}=" in found[subject].text) == (BAD, True)
+    monkeypatch.setenv("LOGNAME", "me")
+    monkeypatch.setenv("HOME", "/tmp")
+    assert {"user", "caches"} <= {
+        n for n, each in surroundings_found().items() if each.level == GOOD
+    }
+
+
+@pytest.mark.parametrize("free", [64 << 20, 0, None, 1 << 30])
+def test_little_shared_memory_is_told_with_the_mend(monkeypatch, free):
+    def usage(_):
+        if free is None:
+            raise FileNotFoundError(2, "No such file or directory")
+        return SimpleNamespace(free=free)
+
+    monkeypatch.setattr("shutil.disk_usage", usage)
+    found = surroundings_found()["shared memory"]
+    enough = free == 1 << 30
+    assert found.level == (GOOD if enough else WARNING)
+    assert ("docker run --ipc host" in found.text) != enough
 
 
 def test_the_verb_says_a_line_a_finding_and_fails_if_one_is_bad(tmp_path, monkeypatch, capsys):

@@ -3,13 +3,15 @@
 A claim is a file beside the states of jobs, which its owner touches every few seconds. A claim only
 needs a file system that creates files atomically, so it also works without file locks, or with
 locks that other machines do not see. The claim of a dead owner is taken over: at once on the same
-machine, and on another machine after `CLAIM` seconds without a touch.
+machine, and on another machine after `CLAIM` seconds without a touch. Whoever waits or makes the
+target makes the folder again if it is removed.
 """
 
 import contextlib
 import logging
 import os
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,6 +26,8 @@ logger = logging.getLogger(__name__)
 CLAIM = 60.0
 # Seconds between two attempts to acquire a claim.
 POLL = 1.0
+# Times in a row that the folder may be removed between making it and making a file in it.
+REMOVALS = 10
 
 
 @contextlib.contextmanager
@@ -41,19 +45,18 @@ def sole_writer(folder: Path, target: Path) -> Iterator[bool]:
         InputError: the folder is not writable.
     """
     path = folder / f"{target_id(folder, target)}.claim"
-    claim = SoftFileLease(path, lease_duration=CLAIM, on_compromise=_leave, poll_interval=POLL)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        waited = _acquired_later(claim, target)
-    except OSError as error:
-        raise InputError(
-            f"{folder}: cannot save the state of a job here ({error.strerror}); free space or "
-            "choose another folder with --state"
-        ) from None
-    try:
+    # Newer claims come on top, from the thread that touches the one before.
+    with contextlib.ExitStack() as held:
+        claim = _claim_of(path, held)
+        try:
+            waited = _acquired_later(claim, target)
+        except OSError as error:
+            raise InputError(
+                f"{folder}: cannot save the state of a job here ({error.strerror}); free space or "
+                "choose another folder with --state"
+            ) from None
+        held.callback(claim.release)
         yield waited
-    finally:
-        claim.release()
 
 
 @contextlib.contextmanager
@@ -77,17 +80,56 @@ def claimed(folder: Path | None, target: Path) -> Iterator[bool]:
         yield waited
 
 
+def _claim_of(path: Path, held: contextlib.ExitStack) -> SoftFileLease:
+    """Return a claim, not acquired yet, that is made again on `held` if its file is removed."""
+    return SoftFileLease(
+        path,
+        lease_duration=CLAIM,
+        on_compromise=lambda lost: _replace_or_leave(lost, path, held),
+        # Another thread than the first may acquire it.
+        thread_local=False,
+    )
+
+
 def _acquired_later(claim: SoftFileLease, target: Path) -> bool:
     """Acquire a claim; return whether another process held it at first."""
-    try:
-        claim.acquire(timeout=0)
-    except Timeout:
-        owner = claim.owner
-        by = f"process {owner.pid} on {owner.hostname}" if owner else "another process"
-        logger.info("%s is being made by %s: waiting until that process ends", target, by)
-        claim.acquire()
-        return True
-    return False
+    if _acquired(claim):
+        return False
+    owner = claim.owner
+    by = f"process {owner.pid} on {owner.hostname}" if owner else "another process"
+    logger.info("%s is being made by %s: waiting until that process ends", target, by)
+    while not _acquired(claim):
+        time.sleep(POLL)
+    return True
+
+
+def _acquired(claim: SoftFileLease) -> bool:
+    """Acquire a claim, unless another process holds it; return whether that was done."""
+    folder = Path(claim.lock_file).parent
+    for left in reversed(range(REMOVALS)):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            claim.acquire(timeout=0)
+        except Timeout:
+            return False
+        # Another process that is done with the folder may remove it at any moment.
+        except (FileNotFoundError, FileExistsError):
+            if not left:
+                raise
+        else:
+            break
+    return True
+
+
+def _replace_or_leave(lost: LeaseCompromise, path: Path, held: contextlib.ExitStack) -> None:
+    """Make a claim again whose file was removed; end this process if another one claims by now."""
+    claim = _claim_of(path, held)
+    with contextlib.suppress(OSError):
+        if lost.reason == "marker-missing" and _acquired(claim):
+            held.callback(claim.release)
+            logger.warning("%s was removed while a job needs it, and is made again", path)
+            return
+    _leave(lost)
 
 
 def _leave(lost: LeaseCompromise) -> None:

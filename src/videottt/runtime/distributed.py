@@ -22,6 +22,7 @@ from torch import Tensor
 import videottt
 from videottt.core.errors import InputError
 from videottt.runtime.gpus import lease_gpu, visible_gpus
+from videottt.runtime.out_of_memory import MORE_SHARED_MEMORY, is_out_of_shared_memory
 
 if TYPE_CHECKING:
     from torch._C._distributed_c10d import Store
@@ -74,12 +75,16 @@ class Processes:
             values: a tensor that has the same shape in all processes.
 
         Raises:
-            InputError: another process has ended or does not answer.
+            InputError: another process has ended or does not answer, or they have too little
+                shared memory.
         """
         if self.count > 1:
             try:
                 torch.distributed.all_reduce(values)
             except RuntimeError as error:
+                if is_out_of_shared_memory(error):
+                    last = str(error).splitlines()[-1]
+                    raise InputError(f"training: {last}; {MORE_SHARED_MEMORY}") from None
                 raise InputError(
                     "training: another process has ended or does not answer "
                     f"({str(error).splitlines()[0]}); run the same command again to resume"

@@ -4,6 +4,7 @@ Neither Snakemake nor CUDA spreads jobs over several GPUs; without leases all jo
 first. A lease is a locked file, which the system unlocks when its process ends, however it ends.
 """
 
+import contextlib
 import itertools
 import logging
 import os
@@ -95,20 +96,23 @@ def lease_gpu() -> Gpu | None:
         if gpu.id in _leases:
             return gpu
     # No GPU gets a second job before every GPU has one.
-    folder = lease_folder()
     places = [
-        (folder / f"{gpu.id}.{place}.lock", gpu)
+        (f"{gpu.id}.{place}.lock", gpu)
         for place, gpu in itertools.product(range(jobs_per_gpu()), gpus)
     ]
     logged = False
     while True:
-        for path, gpu in places:
-            if _leased(gpu, path):
+        # Made again where it was removed, as a cleaner of temporary files may do.
+        folder = lease_folder()
+        for name, gpu in places:
+            if _leased(gpu, folder / name):
                 os.environ[VISIBLE] = gpu.id
                 logger.info("GPU %s (%s) is leased to this job", gpu.id, gpu.name)
                 return gpu
         if not logged:
-            taken = ", ".join(f"{gpu.name} by process {_holder(path)}" for path, gpu in places)
+            taken = ", ".join(
+                f"{gpu.name} by process {_holder(folder / name)}" for name, gpu in places
+            )
             logger.info("every GPU is in use (%s); waiting until one is free", taken)
             logged = True
         time.sleep(POLL)
@@ -124,7 +128,12 @@ def lease_folder() -> Path:
     """
     allocation = os.environ.get("SLURM_JOB_ID", "")
     suffix = f"-{allocation}" if allocation.isdecimal() else ""
-    folder = Path(tempfile.gettempdir()) / f"videottt-gpus-{os.getuid()}{suffix}"
+    try:
+        folder = Path(tempfile.gettempdir()) / f"videottt-gpus-{os.getuid()}{suffix}"
+    except FileNotFoundError:
+        raise InputError(
+            "no folder for temporary files can be written; set TMPDIR to one that can"
+        ) from None
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
         owner = folder.lstat().st_uid
@@ -148,13 +157,19 @@ def _leased(gpu: Gpu, path: Path) -> bool:
     lock = FileLock(path, mode=0o600, thread_local=False, fallback_to_soft=False)
     try:
         lock.acquire(blocking=False)
-    except Timeout:
+    # The folder may have been removed since it was made.
+    except (Timeout, FileNotFoundError):
         return False
     _leases[gpu.id] = lock
-    path.write_text(f"{os.getpid()}\n", encoding="ascii")
+    # Only a note for those who wait, for which a full disk has no room.
+    with contextlib.suppress(OSError):
+        path.write_text(f"{os.getpid()}\n", encoding="ascii")
     return True
 
 
 def _holder(path: Path) -> str:
     """Return the id of the process that holds a lease, or held it last."""
-    return path.read_text(encoding="ascii").strip() or "?"
+    try:
+        return path.read_text(encoding="ascii").strip() or "?"
+    except FileNotFoundError:
+        return "?"

@@ -40,6 +40,9 @@ class Interruption:
     A signal handler only sets a flag, which the loop checks between two steps, so that a state is
     never saved in the middle of a step.
 
+    A signal to stop that is ignored at the start of the block stays ignored, as SIGINT is in the
+    background of a script: a Ctrl-C there is meant for the command in front. SIGTERM stops it.
+
     Args:
         every: seconds between two saves, longer if saving would take more than `SHARE` of the
             time; 0 saves after every step.
@@ -56,7 +59,8 @@ class Interruption:
 
     def __enter__(self) -> Self:
         for number in STOPPING:
-            self._before[number] = signal.signal(number, self._note_stop)
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                self._before[number] = signal.signal(number, self._note_stop)
         self._before[SAVING] = signal.signal(SAVING, self._note_save)
         self._last = time.monotonic()
         return self

@@ -105,7 +105,8 @@ class SavedState:
                 packed = zlib.compress(_packed(part), level=1)
                 parts.append((generation, self._write(generation, "part", packed)))
             self._write(generation, "state", _packed({"state": state, "parts": parts}))
-        except InputError as error:
+        # The folder may be removed while a file is written into it.
+        except (InputError, FileNotFoundError) as error:
             # The job may still succeed, and the last saved state is intact.
             logger.warning("the state could not be saved, and the job goes on: %s", error)
             return False
@@ -169,7 +170,7 @@ class SavedState:
 def target_id(folder: Path, target: Path) -> str:
     """Return the id of a target in a state folder; it is the same for every spelling of a path."""
     place = os.path.relpath(target.parent.resolve(), folder.resolve())
-    return _short_hash(os.path.join(place, target.name).encode())
+    return _short_hash(os.fsencode(os.path.join(place, target.name)))
 
 
 class _Damaged(Exception):

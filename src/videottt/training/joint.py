@@ -9,13 +9,13 @@ on the same machine, and the number of processes changes only the order of sums.
 import functools
 import logging
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from videottt.core.errors import InputError
 from videottt.core.randomness import DrawKey, generator, global_draws
@@ -26,6 +26,7 @@ from videottt.runtime.out_of_memory import is_out_of_memory
 from videottt.runtime.precision import Precision
 from videottt.settings.training import TrainingSettings
 from videottt.tasks.task import LabelMaps, MainTaskLoss, Task
+from videottt.training.loading import check_loading, loaded_parts
 from videottt.training.schedule import rate_factor
 from videottt.training.stills import Still
 from videottt.ttt.objectives.mae import MaskedAutoencoding
@@ -132,13 +133,15 @@ def train(
 
     Raises:
         InputError: more than `skipped_limit` steps in a row had a loss or gradient that was not
-            finite, memory is short even for one image, or the processes cannot train together.
+            finite, memory is short even for one image, a process that loads images has ended, or
+            the processes cannot train together.
     """
     while run.iteration < settings.iterations:
         parts = replace(settings, micro_batch=run.micro_batch)
         try:
             _train(run, task, stills, parts, draws, after_iteration, processes, wants_to_stop)
         except RuntimeError as error:
+            check_loading(error)
             if not is_out_of_memory(error):
                 raise
         else:
@@ -160,7 +163,7 @@ def _train(
     device = next(run.model.parameters()).device
     own = processes.share(settings.parts)
     losses = _Losses.of(run, task, settings, draws)
-    loaded = _loaded(stills, settings, own, run.iteration, device)
+    loaded = loaded_parts(stills, settings, own, run.iteration, device)
     first = run.iteration
     for iteration in range(first, settings.iterations):
         if processes.count > 1 and (iteration == first or iteration % COMPARE_EVERY == 0):
@@ -205,34 +208,6 @@ def _cut_smaller(run: TrainingRun, settings: TrainingSettings, processes: Proces
         "with micro_batch: %d in config.yaml",
         run.iteration, device, before, run.micro_batch, run.micro_batch,
     )  # fmt: skip
-
-
-def _loaded(
-    stills: Dataset[Still], settings: TrainingSettings, own: range, first: int, device: torch.device
-) -> Iterator[LabelMaps]:
-    """Yield this process's parts of every batch, from iteration `first` on."""
-    size = settings.batch // settings.parts
-    samples = (
-        list(range(start, start + size))
-        for iteration in range(first, settings.iterations)
-        for part in own
-        for start in [iteration * settings.batch + part * size]
-    )
-    loader = DataLoader(
-        stills,
-        # One iterator for the whole training: workers stay, and prefetch across iterations.
-        batch_sampler=samples,
-        num_workers=settings.workers,
-        # Fork, because an open frame store cannot be pickled for a spawned process.
-        multiprocessing_context="fork" if settings.workers else None,
-        pin_memory=device.type == "cuda",
-    )
-    try:
-        for images, semantic, instance in loader:
-            yield LabelMaps(semantic, instance, images).to(device)
-    except InputError as error:
-        # A worker's error contains its traceback; keep the last line, the message.
-        raise InputError(str(error).splitlines()[-1].split("InputError: ")[-1]) from None
 
 
 def _mean_targets(

@@ -7,6 +7,7 @@ from pathlib import Path
 from videottt.study.doctor.findings import BAD, GOOD, WARNING, Finding
 from videottt.study.doctor.machine import disk, gpus, packages
 from videottt.study.doctor.slurm import ask, cluster
+from videottt.study.doctor.surroundings import surroundings
 
 __all__ = ["BAD", "GOOD", "WARNING", "Finding", "examine"]
 
@@ -19,6 +20,7 @@ def examine(results: Path) -> Iterator[Finding]:
     """
     yield from packages()
     yield gpus()
+    yield from surroundings()
     yield from disk(results)
     if shutil.which("sbatch"):
         yield from cluster(ask)
