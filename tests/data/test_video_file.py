@@ -112,7 +112,7 @@ def test_a_wrong_time_stamp_is_mended_and_the_others_stay(tmp_path, caplog, stam
     seconds = [frame.timestamp for frame in read_video(path)]
     assert np.allclose(seconds, np.arange(25) / 25, atol=1e-6)
     assert [record.levelname for record in caplog.records] == ["WARNING"]
-    assert "1 time stamps are missing, repeated or go back" in caplog.text
+    assert "1 time stamp(s) are missing, repeated or go back" in caplog.text
 
 
 @pytest.mark.parametrize(

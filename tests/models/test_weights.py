@@ -119,7 +119,7 @@ def test_weights_of_other_networks_are_left_out_and_said(form, tmp_path, caplog)
     path = written(tmp_path / "x.pth", held, form)
     with caplog.at_level(logging.INFO):
         same(read_tensors(path, EXPECTED.__contains__))
-    assert "left out 1 weights that are not of the network" in caplog.text
+    assert "left out 1 weight(s) that are not of the network" in caplog.text
 
 
 def test_a_name_that_begins_like_a_wrapper_is_kept_where_the_network_has_it(tmp_path):

@@ -22,7 +22,7 @@ def settings(text: str) -> dict[str, Any]:
     """Read a JSON object from the command line, or from a file if the text starts with '@'."""
     try:
         value = _parsed(_content(text[1:]) if text.startswith("@") else text)
-    except (OSError, ValueError, RecursionError) as error:
+    except (InputError, OSError, ValueError, RecursionError) as error:
         raise argparse.ArgumentTypeError(f"not a JSON object: {error}") from None
     if not isinstance(value, dict):
         raise argparse.ArgumentTypeError("not a JSON object: write {...}")

@@ -123,7 +123,7 @@ def _tensors(held: Any, path: Path) -> dict[str, Tensor]:
         )
     if len(weights) < len(held):
         logger.info(
-            "%s: ignored %d entries that are no weights, such as '%s'",
+            "%s: ignored %d thing(s) beside the weights, such as '%s'",
             path, len(held) - len(weights), next(name for name in held if name not in weights),
         )  # fmt: skip
     return weights

@@ -74,7 +74,7 @@ def unwrapped(
             )
     if len(taken) < len(tensors):
         logger.info(
-            "%s: left out %d weights that are not of the network", path, len(tensors) - len(taken)
+            "%s: left out %d weight(s) that are not of the network", path, len(tensors) - len(taken)
         )
     return taken
 

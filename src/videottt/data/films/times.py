@@ -58,7 +58,7 @@ def timed(path: Path, pictures: Iterator[Picture]) -> Iterator[tuple[float, Pict
         yield time, held[0]
     if wrong:
         logger.warning(
-            "%s: %d time stamps are missing, repeated or go back, the first at frame %d; these "
+            "%s: %d time stamp(s) are missing, repeated or go back, the first at frame %d; these "
             "frames are kept, and placed between those before and after them",
             path, wrong, first,
         )  # fmt: skip
