@@ -447,6 +447,13 @@ def test_films_have_the_shape_of_the_source(made, tmp_path, aspect, named):
     panel = (width - 2 * 4) / 3
     bar = round(1.75 * 16)
     assert panel / (height - bar) == pytest.approx(42 / 30 * aspect, rel=0.01)
+    learned = PredictionReader(tmp_path / f"{ONLINE}.h5")
+    with FrameStore(tmp_path / "a.h5") as frames, learned:
+        figure = colours_figure(scored_view(frames, "colorization"), [learned], {})
+        figure.draw_without_rendering()
+        for axes in figure.axes:
+            place = axes.get_window_extent()
+            assert place.width / place.height == pytest.approx(42 / 30 * aspect, rel=0.01)
 
 
 @pytest.mark.parametrize("start", [0.0, 0.25])

@@ -245,6 +245,12 @@ class FrameStore(StoredFile):
         """Return the names of the classes, in the order of their indices."""
         return list(self.space.classes)
 
+    @property
+    def shown_size(self) -> tuple[float, float]:
+        """Return the height and width of the video in square pixels, as players show it."""
+        height, width = self.size
+        return height, width * self.pixel_aspect
+
     def check_one_size(self) -> None:
         """Refuse stills of several sizes, which are for training and no video.
 

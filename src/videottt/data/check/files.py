@@ -61,9 +61,10 @@ def check_files(frame: FrameFiles) -> Checked:
         if header.pages > 1:
             checked.problems.append(f"{frame.image}: {several(header.pages)}")
         if frame.size not in (None, header.size):
+            turned = ", or correct its EXIF orientation" if frame.size == header.size[::-1] else ""
             checked.problems.append(
                 f"{frame.image}: is {size_text(header.size)}, but the annotations say "
-                f"{size_text(frame.size)}; restore it from the data set"
+                f"{size_text(frame.size)}; restore it from the data set{turned}"
             )
     except InputError as error:
         checked.problems.append(str(error))

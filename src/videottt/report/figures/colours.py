@@ -58,7 +58,7 @@ def colours_figure(
     check_same_video(view.store, *predictions)
     for reader in predictions:
         check_images(reader)
-    size, indices = view.store.size, spread(len(view.store), frames)
+    size, indices = view.store.shown_size, spread(len(view.store), frames)
     rows = _rows(view, predictions, labels, indices)
     height, width = (PANEL * edge / max(size) for edge in size)
     noted = sum(any(row.notes) for row in rows)
@@ -75,7 +75,7 @@ def colours_figure(
         axes_row[0].set_ylabel(textwrap.fill(row.name, 16), fontsize=9, **standing)
         for axes, image, note in zip(axes_row, row.images, row.notes, strict=True):
             bare_axes(axes)
-            show_picture(axes, Picture(image), size, width)
+            show_picture(axes, Picture(image), view.store, width)
             axes.set_xlabel(note, fontsize=8, labelpad=2)
     for axes, index in zip(grid[0], indices, strict=True):
         axes.set_title(f"{view.store.timestamps[index]:.1f} s", fontsize=9, pad=3)

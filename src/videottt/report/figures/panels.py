@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image, ImageFont
@@ -14,6 +14,8 @@ from videottt.report.figures.overlay import Overlay, captions, laid_over, overla
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+    from videottt.store.frames import FrameStore
 
 PIXELS = 300  # an inch of a panel, as in the PDF
 FONT_SIZE = 5.5  # points
@@ -64,7 +66,7 @@ def bare_axes(axes: "Axes") -> None:
         spine.set_visible(False)
 
 
-def show_picture(axes: "Axes", picture: Picture, size: tuple[int, int], inches: float) -> None:
+def show_picture(axes: "Axes", picture: Picture, store: "FrameStore", inches: float) -> None:
     """Draw a picture on axes whose coordinates are the pixels of the video's frames.
 
     A map of classes is drawn alone; objects and segments over the picture, with their names.
@@ -72,36 +74,37 @@ def show_picture(axes: "Axes", picture: Picture, size: tuple[int, int], inches: 
     Args:
         axes: to draw on.
         picture: of the frame's or of the model's input size; either fills the axes.
-        size: (H, W) of the frames.
+        store: of the frames.
         inches: width of the axes.
     """
     # Here, because videos need this module without matplotlib.
     import matplotlib.font_manager
 
-    height, width = size
-    extent = (0, width, height, 0)
+    height, width = store.size
+    placed: dict[str, Any] = {"extent": (0, width, height, 0), "aspect": 1 / store.pixel_aspect}
     overlay = picture.overlay
     if overlay is None:
-        axes.imshow(picture.image, interpolation="antialiased", extent=extent)
+        axes.imshow(picture.image, interpolation="antialiased", **placed)
         return
     if not overlay.outlined:
         classes = overlay.colours[overlay.ids]
-        axes.imshow(classes, interpolation="nearest", extent=extent)
+        axes.imshow(classes, interpolation="nearest", **placed)
         return
     factor = -(-int(inches * PIXELS) // width)
     large = Image.fromarray(picture.image).resize(
         (width * factor, height * factor), Image.Resampling.BICUBIC
     )
     drawn = np.asarray(laid_over(large, overlay))
-    axes.imshow(drawn, interpolation="antialiased", extent=extent)
-    # Pixels of the enlarged frame for each point of the figure.
+    axes.imshow(drawn, interpolation="antialiased", **placed)
+    # Columns of the enlarged frame for each point of the figure.
     scale = width * factor / (inches * POINTS)
     font = ImageFont.truetype(
         matplotlib.font_manager.findfont("DejaVu Sans"), round(10 * FONT_SIZE)
     )
 
     def measure(text: str) -> tuple[float, float]:
-        return (font.getlength(text) / 10 + 3) * scale, (FONT_SIZE + 2.5) * scale
+        rows = scale * store.pixel_aspect
+        return (font.getlength(text) / 10 + 3) * scale, (FONT_SIZE + 2.5) * rows
 
     for name in captions(overlay, factor, measure):
         axes.text(

@@ -48,7 +48,7 @@ def reconstruction_figure(
     readers = distinct(fixed, predictions)
     rows = [_row(view, readers, labels, *look) for look in looks]
     widest = max(rows, key=len)
-    height = PANEL_WIDTH * store.size[0] / store.size[1]
+    height = PANEL_WIDTH * store.shown_size[0] / store.shown_size[1]
     figure = Figure(
         figsize=(PANEL_WIDTH * len(widest) + 0.4, height * len(rows) + 2 * TITLE_HEIGHT),
         layout=ConstrainedLayoutEngine(
@@ -61,7 +61,7 @@ def reconstruction_figure(
             axes.set_axis_off()
         # Without labels, the last place stays empty.
         for axes, picture in zip(axes_row, row.values(), strict=False):
-            show_picture(axes, picture, store.size, PANEL_WIDTH)
+            show_picture(axes, picture, store, PANEL_WIDTH)
         # In rows of a wide video, upright text would reach into the next row.
         upright = height > 0.9
         axes_row[0].text(

@@ -41,7 +41,7 @@ def steps_figure(view: TaskView, traces: Traces) -> Figure:
     last = len(traces.frames[0].loss) - 1
     shown = sorted({step for step in SHOWN if step < last} | {last})
     rows, columns = len(traces.frames), 2 + len(shown)
-    height = PANEL_WIDTH * store.size[0] / store.size[1]
+    height = PANEL_WIDTH * store.shown_size[0] / store.shown_size[1]
     heights = [rows * (height + TITLE_HEIGHT), CURVE_HEIGHT]
     figure = Figure(
         figsize=(PANEL_WIDTH * columns + 0.4, sum(heights) + LEGEND_HEIGHT),
@@ -75,7 +75,7 @@ def _draw_pictures(
     titles = ["Input", "Masked input", *(_step_name(step) for step in shown)]
     images = [frame, masked_input(frame, trace.visible), *hidden]
     for axes, title, image in zip(axes_row, titles, images, strict=True):
-        show_picture(axes, Picture(image), view.store.size, PANEL_WIDTH)
+        show_picture(axes, Picture(image), view.store, PANEL_WIDTH)
         bare_axes(axes)
         axes.set_title(title, fontsize=9, pad=3)
 

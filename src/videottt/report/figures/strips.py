@@ -116,7 +116,7 @@ def strips_figure(
         textwrap.fill(labels.get(r.key.method, r.key.method), 16, break_long_words=False)
         for r in readers
     ]
-    aspect = store.size[1] / store.size[0]
+    aspect = store.shown_size[1] / store.shown_size[0]
     below = aspect >= WIDE_FROM or len(strips) == 1
     blocks = (len(strips), 1) if below else (1, len(strips))
     panel = WIDE if below else NARROW
@@ -167,7 +167,7 @@ def _draw(
         truth, *predicted = pictures_of(frame, row, objects)
         for axes, picture in zip(column, [Picture(frame), *predicted, truth], strict=True):
             if picture is not None:
-                show_picture(axes, picture, store.size, inches)
+                show_picture(axes, picture, store, inches)
                 legends += [picture.overlay.legend] if picture.overlay else []
     return legends
 
