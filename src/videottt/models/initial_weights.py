@@ -5,8 +5,8 @@ from transformers import Mask2FormerForUniversalSegmentation
 from transformers.models.mask2former.modeling_mask2former import Mask2FormerPixelDecoder
 
 from videottt.core.randomness import global_draws
-from videottt.models.encoders import pretrained_weights
 from videottt.models.mask2former_config import mask2former_config
+from videottt.models.pretrained_weights import pretrained_weights
 from videottt.settings.presets import Preset, TimmBackbone
 
 

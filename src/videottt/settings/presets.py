@@ -52,9 +52,9 @@ class TimmBackbone:
     Attributes:
         name: of the backbone in timm, such as resnet18 or convnext_atto.
         weights: where the weights of the encoder come from before training: "package" (a Python
-            package of weights that is installed; `videottt.models.encoders.PACKAGES` lists them),
-            "hub" (timm's own, downloaded once by huggingface_hub), the path of a file, or null,
-            new weights. A checkpoint does not need them.
+            package of weights that is installed; `models/pretrained_weights.py` lists them), "hub"
+            (timm's own, downloaded once by huggingface_hub), the path of a file, or null, new
+            weights. A checkpoint does not need them.
     """
 
     name: Annotated[

@@ -15,7 +15,7 @@ from videottt.core.randomness import DrawKey
 from videottt.core.segments import ClassSpace
 from videottt.core.settings import build_settings
 from videottt.models.checkpoint import load_checkpoint, save_checkpoint
-from videottt.models.encoders import weights_file
+from videottt.models.pretrained_weights import weights_file
 from videottt.models.y_shaped import YShapedModel
 from videottt.runtime.claims import claimed
 from videottt.runtime.device import device_label, prepare_device

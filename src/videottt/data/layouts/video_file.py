@@ -22,6 +22,7 @@ from videottt.data.pictures.images import (
     count_pages,
     is_still,
     list_stills,
+    named_pages,
     natural_order,
     read_pages,
 )
@@ -173,9 +174,7 @@ def _check_file(path: Path) -> None:
 def _images(folder: Path) -> Generator[SourceFrame, None, None]:
     names: dict[str, Path] = {}
     for path in sorted(list_stills(folder), key=lambda image: natural_order(image.name)):
-        several = count_pages(path) > 1
-        for number, pixels in enumerate(read_pages(path)):
-            name = f"{path.stem}_{number:06d}" if several else path.stem
+        for name, pixels in named_pages(path):
             if name in names:
                 raise InputError(
                     f"{path}: has the same name as {names[name].name}; keep one of them"

@@ -79,9 +79,22 @@ def read_pages(path: Path) -> Iterator[np.ndarray]:
     Raises:
         InputError: the file cannot be read.
     """
+    return (pixels for _, pixels in named_pages(path))
+
+
+def named_pages(path: Path) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield every page as `read_pages` does, with its name.
+
+    The name is that of the file without its suffix, and of several pages has a number behind it.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
     with opened(path) as picture:
-        for number in page_numbers(picture):
-            yield _page(picture, number, path)
+        pages = page_numbers(picture)
+        for place, number in enumerate(pages):
+            name = f"{path.stem}_{place:06d}" if len(pages) > 1 else path.stem
+            yield name, _page(picture, number, path)
 
 
 def count_pages(path: Path) -> int:
