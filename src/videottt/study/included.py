@@ -29,6 +29,7 @@ from pathlib import Path
 
 from videottt.core.errors import InputError, nearest
 from videottt.core.files import write_text
+from videottt.core.paths import named_path
 from videottt.study.config import study_named
 from videottt.study.remade_tables import chosen, configuration, remade_table
 from videottt.study.shipped_results import FIGURES, made_line, read_made, ship
@@ -176,8 +177,10 @@ def main() -> None:
     """Include the results of a study."""
     parser = argparse.ArgumentParser(description="Include the results of a study in the pages.")
     parser.add_argument("--study", required=True, help="id of a study whose workflow has run")
-    parser.add_argument("--results", type=Path, default=Path("results"), help="of the workflow")
-    parser.add_argument("--project", type=Path, default=Path(), help="folder of the project")
+    parser.add_argument(
+        "--results", type=named_path, default=Path("results"), help="of the workflow"
+    )
+    parser.add_argument("--project", type=named_path, default=Path(), help="folder of the project")
     options = parser.parse_args()
     try:
         for path in include(options.study, options.results, options.project):

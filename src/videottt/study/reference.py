@@ -21,6 +21,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 from videottt.core.annotations import MustBe, SomeOf
+from videottt.core.paths import named_path
 from videottt.runtime.slurm_site import Site
 from videottt.settings.augmentation import Augmentation, Views
 from videottt.settings.config import (
@@ -249,7 +250,7 @@ def _or_null(schema: dict[str, Any]) -> dict[str, Any]:
 def main() -> None:
     """Write both files into the project."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--project", type=Path, default=Path(), help="folder of the project")
+    parser.add_argument("--project", type=named_path, default=Path(), help="folder of the project")
     project = parser.parse_args().project
     schema = json.dumps(editors_schema(), indent=1, sort_keys=True, ensure_ascii=False)
     for path, text in ((PAGE, reference_page()), (SCHEMA, schema + "\n")):

@@ -13,6 +13,7 @@ import torch
 
 from videottt.core.errors import InputError, absent
 from videottt.core.files import complete_file, sha256, write_text
+from videottt.core.paths import named_path
 from videottt.core.shipped import shipped
 from videottt.models.checkpoint import load_checkpoint, save_checkpoint
 from videottt.models.shipped_checkpoints import CHECKSUMS, file_of, shipped_checkpoints
@@ -59,7 +60,7 @@ def put_into_package(results: Path) -> list[Path]:
 def main() -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--results", type=Path, default=Path("results"))
+    parser.add_argument("--results", type=named_path, default=Path("results"))
     options = parser.parse_args()
     try:
         for path in put_into_package(options.results):
