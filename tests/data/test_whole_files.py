@@ -1,6 +1,7 @@
 """Files that are whole, though a size in them is wrong or something follows, and cut ones."""
 
 import functools
+import io
 import itertools
 import tempfile
 from pathlib import Path
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from data.test_video_file import H264, PATTERN, complaint, made
+from videottt.data.films import ffmpeg_decoder
 from videottt.data.films.containers import declared_size, needed_size
 from videottt.data.layouts.video_file import read_video
 
@@ -324,6 +326,29 @@ def test_damage_in_a_joined_segment_is_noticed(tmp_path):
     path = tmp_path / "v.ts"
     path.write_bytes(data + spoilt)
     assert "ffmpeg says 'corrupt decoded frame'" in complaint(path)
+
+
+WARNED = "[vist#0:0/h264 @ 0x1] [dec:h264 @ 0x2] [warning] "
+SHOWN = "[Parsed_showinfo_0 @ 0x1] [info] n: 7 pts: 70 pts_time:0.7 fmt:yuv420p sar:1/1 s:64x48 "
+
+
+@pytest.mark.parametrize(
+    ("line", "joined", "damage"),
+    [
+        (f"{WARNED}corrupt decoded frame", True, "corrupt decoded frame"),
+        # A thread wrote it before another one had ended its line.
+        (f"{SHOWN}i:P iskey:1 type:I corrupt decoded frame", True, "corrupt decoded frame"),
+        (f"{SHOWN}i:P iskey:0 corrupt input packet in stream 0", False, "corrupt input packet"),
+        (f"{SHOWN}i:P iskey:0 corrupt input packet in stream 0", True, None),
+        ("[info]     title           : corrupt decoded frame", False, None),
+        (f"{SHOWN}i:P iskey:1 type:I", False, None),
+    ],
+)
+def test_damage_is_seen_wherever_ffmpeg_writes_it(line, joined, damage):
+    report = ffmpeg_decoder._Report(joined=joined)
+    ffmpeg_decoder._follow(io.BytesIO(f"{line}\n".encode()), report)
+    assert (report.damage is None) == (damage is None)
+    assert damage is None or damage in report.damage
 
 
 # FLV and Ogg

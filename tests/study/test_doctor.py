@@ -155,7 +155,7 @@ def test_a_home_that_cannot_be_written_is_told_and_another_one_mends_it(
     assert surroundings_found()["caches"].level == GOOD
 
 
-def test_a_user_without_name_home_or_temporary_files_is_told(monkeypatch):
+def test_a_user_without_name_home_or_temporary_files_is_told(monkeypatch, tmp_path):
     for name in ("HOME", "LOGNAME", "USER", "LNAME", "USERNAME", "XDG_CACHE_HOME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("os.getuid", lambda: 1234567)
@@ -165,7 +165,7 @@ def test_a_user_without_name_home_or_temporary_files_is_told(monkeypatch):
     for subject, mend in [("user", "LOGNAME"), ("HOME", "HOME"), ("temporary files", "TMPDIR")]:
         assert (found[subject].level, f"export {mend}=" in found[subject].text) == (BAD, True)
     monkeypatch.setenv("LOGNAME", "me")
-    monkeypatch.setenv("HOME", "/tmp")
+    monkeypatch.setenv("HOME", str(tmp_path))
     assert {"user", "caches"} <= {
         n for n, each in surroundings_found().items() if each.level == GOOD
     }

@@ -33,12 +33,16 @@ _PARTS = r"^(?:\[[^]]* @ 0x[0-9a-f]+\] )*"
 _COMPLAINT = re.compile(
     _PARTS + r"\[(error|fatal|panic)\] (?!Application provided invalid, non monoton)(.*)"
 )
-# Of the complaints, and of the warnings, only these tell that a frame is missing or concealed.
+# Of the complaints, and of the warnings, only these tell that a frame is missing or concealed. A
+# thread of ffmpeg may write them into the middle of another one's line on a frame.
+_BEFORE = rf"(?:{_PARTS}\[(?:warning|error)\] |^\[Parsed_showinfo_\d+ @ 0x[0-9a-f]+\] \[info\] .*)"
 _DAMAGE = re.compile(
-    _PARTS + r"\[(?:warning|error)\] (.*corrupt decoded frame.*|Error while decoding .*"
-    r"|Decoding error.*|Error submitting .*to .*decoder.*|Error during demuxing.*|fd:: .*)"
+    _BEFORE + r"(.*corrupt decoded frame.*|Error while decoding .*|Decoding error.*"
+    r"|Error submitting .*to .*decoder.*|Error during demuxing.*|fd:: .*)"
 )
-_INCOMPLETE = re.compile(_PARTS + r"\[warning\] (.*corrupt input packet.*)")
+_INCOMPLETE = re.compile(_BEFORE + r"(.*corrupt input packet.*)")
+# Without one of these, neither is in a line.
+_SUSPECT = re.compile(r"corrupt|rror|fd::")
 # Only ffmpeg's own lines begin like this; lines of a file's metadata are indented.
 _SHOWINFO = re.compile(r"^\[Parsed_showinfo_\d+ @ 0x[0-9a-f]+\] \[info\] +(.*)")
 # ffmpeg's warning of an odd angle does not end its line.
@@ -231,9 +235,9 @@ def _follow(stream: BinaryIO, report: _Report) -> None:
     """Parse the log of ffmpeg until it ends."""
     timestamp, time_base = None, Fraction(0)
     for line in (raw.decode(errors="replace").rstrip("\r\n") for raw in stream):
-        damage = _DAMAGE.match(line) or (None if report.joined else _INCOMPLETE.match(line))
-        if damage and not report.damage:
-            report.damage = damage[1]
+        if not report.damage and _SUSPECT.search(line):
+            damage = _DAMAGE.match(line) or (None if report.joined else _INCOMPLETE.match(line))
+            report.damage = damage[1] if damage else None
         shown = _SHOWINFO.match(line)
         frame = _FRAME.match(shown[1]) if shown else None
         # A frame may have several lines: they end with the next frame or another part's line.
